@@ -1,0 +1,100 @@
+/**
+ * The Job that builds: untrusted code, so its Pod has no token, no host mount
+ * but its namespace's cache, no capability and no root. What Nix's own sandbox
+ * needs on top (a user namespace, an unmasked /proc, no seccomp filter) makes
+ * it a Pod that only namespaces of level privileged admit; without the sandbox
+ * the Restricted level admits it.
+ */
+import { nixBuilds, type NixBuild } from "../../lib/api/nixbuild.ts"
+import { claimName, jobName } from "../../lib/names.ts"
+import type { SettingsValue } from "../../lib/settings.ts"
+import { metadataFor, onNode } from "./job.ts"
+
+// The builder ends itself in time and says why; this is for one that cannot.
+const graceSeconds = 60
+
+export interface BuildPlace {
+  readonly build: NixBuild
+  readonly node: string
+  readonly settings: SettingsValue
+}
+
+export const makeBuildJob = (place: BuildPlace) => {
+  const { build, node } = place
+  const { name, namespace, uid } = build.metadata
+  const attempt = build.status?.attempt ?? 1
+  return {
+    apiVersion: "batch/v1",
+    kind: "Job" as const,
+    metadata: {
+      ...metadataFor(build, { name: jobName("build", { build: build.metadata, node, attempt }), namespace }),
+      ownerReferences: [
+        { apiVersion: nixBuilds.apiVersion, kind: nixBuilds.kind, name, uid, controller: true, blockOwnerDeletion: true }
+      ]
+    },
+    spec: {
+      backoffLimit: 0,
+      activeDeadlineSeconds: build.spec.timeoutSeconds + graceSeconds,
+      template: makeBuildPod(place)
+    }
+  }
+}
+
+export const makeBuildPod = ({ build, node, settings }: BuildPlace) => {
+  const { labels, annotations } = metadataFor(build, { name: "", namespace: "" })
+  return {
+    metadata: { labels, annotations },
+    spec: {
+      ...onNode(node),
+      automountServiceAccountToken: false,
+      enableServiceLinks: false,
+      restartPolicy: "Never",
+      ...(build.spec.sandbox ? { hostUsers: false } : {}),
+      securityContext: {
+        runAsNonRoot: true,
+        runAsUser: 1000,
+        runAsGroup: 1000,
+        seccompProfile: { type: build.spec.sandbox ? "Unconfined" : "RuntimeDefault" }
+      },
+      containers: [
+        {
+          name: "build",
+          image: settings.builderImage,
+          args: ["/app/build.js"],
+          env: environment({ build, settings }),
+          ...(build.spec.resources === undefined ? {} : { resources: build.spec.resources }),
+          securityContext: {
+            allowPrivilegeEscalation: false,
+            capabilities: { drop: ["ALL"] },
+            ...(build.spec.sandbox ? { procMount: "Unmasked", appArmorProfile: { type: "Unconfined" } } : {})
+          },
+          volumeMounts: [
+            { name: "cache", mountPath: "/nix" },
+            { name: "tmp", mountPath: "/tmp" }
+          ]
+        }
+      ],
+      volumes: [
+        { name: "cache", persistentVolumeClaim: { claimName: claimName(node) } },
+        { name: "tmp", emptyDir: {} }
+      ]
+    }
+  }
+}
+
+const environment = ({ build, settings }: Pick<BuildPlace, "build" | "settings">) => [
+  { name: "FLAKE_URL", value: build.spec.flakeUrl },
+  { name: "PACKAGE_NAME", value: build.spec.packageName },
+  { name: "SYSTEM", value: build.spec.system },
+  { name: "NIXBUILD_UID", value: build.metadata.uid },
+  { name: "TIMEOUT_SECONDS", value: String(build.spec.timeoutSeconds) },
+  { name: "SANDBOX", value: String(build.spec.sandbox) },
+  { name: "HOME", value: "/nix/home" },
+  {
+    name: "NIX_CONFIG",
+    value: [
+      `substituters = ${settings.substituters.join(" ")}`,
+      `trusted-public-keys = ${settings.trustedPublicKeys.join(" ")}`
+    ].join("\n")
+  }
+]

@@ -1,0 +1,84 @@
+/**
+ * The Job that brings a built image into a node's containerd. It holds the
+ * socket, which is as good as root on the node, so it runs in the system
+ * namespace, executes nothing that the build made, and sees the cache
+ * read-only.
+ */
+import type { Node } from "../../lib/api/kubernetes.ts"
+import type { NixBuild } from "../../lib/api/nixbuild.ts"
+import { jobName, volumesPath } from "../../lib/names.ts"
+import type { SettingsValue } from "../../lib/settings.ts"
+import { metadataFor, onNode } from "./job.ts"
+
+export interface ImportPlace {
+  readonly build: NixBuild
+  readonly namespaceUid: string
+  readonly node: Node
+  readonly settings: SettingsValue
+}
+
+export const makeImportJob = ({ build, namespaceUid, node, settings }: ImportPlace) => {
+  const attempt = build.status?.attempt ?? 1
+  const nodeName = node.metadata.name
+  const metadata = metadataFor(build, {
+    name: jobName("import", { build: build.metadata, node: nodeName, attempt }),
+    namespace: settings.systemNamespace
+  })
+  return {
+    apiVersion: "batch/v1",
+    kind: "Job" as const,
+    metadata,
+    spec: {
+      backoffLimit: 0,
+      activeDeadlineSeconds: 1800,
+      // The NixBuild cannot own a Job in another namespace, so this removes what nobody else did.
+      ttlSecondsAfterFinished: 86_400,
+      template: {
+        metadata: { labels: metadata.labels, annotations: metadata.annotations },
+        spec: {
+          ...onNode(nodeName),
+          tolerations: [{ operator: "Exists" }],
+          automountServiceAccountToken: false,
+          enableServiceLinks: false,
+          restartPolicy: "Never",
+          containers: [
+            {
+              name: "import",
+              image: settings.builderImage,
+              args: ["/app/import.js"],
+              env: [
+                { name: "IMAGE_TAG", value: build.spec.imageTag },
+                { name: "NIXBUILD_UID", value: build.metadata.uid },
+                { name: "SYSTEM", value: build.spec.system },
+                { name: "CONTAINERD_SOCKET", value: "/containerd.sock" }
+              ],
+              securityContext: {
+                runAsUser: 0,
+                allowPrivilegeEscalation: false,
+                readOnlyRootFilesystem: true,
+                capabilities: { drop: ["ALL"] },
+                seccompProfile: { type: "RuntimeDefault" }
+              },
+              volumeMounts: [
+                { name: "cache", mountPath: "/nix", readOnly: true },
+                { name: "containerd", mountPath: "/containerd.sock" },
+                { name: "tmp", mountPath: "/tmp" }
+              ]
+            }
+          ],
+          volumes: [
+            { name: "cache", hostPath: { path: `${volumesPath}/${namespaceUid}`, type: "Directory" } },
+            { name: "containerd", hostPath: { path: socketOf(node), type: "Socket" } },
+            { name: "tmp", emptyDir: {} }
+          ]
+        }
+      }
+    }
+  }
+}
+
+// k3s and RKE2 keep their own containerd, whose version says so: containerd://2.1.5-k3s1.
+const socketOf = ({ status }: Node): string =>
+  /k3s|rke2/.test(status.nodeInfo?.containerRuntimeVersion ?? "")
+    ? "/run/k3s/containerd/containerd.sock"
+    : "/run/containerd/containerd.sock"

@@ -1,0 +1,101 @@
+/**
+ * A Pod that fails to start for want of the image that its annotations name
+ * gets a NixBuild, or one more node in the NixBuild that is there; `scheduler`
+ * acts next. What stands in the way is told in an Event on the Pod, because
+ * that is where people look. Sets no condition.
+ */
+import { type Action, referTo } from "../../lib/action.ts"
+import { type Condition, type Reason, reasons } from "../../lib/api/condition.ts"
+import type { Pod } from "../../lib/api/kubernetes.ts"
+import { conditionsOf, type NixBuild } from "../../lib/api/nixbuild.ts"
+import { imageTagAnnotation } from "../../lib/keys.ts"
+import { say, sayingName } from "../../lib/say.ts"
+import { isSameImage, waitingContainers } from "../../lib/waiting.ts"
+import { annotations, annotationsOf, makeNixBuild, refusalName, wishOf } from "./nixbuild.ts"
+import type { Observed } from "./observe.ts"
+
+type World = typeof Observed.Type
+
+export const decide = (world: World): ReadonlyArray<Action> => {
+  const { build, node, pod } = world
+  const waiting = waitingContainers(pod)
+  if (isNotOurs(pod) || waiting.length === 0 || pod.spec.nodeName === undefined) return []
+  const has = annotationsOf(pod)
+  if (has.length < annotations.length) {
+    const missing = annotations.filter((annotation) => !has.includes(annotation)).join(", ")
+    return tell(world, "AnnotationMissing", `No image is built for this Pod: it lacks the annotation ${missing}.`)
+  }
+  const imageTag = pod.metadata.annotations?.[imageTagAnnotation] ?? ""
+  const asking = waiting.filter((container) => isSameImage(container.image, imageTag))
+  if (asking.length === 0) {
+    return tell(
+      world,
+      "ImageTagDiffers",
+      `No image is built for this Pod: its containers wait for ${waiting.map(({ image }) => image).join(", ")}, but its annotation ${imageTagAnnotation} names ${imageTag}.`
+    )
+  }
+  if (asking.every((container) => container.imagePullPolicy === "Always")) {
+    return tell(
+      world,
+      "ImagePullPolicyAlways",
+      `No image is built for this Pod: container ${asking.map(({ name }) => name).join(", ")} has imagePullPolicy Always, so the kubelet would ask the registry and never use it. Set imagePullPolicy: IfNotPresent.`
+    )
+  }
+  const wish = wishOf(pod, node)
+  if (wish === undefined) {
+    return node === undefined ? [] : tell(world, "SystemUnknown", `${reasons.SystemUnknown} It is ${node.metadata.name}.`)
+  }
+  if (build !== undefined) return join(world, { build, nodeName: pod.spec.nodeName })
+  if (world.said.includes(refusalName(pod, wish))) return []
+  const wanted = makeNixBuild(pod, wish)
+  if (world.refusal !== undefined) {
+    return tell(world, "NixBuildRefused", `No image is built for this Pod: ${world.refusal}`, wanted.metadata.name)
+  }
+  return [
+    { action: "Create", why: `Pod ${pod.metadata.name} waits for ${imageTag}`, object: wanted },
+    ...tell(world, "NixBuildCreated", `NixBuild ${wanted.metadata.name} builds ${imageTag}: kubectl describe nixbuild ${wanted.metadata.name}`)
+  ]
+}
+
+// Static Pods answer to a node's files and not to the API server, and kube-system is not anybody's application.
+const isNotOurs = ({ metadata, status }: Pod): boolean =>
+  metadata.deletionTimestamp !== undefined ||
+  metadata.namespace === "kube-system" ||
+  metadata.annotations?.["kubernetes.io/config.mirror"] !== undefined ||
+  status?.phase === "Succeeded" ||
+  status?.phase === "Failed"
+
+const join = (world: World, { build, nodeName }: { readonly build: NixBuild; readonly nodeName: string }) => {
+  if (build.metadata.deletionTimestamp !== undefined) return []
+  const stalled = conditionsOf(build).find((condition) => condition.type === "Stalled" && condition.status === "True")
+  if (stalled !== undefined) return tellFailure(world, { build, stalled })
+  return build.spec.nodes.includes(nodeName) ? [] : [addNode(build, nodeName)]
+}
+
+const addNode = (build: NixBuild, nodeName: string): Action => ({
+  action: "Patch",
+  why: `A Pod on ${nodeName} waits for the image`,
+  target: referTo("NixBuild", build),
+  patch: { spec: { nodes: [...build.spec.nodes, nodeName] } }
+})
+
+const tellFailure = (
+  world: World,
+  { build, stalled }: { readonly build: NixBuild; readonly stalled: Condition }
+): ReadonlyArray<Action> => {
+  const log = build.status?.failure?.log ?? ""
+  return tell(
+    world,
+    stalled.reason,
+    `NixBuild ${build.metadata.name} failed: ${stalled.message}${log === "" ? "" : `\n${log.slice(-500)}`}`,
+    build.metadata.uid
+  )
+}
+
+const tell = (world: World, reason: Reason, message: string, key = ""): ReadonlyArray<Action> => {
+  const about = world.pod.metadata
+  const type = reason === "NixBuildCreated" ? "Normal" : "Warning"
+  return world.said.includes(sayingName({ about, reason, key }))
+    ? []
+    : [say({ regarding: "Pod", about, type, reason, message, time: world.time, key })]
+}

@@ -1,0 +1,19 @@
+import { changed, sweep } from "../../lib/events.ts"
+import { defineFunction } from "../../lib/function.ts"
+import { decide } from "./decide.ts"
+import { observe, Observed, subjects } from "./observe.ts"
+
+/** Pods that fail for a missing image → NixBuilds. */
+export default defineFunction({
+  name: "pod-failure-detector",
+  on: [changed("Pod"), changed("NixBuild"), sweep],
+  permissions: [
+    { apiGroups: [""], resources: ["pods", "nodes"], verbs: ["get", "list", "watch"] },
+    { apiGroups: ["enbi.hrzn.ee"], resources: ["nixbuilds"], verbs: ["get", "list", "watch", "create", "patch"] },
+    { apiGroups: [""], resources: ["events"], verbs: ["get", "list", "watch", "create"] }
+  ],
+  subjects,
+  observe,
+  Observed,
+  decide
+})

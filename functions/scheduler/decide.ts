@@ -1,0 +1,110 @@
+/**
+ * Gives every NixBuild a node: the builds that have waited longest take the
+ * free slots, the rest are told their place in the queue. Sets `Scheduled`;
+ * `job-launcher` acts on it.
+ */
+import type { Action } from "../../lib/action.ts"
+import { isTrue, reasons } from "../../lib/api/condition.ts"
+import type { Node } from "../../lib/api/kubernetes.ts"
+import { conditionsOf, type NixBuild } from "../../lib/api/nixbuild.ts"
+import { hash10 } from "../../lib/names.ts"
+import { patchStatus } from "../../lib/nixbuild-status.ts"
+import { obstacleOf } from "../../lib/placement.ts"
+import type { Observed } from "./observe.ts"
+
+type World = typeof Observed.Type
+
+export const decide = (world: World): ReadonlyArray<Action> => {
+  const scheduled = world.unfinished.filter((build) => isTrue(conditionsOf(build), "Scheduled"))
+  const load = new Map<string, number>()
+  for (const build of scheduled) add(load, build.status?.buildNode ?? "")
+  let queued = 0
+  return world.unfinished
+    .filter((build) => !scheduled.includes(build))
+    .flatMap((build) => {
+      const candidates = world.nodes.filter((node) => obstacleIn(world, { node, build }) === undefined)
+      if (candidates.length === 0) return noMatchingNode(world, build)
+      const [chosen] = candidates
+        .filter((node) => loadOf(load, node) < world.maxBuildsPerNode)
+        .toSorted((a, b) => compare(rank({ node: a, build, candidates, load }), rank({ node: b, build, candidates, load })))
+      if (chosen === undefined) return noFreeSlot(world, { build, place: ++queued })
+      add(load, chosen.metadata.name)
+      return nodeFound(world, { build, node: chosen })
+    })
+}
+
+const add = (load: Map<string, number>, name: string) => load.set(name, (load.get(name) ?? 0) + 1)
+const loadOf = (load: ReadonlyMap<string, number>, { metadata }: Node): number => load.get(metadata.name) ?? 0
+
+const obstacleIn = ({ nodeRepel }: World, { build, node }: { readonly build: NixBuild; readonly node: Node }) =>
+  obstacleOf(node, { nodeRepel, system: build.spec.system })
+
+interface Candidacy {
+  readonly node: Node
+  readonly build: NixBuild
+  readonly candidates: ReadonlyArray<Node>
+  readonly load: ReadonlyMap<string, number>
+}
+
+// Who wants the image first; then where this flake was built before, since its cache is warm; then the least busy.
+const rank = ({ build, candidates, load, node }: Candidacy): ReadonlyArray<number | string> => [
+  build.spec.nodes.includes(node.metadata.name) ? 0 : 1,
+  node === warmest(build, candidates) ? 0 : 1,
+  loadOf(load, node),
+  node.metadata.name
+]
+
+// Each flake, whatever its revision, has the same favourite among the same nodes.
+const warmest = ({ spec }: NixBuild, candidates: ReadonlyArray<Node>): Node | undefined => {
+  const [flake = ""] = spec.flakeUrl.split("?")
+  return candidates.toSorted((a, b) => hash10(flake, a.metadata.name).localeCompare(hash10(flake, b.metadata.name)))[0]
+}
+
+const compare = (a: ReadonlyArray<number | string>, b: ReadonlyArray<number | string>): number => {
+  const index = a.findIndex((value, index) => value !== b[index])
+  return index < 0 ? 0 : (a[index] ?? 0) < (b[index] ?? 0) ? -1 : 1
+}
+
+const nodeFound = ({ time }: World, { build, node }: { readonly build: NixBuild; readonly node: Node }) => {
+  const buildNode = node.metadata.name
+  const message = `${buildNode} builds for ${build.spec.system}.`
+  return patchStatus(build, {
+    why: `${buildNode} has a free slot`,
+    time,
+    verdicts: [{ type: "Scheduled", status: "True", reason: "NodeFound", message }],
+    fields: { buildNode, attempt: 1 }
+  })
+}
+
+const noFreeSlot = (
+  { maxBuildsPerNode, time }: World,
+  { build, place }: { readonly build: NixBuild; readonly place: number }
+) =>
+  patchStatus(build, {
+    why: "All slots are taken",
+    time,
+    verdicts: [
+      {
+        type: "Scheduled",
+        status: "False",
+        reason: "NoFreeSlot",
+        message: `${reasons.NoFreeSlot} Place ${place} in the queue; a node takes ${maxBuildsPerNode} builds at once.`
+      }
+    ]
+  })
+
+const noMatchingNode = (world: World, build: NixBuild) => {
+  const obstacles = world.nodes.map((node) => `${node.metadata.name} ${obstacleIn(world, { node, build })}`)
+  return patchStatus(build, {
+    why: "No node can build it",
+    time: world.time,
+    verdicts: [
+      {
+        type: "Scheduled",
+        status: "False",
+        reason: "NoMatchingNode",
+        message: `${reasons.NoMatchingNode} ${build.spec.system}: ${obstacles.slice(0, 10).join(", ")}${obstacles.length > 10 ? ", …" : ""}.`
+      }
+    ]
+  })
+}

@@ -1,0 +1,42 @@
+/** All that competes for build slots: unfinished NixBuilds, nodes, and the rules. */
+import { Effect, Option, Schema } from "effect"
+import { isTrue } from "../../lib/api/condition.ts"
+import type { Reference } from "../../lib/api/kind.ts"
+import { Node, nodes } from "../../lib/api/kubernetes.ts"
+import { conditionsOf, NixBuild, nixBuilds } from "../../lib/api/nixbuild.ts"
+import { Cluster } from "../../lib/cluster.ts"
+import { Settings } from "../../lib/settings.ts"
+import { currentTime } from "../../lib/time.ts"
+
+export const Observed = Schema.Struct({
+  time: Schema.String,
+  /** Oldest first. */
+  unfinished: Schema.Array(NixBuild),
+  nodes: Schema.Array(Node),
+  maxBuildsPerNode: Schema.Int,
+  nodeRepel: Schema.Array(Schema.String)
+})
+
+// Slots are shared by all builds, so every event leads to one look at all of them.
+const everything: Reference = { kind: "Cluster", name: "all" }
+
+export const subjects = () => Effect.succeed([everything])
+
+export const observe = Effect.fn("scheduler.observe")(function* () {
+  const cluster = yield* Cluster
+  const { maxBuildsPerNode, nodeRepel } = yield* Settings
+  const builds = yield* cluster.list(nixBuilds)
+  const unfinished = builds
+    .filter((build) => !isTrue(conditionsOf(build), "Complete") && build.metadata.deletionTimestamp === undefined)
+    .toSorted((a, b) => age(a).localeCompare(age(b)))
+  if (unfinished.every((build) => isTrue(conditionsOf(build), "Scheduled"))) return Option.none()
+  return Option.some({
+    time: yield* currentTime,
+    unfinished,
+    nodes: yield* cluster.list(nodes),
+    maxBuildsPerNode,
+    nodeRepel
+  })
+})
+
+const age = ({ metadata }: NixBuild): string => `${metadata.creationTimestamp ?? ""} ${metadata.uid}`

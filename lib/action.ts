@@ -1,0 +1,31 @@
+/**
+ * What a function can decide to do. Actions are plain data, so that a decision
+ * can be compared with a file, logged and replayed; `interpret` does them.
+ */
+import type { ObjectMeta, KubernetesObject } from "./api/kind.ts"
+import type { KindName } from "./api/kinds.ts"
+
+/** The object that a write is meant for, as it was when the write was decided on. */
+export interface Target {
+  readonly kind: KindName
+  readonly namespace?: string
+  readonly name: string
+  readonly uid: string
+  readonly resourceVersion: string
+}
+
+type Fields = Readonly<Record<string, unknown>>
+
+export type Action =
+  | { readonly action: "Create"; readonly why: string; readonly object: KubernetesObject & { readonly kind: KindName } }
+  | { readonly action: "Patch"; readonly why: string; readonly target: Target; readonly patch: Fields }
+  | { readonly action: "PatchStatus"; readonly why: string; readonly target: Target; readonly status: Fields }
+  | { readonly action: "Delete"; readonly why: string; readonly target: Target }
+
+export const referTo = (kind: KindName, { metadata }: { readonly metadata: ObjectMeta }): Target => ({
+  kind,
+  ...(metadata.namespace === undefined ? {} : { namespace: metadata.namespace }),
+  name: metadata.name,
+  uid: metadata.uid,
+  resourceVersion: metadata.resourceVersion
+})

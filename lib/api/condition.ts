@@ -1,0 +1,120 @@
+/**
+ * What a NixBuild says of itself: the types of its conditions, every reason
+ * that a condition, an Event or a node can carry, and the one word that
+ * `kubectl get` prints. People act on the sentences, so they say what to do.
+ */
+import { Schema, Struct } from "effect"
+
+/** Who sets it: `scheduler` Scheduled, `job-launcher` Launched, `importer-status` the rest. */
+export const ConditionType = Schema.Literals([
+  "Scheduled",
+  "Launched",
+  "Success",
+  "Complete",
+  "Ready",
+  "Stalled"
+]).annotate({ description: "Scheduled, Launched, Success, Complete, Ready or Stalled." })
+export type ConditionType = typeof ConditionType.Type
+
+/** Each reason with one sentence on what it means and what to do about it. */
+export const reasons = {
+  AnnotationMissing: "A Pod has some of the three annotations that ask for a build, but not all: add the missing one.",
+  ImageTagDiffers: "No container of the Pod has the image that its annotation names: make the two equal.",
+  ImagePullPolicyAlways:
+    "With imagePullPolicy Always the kubelet never uses an image that was built on the node: set IfNotPresent.",
+  SystemUnknown: "The Pod's node has an architecture that Nix has no name for.",
+  NixBuildCreated: "A NixBuild was created for the Pod's image.",
+  NixBuildRefused: "The API server refused the NixBuild that the Pod's annotations ask for: correct them as the message says.",
+  NodeFound: "A node was chosen.",
+  NoMatchingNode: "No node can build for the system: add one, uncordon one, or see --node-repel.",
+  NoFreeSlot: "Other builds take all the slots: it starts when one of them ends.",
+  JobCreated: "The build Job exists.",
+  VolumePending: "The node's cache volume is being prepared.",
+  VolumeFailed: "The cache volume could not be prepared: read the log of the Job that the message names.",
+  PodSecurityDenied:
+    "The namespace's Pod security level refuses the sandboxed build Pod: set spec.sandbox to false, or build in a namespace that enforces privileged.",
+  SandboxUnavailable:
+    "The cluster or the node cannot give a Pod the namespaces that Nix's sandbox needs: enable user namespaces and ProcMountType, or set spec.sandbox to false.",
+  PodRefused: "The namespace refuses the build Pod (quota, limit range or a policy): the message says which.",
+  ResultSuccess: "Build completed successfully and result was fetched from endpoint",
+  BuildFinished: "The build ended.",
+  Imported: "The image is on at least one of the nodes that want it.",
+  ImagePulled: "The image is on the node.",
+  EvaluationFailed: "Nix could not evaluate the flake: mend the Nix code that the log names.",
+  AttributeMissing: "The flake has no such package for this system: check spec.packageName and spec.system.",
+  FetchFailed: "The flake or one of its inputs could not be fetched: check spec.flakeUrl and the network.",
+  HashMismatch: "A download has another hash than its derivation says: update the hash, or find out who changed the file.",
+  BuildFailed: "The build itself failed: the log says why; the failed Job and its Pod are kept for reading.",
+  TimedOut: "The build took longer than spec.timeoutSeconds: raise it, or find what hangs in the log.",
+  OutOfMemory: "The build needed more memory than its limit: raise spec.resources.limits.memory.",
+  DiskFull: "The node's disk or the cache volume is full: make room.",
+  NotAnImage: "The package is neither an image archive nor a script that streams one: build it with dockerTools.",
+  WrongArchitecture: "The image is for another architecture than spec.system: check the flake.",
+  ImportFailed: "The image was built but containerd did not take it: read the log of the import Job."
+} as const
+
+export const Reason = Schema.Literals(Struct.keys(reasons)).annotate({
+  description: "One CamelCase word from the table of reasons in the README."
+})
+export type Reason = typeof Reason.Type
+
+export const Condition = Schema.Struct({
+  type: ConditionType,
+  status: Schema.Literals(["True", "False", "Unknown"]).annotate({
+    description: "True, False, or Unknown while it is not decided."
+  }),
+  reason: Reason,
+  message: Schema.String.annotate({ description: "What happened and what to do, as sentences." }),
+  observedGeneration: Schema.Int.annotate({ description: "The metadata.generation that this condition speaks of." }),
+  lastTransitionTime: Schema.String.annotate({
+    description: "When status last changed, RFC 3339, UTC.",
+    format: "date-time"
+  })
+})
+export type Condition = typeof Condition.Type
+
+/** A condition before it is known since when it holds. */
+export interface Verdict {
+  readonly type: ConditionType
+  readonly status: Condition["status"]
+  readonly reason: Reason
+  readonly message: string
+}
+
+export const isTrue = (conditions: ReadonlyArray<Condition>, type: ConditionType): boolean =>
+  conditions.some((condition) => condition.type === type && condition.status === "True")
+
+/** `conditions` with `verdict` in it; the time moves only when the status does. */
+export const setCondition = (
+  conditions: ReadonlyArray<Condition>,
+  verdict: Verdict & { readonly observedGeneration: number; readonly time: string }
+): ReadonlyArray<Condition> => {
+  const { time, ...rest } = verdict
+  const before = conditions.find((condition) => condition.type === verdict.type)
+  const after = { ...rest, lastTransitionTime: before?.status === verdict.status ? before.lastTransitionTime : time }
+  return before === undefined
+    ? [...conditions, after]
+    : conditions.map((condition) => (condition === before ? after : condition))
+}
+
+export const Phase = Schema.Literals(["Pending", "Scheduled", "Building", "Importing", "Succeeded", "Failed"])
+export type Phase = typeof Phase.Type
+
+/**
+ * What `kubectl get` prints under STATUS:
+ *
+ * | Complete | Stalled | Success | Launched | Scheduled | word      |
+ * |----------|---------|---------|----------|-----------|-----------|
+ * | True     | True    |         |          |           | Failed    |
+ * | True     | not     |         |          |           | Succeeded |
+ * | not      |         | True    |          |           | Importing |
+ * | not      |         | not     | True     |           | Building  |
+ * | not      |         | not     | not      | True      | Scheduled |
+ * | not      |         | not     | not      | not       | Pending   |
+ */
+export const phaseOf = (conditions: ReadonlyArray<Condition>): Phase => {
+  if (isTrue(conditions, "Complete")) return isTrue(conditions, "Stalled") ? "Failed" : "Succeeded"
+  if (isTrue(conditions, "Success")) return "Importing"
+  if (isTrue(conditions, "Launched")) return "Building"
+  return isTrue(conditions, "Scheduled") ? "Scheduled" : "Pending"
+}

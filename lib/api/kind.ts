@@ -1,0 +1,64 @@
+/**
+ * What we need to know of a kind of Kubernetes object to read it: where the
+ * API server keeps it, and the fields that we look at. Fields that a schema
+ * does not name are dropped when an object is read, so that decisions (and
+ * their records) hold nothing that did not matter.
+ */
+import { Schema } from "effect"
+
+export interface Kind<A> {
+  readonly apiVersion: string
+  readonly kind: string
+  readonly plural: string
+  readonly namespaced: boolean
+  /** Only objects with this label selector are of interest: keeps the watch cache small. */
+  readonly selector?: string
+  readonly schema: Schema.Codec<A, unknown>
+}
+
+/** Names one object. `namespace` is absent for what belongs to the whole cluster. */
+export const Reference = Schema.Struct({
+  kind: Schema.String,
+  namespace: Schema.optionalKey(Schema.String),
+  name: Schema.String
+})
+export type Reference = typeof Reference.Type
+
+const Labels = Schema.Record(Schema.String, Schema.String)
+
+export const ObjectMeta = Schema.Struct({
+  name: Schema.String,
+  namespace: Schema.optionalKey(Schema.String),
+  uid: Schema.String,
+  resourceVersion: Schema.String,
+  generation: Schema.optionalKey(Schema.Int),
+  creationTimestamp: Schema.optionalKey(Schema.String),
+  deletionTimestamp: Schema.optionalKey(Schema.String),
+  labels: Schema.optionalKey(Labels),
+  annotations: Schema.optionalKey(Labels)
+})
+export type ObjectMeta = typeof ObjectMeta.Type
+
+/** Any object as the API server sends it: what we do not know of it is kept. */
+export const KubernetesObject = Schema.StructWithRest(
+  Schema.Struct({
+    apiVersion: Schema.String,
+    kind: Schema.String,
+    metadata: Schema.StructWithRest(
+      Schema.Struct({ name: Schema.String, namespace: Schema.optional(Schema.String) }),
+      [Schema.Record(Schema.String, Schema.Unknown)]
+    )
+  }),
+  [Schema.Record(Schema.String, Schema.Unknown)]
+)
+export type KubernetesObject = typeof KubernetesObject.Type
+
+/** The path of one object, or of all in a namespace, or of all in the cluster. */
+export const pathOf = (
+  kind: Pick<Kind<unknown>, "apiVersion" | "plural" | "namespaced">,
+  at: { readonly namespace?: string | undefined; readonly name?: string | undefined } = {}
+): string => {
+  const root = kind.apiVersion.includes("/") ? `/apis/${kind.apiVersion}` : `/api/${kind.apiVersion}`
+  const scope = kind.namespaced && at.namespace !== undefined ? `/namespaces/${at.namespace}` : ""
+  return `${root}${scope}/${kind.plural}${at.name === undefined ? "" : `/${at.name}`}`
+}

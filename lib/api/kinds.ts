@@ -1,0 +1,19 @@
+/** Every kind that the functions read or write, found by its name. */
+import type { Kind } from "./kind.ts"
+import * as kubernetes from "./kubernetes.ts"
+import { nixBuilds } from "./nixbuild.ts"
+
+export const kinds = {
+  Event: kubernetes.events,
+  Job: kubernetes.jobs,
+  Namespace: kubernetes.namespaces,
+  NixBuild: nixBuilds,
+  Node: kubernetes.nodes,
+  PersistentVolume: kubernetes.persistentVolumes,
+  PersistentVolumeClaim: kubernetes.persistentVolumeClaims,
+  Pod: kubernetes.pods
+} satisfies Record<string, Kind<unknown>>
+
+export type KindName = keyof typeof kinds
+
+export const isKindName = (name: string): name is KindName => Object.hasOwn(kinds, name)

@@ -1,0 +1,142 @@
+/** The kinds of Kubernetes itself that the functions read, with the fields that they look at. */
+import { Schema } from "effect"
+import { type Kind, ObjectMeta } from "./kind.ts"
+
+const optional = Schema.optionalKey
+
+/** On everything that the functions create. */
+export const managedBy = { "app.kubernetes.io/managed-by": "enbi-functions" }
+const ours = "app.kubernetes.io/managed-by=enbi-functions"
+
+const ContainerState = Schema.Struct({
+  waiting: optional(Schema.Struct({ reason: optional(Schema.String), message: optional(Schema.String) })),
+  running: optional(Schema.Struct({ startedAt: optional(Schema.String) })),
+  terminated: optional(
+    Schema.Struct({ exitCode: Schema.Int, reason: optional(Schema.String), message: optional(Schema.String) })
+  )
+})
+const ContainerStatus = Schema.Struct({ name: Schema.String, state: optional(ContainerState) })
+const Container = Schema.Struct({
+  name: Schema.String,
+  image: optional(Schema.String),
+  imagePullPolicy: optional(Schema.String)
+})
+
+export const Pod = Schema.Struct({
+  metadata: ObjectMeta,
+  spec: Schema.Struct({
+    nodeName: optional(Schema.String),
+    initContainers: optional(Schema.Array(Container)),
+    containers: Schema.Array(Container)
+  }),
+  status: optional(
+    Schema.Struct({
+      phase: optional(Schema.String),
+      reason: optional(Schema.String),
+      message: optional(Schema.String),
+      initContainerStatuses: optional(Schema.Array(ContainerStatus)),
+      containerStatuses: optional(Schema.Array(ContainerStatus))
+    })
+  )
+})
+export type Pod = typeof Pod.Type
+export const pods: Kind<Pod> = { apiVersion: "v1", kind: "Pod", plural: "pods", namespaced: true, schema: Pod }
+
+const Taint = Schema.Struct({ key: Schema.String, value: optional(Schema.String), effect: Schema.String })
+
+export const Node = Schema.Struct({
+  metadata: ObjectMeta,
+  spec: Schema.Struct({ unschedulable: optional(Schema.Boolean), taints: optional(Schema.Array(Taint)) }),
+  status: Schema.Struct({
+    conditions: optional(Schema.Array(Schema.Struct({ type: Schema.String, status: Schema.String }))),
+    nodeInfo: optional(Schema.Struct({ containerRuntimeVersion: Schema.String }))
+  })
+})
+export type Node = typeof Node.Type
+export const nodes: Kind<Node> = { apiVersion: "v1", kind: "Node", plural: "nodes", namespaced: false, schema: Node }
+
+export const Job = Schema.Struct({
+  metadata: ObjectMeta,
+  status: optional(
+    Schema.Struct({
+      conditions: optional(
+        Schema.Array(
+          Schema.Struct({
+            type: Schema.String,
+            status: Schema.String,
+            reason: optional(Schema.String),
+            message: optional(Schema.String)
+          })
+        )
+      )
+    })
+  )
+})
+export type Job = typeof Job.Type
+export const jobs: Kind<Job> = {
+  apiVersion: "batch/v1",
+  kind: "Job",
+  plural: "jobs",
+  namespaced: true,
+  selector: ours,
+  schema: Job
+}
+
+export const Namespace = Schema.Struct({ metadata: ObjectMeta })
+export type Namespace = typeof Namespace.Type
+export const namespaces: Kind<Namespace> = {
+  apiVersion: "v1",
+  kind: "Namespace",
+  plural: "namespaces",
+  namespaced: false,
+  schema: Namespace
+}
+
+export const PersistentVolume = Schema.Struct({
+  metadata: ObjectMeta,
+  status: optional(Schema.Struct({ phase: optional(Schema.String) }))
+})
+export type PersistentVolume = typeof PersistentVolume.Type
+export const persistentVolumes: Kind<PersistentVolume> = {
+  apiVersion: "v1",
+  kind: "PersistentVolume",
+  plural: "persistentvolumes",
+  namespaced: false,
+  selector: ours,
+  schema: PersistentVolume
+}
+
+export const PersistentVolumeClaim = Schema.Struct({
+  metadata: ObjectMeta,
+  status: optional(Schema.Struct({ phase: optional(Schema.String) }))
+})
+export type PersistentVolumeClaim = typeof PersistentVolumeClaim.Type
+export const persistentVolumeClaims: Kind<PersistentVolumeClaim> = {
+  apiVersion: "v1",
+  kind: "PersistentVolumeClaim",
+  plural: "persistentvolumeclaims",
+  namespaced: true,
+  selector: ours,
+  schema: PersistentVolumeClaim
+}
+
+/** A Kubernetes Event that we wrote: seeing it again means that it is said. */
+export const Event = Schema.Struct({ metadata: ObjectMeta })
+export type Event = typeof Event.Type
+export const events: Kind<Event> = {
+  apiVersion: "v1",
+  kind: "Event",
+  plural: "events",
+  namespaced: true,
+  selector: ours,
+  schema: Event
+}
+
+export const isReady = (node: Node): boolean =>
+  (node.status.conditions ?? []).some((condition) => condition.type === "Ready" && condition.status === "True")
+
+const hasJobCondition = (job: Job, type: string): boolean =>
+  (job.status?.conditions ?? []).some((condition) => condition.type === type && condition.status === "True")
+
+export const isSucceeded = (job: Job): boolean => hasJobCondition(job, "Complete")
+export const isFailed = (job: Job): boolean => hasJobCondition(job, "Failed")

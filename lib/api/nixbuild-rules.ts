@@ -1,0 +1,68 @@
+/**
+ * What the API server refuses in a NixBuild, in CEL, so that the mistake shows
+ * at `kubectl apply`, with the field's path and what to write instead.
+ */
+
+interface Rule {
+  readonly rule: string
+  readonly message: string
+}
+
+const text = (expression: string): string => JSON.stringify(expression)
+const must = (expression: string, message: string): Rule => ({ rule: `self.matches(${text(expression)})`, message })
+const mustNot = (expression: string, message: string): Rule => ({ rule: `!self.matches(${text(expression)})`, message })
+const when = (condition: string, expression: string, message: string): Rule => ({
+  rule: `!self.matches(${text(condition)}) || self.matches(${text(expression)})`,
+  message
+})
+
+export const immutable: Rule = {
+  rule: "self == oldSelf",
+  message: "is immutable: what was built under it would no longer be what it says; create another NixBuild instead"
+}
+
+export const flakeUrlRules: ReadonlyArray<Rule> = [
+  must("^[!-~]+$", "must be printable ASCII without spaces; write other characters percent-encoded"),
+  must(
+    "^(github:|gitlab:|sourcehut:|(git\\+https|git\\+ssh|git\\+http|https|http|tarball\\+https|tarball\\+http)://)",
+    "must begin with github:, gitlab:, sourcehut:, git+https://, git+ssh://, https:// or tarball+https://; paths, file: and names from the flake registry mean something else on every node"
+  ),
+  when(
+    "^(github|gitlab|sourcehut):",
+    "^[a-z]+:[A-Za-z0-9~_][A-Za-z0-9._%~-]*/[A-Za-z0-9_.-]+(/[A-Za-z0-9_./%+-]+)?(\\?[^?]*)?$",
+    "must be <forge>:<owner>/<repository>, then optionally /<branch, tag or revision> and ?parameters"
+  ),
+  when(
+    "://",
+    "^[a-z+]+://([A-Za-z0-9._~-]+@)?([A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|\\[[0-9A-Fa-f:.]+\\])(:[0-9]{1,5})?(/[^?]*)?(\\?[^?]*)?$",
+    "must have a host after ://, and at most one ?; credentials do not belong in URLs"
+  ),
+  mustNot("^[a-z+]*https?://[^/?]*@", "must not hold a user name or token: it would be seen by all who may read the object"),
+  mustNot("(?i)[/.@]xn--", "must not use a punycode host name: it can look like another one"),
+  mustNot("#", "must not hold a fragment: the package goes into spec.packageName"),
+  mustNot("(?i)([/=?&:]|%2f)(\\.|%2e){2}([/?&]|%2f|$)", "must not climb out with .. in a path or in dir="),
+  when(
+    "[?&]rev=",
+    "^[^?]*\\?([^&]*&)*rev=([0-9a-f]{40}|[0-9a-f]{64})(&.*)?$",
+    "rev= must be a full revision: 40 or 64 hex digits, in lower case"
+  ),
+  mustNot("[?&]rev=.*[?&]rev=", "rev= may be there only once")
+]
+
+const name = "[a-z0-9]+((\\.|_|__|-+)[a-z0-9]+)*"
+const label = "[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?"
+
+export const imageTagRules: ReadonlyArray<Rule> = [
+  must(
+    `^(${label}(\\.${label})*(:[0-9]{1,5})?/)?${name}(/${name})*:[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$`,
+    "must be [registry/]repository:tag, the repository in lower case, the tag of at most 128 letters, digits, _ . and -; digests (@sha256:) can't be promised before the build"
+  ),
+  { rule: "self.lastIndexOf(':') <= 255", message: "the name before the tag must have at most 255 characters" }
+]
+
+export const packageNameRules: ReadonlyArray<Rule> = [
+  must(
+    "^[A-Za-z0-9_][A-Za-z0-9_'-]*(\\.[A-Za-z0-9_][A-Za-z0-9_'-]*)*$",
+    "must be an attribute path: names of letters, digits, _ ' and -, joined by single dots"
+  )
+]

@@ -1,0 +1,148 @@
+/**
+ * NixBuild (`enbi.hrzn.ee/v1alpha1`): one package of a flake, wanted as an
+ * image under a tag. `npm run generate` makes `crds/nixbuilds.yaml` of this
+ * file; every `description` here is what `kubectl explain` prints.
+ */
+import { Effect, Schema } from "effect"
+import { Condition, Phase, Reason } from "./condition.ts"
+import { flakeUrlRules, imageTagRules, immutable, packageNameRules } from "./nixbuild-rules.ts"
+import { type Kind, ObjectMeta } from "./kind.ts"
+import { systems } from "./system.ts"
+
+const optional = Schema.optionalKey
+
+export const System = Schema.Literals(systems)
+export type System = typeof System.Type
+
+const Quantities = Schema.Record(Schema.String, Schema.Union([Schema.Int, Schema.String]))
+
+const Resources = Schema.Struct({
+  limits: optional(
+    Quantities.annotate({ description: "The most that the build may use, by resource name (cpu, memory). Absent: no limit." })
+  ),
+  requests: optional(
+    Quantities.annotate({ description: "What the node must have left for the build, by resource name. Absent: as limits." })
+  )
+})
+
+export const Spec = Schema.Struct({
+  flakeUrl: Schema.String.check(Schema.isMinLength(1), Schema.isMaxLength(2048)).annotate({
+    description:
+      "Where the flake is: a Nix flake reference that begins with github:, gitlab:, sourcehut:, git+https:, git+ssh:, https: or tarball+https: (http: where the cluster allows it). It may carry ?rev= with 40 or 64 hex digits, ?ref=, ?dir= and ?narHash=. Without a rev it is resolved once, and status.lockedUrl says to what. Immutable.",
+    "x-kubernetes-validations": [...flakeUrlRules, immutable]
+  }),
+  imageTag: Schema.String.check(Schema.isMinLength(1), Schema.isMaxLength(384)).annotate({
+    description:
+      "The full name that the image gets in containerd: [registry/]repository:tag, as Pods write it under image. Short names are read as Docker does (x:1 is docker.io/library/x:1). The name inside the archive counts for nothing. Immutable.",
+    "x-kubernetes-validations": [...imageTagRules, immutable]
+  }),
+  packageName: Schema.String.check(Schema.isMinLength(1), Schema.isMaxLength(512)).annotate({
+    description:
+      "Which package of the flake: the attribute below packages.<system>, dots go deeper (chog-docker.stream-layered). It must give a Docker or OCI archive, plain or gzip, or a script that streams one to its standard output (dockerTools.streamLayeredImage). Immutable.",
+    "x-kubernetes-validations": [...packageNameRules, immutable]
+  }),
+  system: System.annotate({
+    description: "The Nix system to build for; it chooses nodes by their kubernetes.io/arch. Immutable.",
+    "x-kubernetes-validations": [immutable]
+  }),
+  nodes: Schema.Array(Schema.String.check(Schema.isMaxLength(253)))
+    .check(Schema.isMaxLength(5000))
+    .annotate({
+      description:
+        "The nodes that want the image, by name; pod-failure-detector adds those where Pods wait. Empty (the default): the scheduler picks one.",
+      default: [],
+      "x-kubernetes-list-type": "set"
+    })
+    .pipe(Schema.withDecodingDefaultKey(Effect.succeed([]))),
+  timeoutSeconds: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 604_800 }))
+    .annotate({
+      description:
+        "How long one build may take in seconds, fetching and evaluating included; then it fails with TimedOut. 1 to 604800 (a week), default 3600.",
+      default: 3600
+    })
+    .pipe(Schema.withDecodingDefaultKey(Effect.succeed(3600))),
+  resources: optional(
+    Resources.annotate({ description: "CPU and memory of the build container, as in a Pod. Absent: neither requests nor limits." })
+  ),
+  sandbox: Schema.Boolean.annotate({
+    description:
+      "Whether Nix's sandbox is on: builds then see neither the network nor the Pod. It needs a Pod that the Baseline Pod security level refuses; false (not the default, which is true) gives one that Restricted admits, and builds that can reach the network.",
+    default: true
+  }).pipe(Schema.withDecodingDefaultKey(Effect.succeed(true)))
+})
+export type Spec = typeof Spec.Type
+
+const NodeStatus = Schema.Struct({
+  name: Schema.String.annotate({ description: "The node's name." }),
+  attempt: Schema.Int.annotate({ description: "Which attempt at bringing the image there this tells of; the first is 1." }),
+  reason: Reason.annotate({ description: "ImagePulled when the image is there, else why not." }),
+  digest: optional(Schema.String.annotate({ description: "sha256 of the image's index on this node." })),
+  importedTime: optional(
+    Schema.String.annotate({ description: "When containerd had the image, RFC 3339.", format: "date-time" })
+  ),
+  wokenTime: optional(
+    Schema.String.annotate({ description: "When the Pods that waited there were last woken, RFC 3339.", format: "date-time" })
+  )
+})
+export type NodeStatus = typeof NodeStatus.Type
+
+const Failure = Schema.Struct({
+  reason: Reason.annotate({ description: "Why, as one word from the README's table." }),
+  message: Schema.String.annotate({ description: "What happened and what to do, as sentences." }),
+  log: optional(Schema.String.annotate({ description: "The last lines of the log, at most 2 KiB." }))
+})
+export type Failure = typeof Failure.Type
+
+export const Status = Schema.Struct({
+  status: optional(Phase.annotate({ description: "Pending, Scheduled, Building, Importing, Succeeded or Failed." })),
+  buildNode: optional(Schema.String.annotate({ description: "The node that builds." })),
+  buildJobName: optional(Schema.String.annotate({ description: "The build Job on that node, in this namespace." })),
+  imageDigest: optional(
+    Schema.String.annotate({ description: "sha256 of the image's index: what the tag names in containerd." })
+  ),
+  imageConfigDigest: optional(
+    Schema.String.annotate({ description: "sha256 of the image's configuration: what CRI calls the image ID." })
+  ),
+  imageSize: optional(Schema.Int.annotate({ description: "Size of the image as CRI counts it, in bytes." })),
+  lockedUrl: optional(Schema.String.annotate({ description: "What spec.flakeUrl was resolved to for this build." })),
+  storePath: optional(Schema.String.annotate({ description: "The package's store path in the cache of buildNode." })),
+  attempt: optional(Schema.Int.annotate({ description: "Which attempt at the build this tells of; the first is 1." })),
+  nodes: optional(
+    Schema.Array(NodeStatus).annotate({
+      description: "Which nodes have the image, and why not those that have not.",
+      "x-kubernetes-list-type": "map",
+      "x-kubernetes-list-map-keys": ["name"]
+    })
+  ),
+  failure: optional(Failure.annotate({ description: "Why the build failed; absent when it did not." })),
+  conditions: optional(
+    Schema.Array(Condition).annotate({
+      description:
+        "Scheduled: a node was chosen. Launched: the build Job exists. Success: the build gave an image. Complete: it is over, well or not; it never goes back. Ready: the image is on a node that wants it. Stalled: a person must change something.",
+      "x-kubernetes-list-type": "map",
+      "x-kubernetes-list-map-keys": ["type"]
+    })
+  )
+})
+export type Status = typeof Status.Type
+
+export const NixBuild = Schema.Struct({ metadata: ObjectMeta, spec: Spec, status: optional(Status) }).annotate({
+  description:
+    "One package of a Nix flake, built on a node of the right architecture and put into that node's containerd under a tag."
+})
+export type NixBuild = typeof NixBuild.Type
+
+export const nixBuilds: Kind<NixBuild> = {
+  apiVersion: "enbi.hrzn.ee/v1alpha1",
+  kind: "NixBuild",
+  plural: "nixbuilds",
+  namespaced: true,
+  schema: NixBuild
+}
+
+export const conditionsOf = (build: NixBuild): ReadonlyArray<Condition> => build.status?.conditions ?? []
+
+/** The nodes that the image goes to: where it is built, and who asked for it. */
+export const wantedNodes = (build: NixBuild): ReadonlyArray<string> => [
+  ...new Set([...(build.status?.buildNode === undefined ? [] : [build.status.buildNode]), ...build.spec.nodes])
+]

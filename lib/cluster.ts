@@ -1,0 +1,124 @@
+/**
+ * The cluster as the functions see it: read an object, write an object. Two
+ * layers: `layer` asks the API server each time; `embedded/` puts a watch
+ * cache before it. Tests put an API server in memory in its place.
+ */
+import { Context, Effect, Layer, Option, Schema } from "effect"
+import { type Kind, KubernetesObject, pathOf } from "./api/kind.ts"
+import { type Body, KubernetesApi, type Query } from "./kube/api.ts"
+import { KubernetesError } from "./kube/error.ts"
+
+export interface Selection {
+  readonly namespace?: string | undefined
+  readonly labels?: Readonly<Record<string, string>>
+  /** Pods only: those bound to this node. */
+  readonly nodeName?: string
+}
+
+/** One object as it was when something was decided about it. */
+export interface Target {
+  readonly kind: Kind<unknown>
+  readonly namespace?: string | undefined
+  readonly name: string
+}
+
+export class Cluster extends Context.Service<
+  Cluster,
+  {
+    readonly get: <A>(kind: Kind<A>, at: { readonly namespace?: string | undefined; readonly name: string }) => Effect.Effect<Option.Option<A>, KubernetesError>
+    readonly list: <A>(kind: Kind<A>, selection?: Selection) => Effect.Effect<ReadonlyArray<A>, KubernetesError>
+    readonly create: (kind: Kind<unknown>, object: KubernetesObject) => Effect.Effect<KubernetesObject, KubernetesError>
+    /** What would be stored if `object` were created, admission included; nothing is. */
+    readonly dryRunCreate: (kind: Kind<unknown>, object: KubernetesObject) => Effect.Effect<KubernetesObject, KubernetesError>
+    /** A JSON merge patch; refused as a Conflict unless it carries the current uid and resourceVersion. */
+    readonly patch: (
+      target: Target & { readonly subresource?: "status" },
+      patch: Readonly<Record<string, unknown>>
+    ) => Effect.Effect<KubernetesObject, KubernetesError>
+    /** In the background, dependents too; refused as a Conflict when the object is another than that of `uid`. */
+    readonly remove: (target: Target & { readonly uid: string }) => Effect.Effect<void, KubernetesError>
+  }
+>()("enbi/lib/Cluster") {
+  static readonly layer = Layer.effect(
+    Cluster,
+    Effect.gen(function* () {
+      const api = yield* KubernetesApi
+      return Cluster.of({ ...readsOf(api), ...writesOf(api) })
+    })
+  )
+}
+
+const malformed = (cause: Schema.SchemaError) =>
+  new KubernetesError({ status: 0, reason: "Malformed", message: cause.message, cause })
+
+const json = (value: unknown): Body => ({ type: "application/json", value })
+
+/** The query of a list: label and field selectors. */
+export const queryOf = (kind: Kind<unknown>, selection: Selection = {}): Query => {
+  const labels = [
+    ...(kind.selector === undefined ? [] : [kind.selector]),
+    ...Object.entries(selection.labels ?? {}).map(([key, value]) => `${key}=${value}`)
+  ]
+  return {
+    ...(labels.length === 0 ? {} : { labelSelector: labels.join(",") }),
+    ...(selection.nodeName === undefined ? {} : { fieldSelector: `spec.nodeName=${selection.nodeName}` })
+  }
+}
+
+export const decodeAs =
+  <A>(kind: Kind<A>) =>
+  (object: unknown): Effect.Effect<A, KubernetesError> =>
+    Schema.decodeUnknownEffect(kind.schema)(object).pipe(Effect.mapError(malformed))
+
+const decodeObject = (object: unknown) =>
+  Schema.decodeUnknownEffect(KubernetesObject)(object).pipe(Effect.mapError(malformed))
+
+type Api = (typeof KubernetesApi)["Service"]
+
+const readsOf = (api: Api): Pick<(typeof Cluster)["Service"], "get" | "list"> => ({
+  get: (kind, at) =>
+    api.request("GET", pathOf(kind, at)).pipe(
+      Effect.flatMap(decodeAs(kind)),
+      Effect.map(Option.some),
+      Effect.catchIf(
+        (error) => error.isMissing,
+        () => Effect.succeedNone
+      )
+    ),
+  list: (kind, selection) =>
+    api
+      .list(pathOf(kind, selection), queryOf(kind, selection))
+      .pipe(Effect.flatMap(({ items }) => Effect.forEach(items, decodeAs(kind))))
+})
+
+export const writesOf = (
+  api: Api
+): Pick<(typeof Cluster)["Service"], "create" | "dryRunCreate" | "patch" | "remove"> => {
+  const create = (kind: Kind<unknown>, object: KubernetesObject, query: Query) =>
+    api
+      .request("POST", pathOf(kind, { namespace: object.metadata.namespace }), {
+        query: { ...query, fieldValidation: "Strict", fieldManager: "enbi-functions" },
+        body: json(object)
+      })
+      .pipe(Effect.flatMap(decodeObject))
+  return {
+    create: (kind, object) => create(kind, object, {}),
+    dryRunCreate: (kind, object) => create(kind, object, { dryRun: "All" }),
+    patch: ({ subresource, ...target }, patch) =>
+      api
+        .request("PATCH", `${pathOf(target.kind, target)}${subresource === undefined ? "" : `/${subresource}`}`, {
+          query: { fieldValidation: "Strict", fieldManager: "enbi-functions" },
+          body: { type: "application/merge-patch+json", value: patch }
+        })
+        .pipe(Effect.flatMap(decodeObject)),
+    remove: ({ kind, name, namespace, uid }) =>
+      api.request("DELETE", pathOf(kind, { name, namespace }), {
+        body: json({
+          apiVersion: "v1",
+          kind: "DeleteOptions",
+          preconditions: { uid },
+          propagationPolicy: "Background"
+        })
+      })
+  }
+}

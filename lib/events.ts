@@ -1,0 +1,32 @@
+/**
+ * The CloudEvents that the functions listen to. Each says which object to look
+ * at, or that it is time to look at all; what happened is read from the cluster.
+ * Names and attributes are those of Knative's ApiServerSource and PingSource.
+ */
+import { Schema } from "effect"
+import type { KindName } from "./api/kinds.ts"
+
+export const CloudEvent = Schema.Struct({
+  specversion: Schema.Literal("1.0"),
+  id: Schema.NonEmptyString,
+  source: Schema.NonEmptyString,
+  type: Schema.NonEmptyString,
+  /** Extensions of ApiServerSource: the object's kind, namespace and name. */
+  kind: Schema.optionalKey(Schema.String),
+  namespace: Schema.optionalKey(Schema.String),
+  name: Schema.optionalKey(Schema.String)
+})
+export type CloudEvent = typeof CloudEvent.Type
+
+/** What a Trigger asks of an event: these attributes with exactly these values. */
+export type EventFilter = Readonly<Record<string, string>>
+
+/** An object of this kind came, changed or went. */
+export const changed = (kind: KindName): EventFilter => ({ kind })
+
+export const sweepType = "dev.knative.sources.ping"
+
+/** Every 30 s: look at all that is open, since events get lost. */
+export const sweep: EventFilter = { type: sweepType }
+
+export const isSweep = (event: CloudEvent): boolean => event.type === sweepType

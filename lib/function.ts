@@ -1,0 +1,40 @@
+/**
+ * What a function is: a name, the events it listens to, what it may touch, and
+ * the three steps. `npm run generate` makes its Triggers and permissions of
+ * this; `run` takes it through one event.
+ */
+import type { Effect, Option, Schema } from "effect"
+import type { Action } from "./action.ts"
+import type { Reference } from "./api/kind.ts"
+import type { Cluster } from "./cluster.ts"
+import type { CloudEvent, EventFilter } from "./events.ts"
+import type { KubernetesError } from "./kube/error.ts"
+import type { Settings } from "./settings.ts"
+
+/** One rule of a Role: `verbs` on `resources` of `apiGroups`. */
+export interface Permission {
+  readonly apiGroups: ReadonlyArray<string>
+  readonly resources: ReadonlyArray<string>
+  readonly verbs: ReadonlyArray<string>
+}
+
+export type Reads<A> = Effect.Effect<A, KubernetesError, Cluster | Settings>
+
+export interface EnbiFunction<O> {
+  /** The folder's name, and that of its Trigger, ServiceAccount and spans. */
+  readonly name: string
+  readonly on: ReadonlyArray<EventFilter>
+  readonly permissions: ReadonlyArray<Permission>
+  /** Which objects an event asks to look at: for a sweep all that are open. */
+  readonly subjects: (event: CloudEvent) => Reads<ReadonlyArray<Reference>>
+  /** Everything that the decision needs, or nothing when the object is gone. */
+  readonly observe: (subject: Reference) => Reads<Option.Option<O>>
+  readonly Observed: Schema.Codec<O, unknown>
+  readonly decide: (observed: O) => ReadonlyArray<Action>
+}
+
+/** A function whose observation is only its own affair. */
+export type AnyFunction = EnbiFunction<never> | EnbiFunction<unknown>
+
+/** Fixes the type of the observation; otherwise the identity. */
+export const defineFunction = <O>(definition: EnbiFunction<O>): EnbiFunction<O> => definition

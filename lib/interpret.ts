@@ -1,0 +1,80 @@
+/**
+ * Carries out what a function decided, in order, and stops at the first action
+ * that fails: the object is then looked at again and the rest decided anew.
+ * The only code that writes to the cluster.
+ */
+import { Effect, Option, Schema } from "effect"
+import type { Action } from "./action.ts"
+import { kinds } from "./api/kinds.ts"
+import { ObjectMeta } from "./api/kind.ts"
+import { Cluster } from "./cluster.ts"
+import type { KubernetesError } from "./kube/error.ts"
+
+/** An object of the name that we computed is there, but it is not ours, or it is on its way out. */
+export class NameTaken extends Schema.TaggedError<NameTaken>()("NameTaken", { message: Schema.String }) {}
+
+export const interpret = Effect.fn("interpret")(function* (actions: ReadonlyArray<Action>) {
+  for (const action of actions) yield* carryOut(action)
+})
+
+const carryOut = Effect.fnUntraced(function* (
+  action: Action
+): Effect.fn.Return<void, KubernetesError | NameTaken, Cluster> {
+  const cluster = yield* Cluster
+  if (action.action === "Create") return yield* create(action.object)
+  const { kind, name, namespace, resourceVersion, uid } = action.target
+  const target = { kind: kinds[kind], name, namespace }
+  const metadata = { uid, resourceVersion }
+  if (action.action === "Delete") {
+    return yield* cluster.remove({ ...target, uid }).pipe(
+      Effect.catchIf(
+        (error) => error.isMissing,
+        () => Effect.void
+      )
+    )
+  }
+  if (action.action === "PatchStatus") {
+    yield* cluster.patch({ ...target, subresource: "status" }, { metadata, status: action.status })
+    return
+  }
+  const patched = action.patch["metadata"]
+  yield* cluster.patch(target, {
+    ...action.patch,
+    metadata: typeof patched === "object" ? { ...patched, ...metadata } : metadata
+  })
+})
+
+const create = Effect.fnUntraced(function* (object: Extract<Action, { action: "Create" }>["object"]) {
+  const cluster = yield* Cluster
+  const kind = kinds[object.kind]
+  yield* cluster.create(kind, object).pipe(
+    Effect.asVoid,
+    Effect.catchIf(
+      (error) => error.status === 409 && error.reason === "AlreadyExists",
+      () => mustBeOurs(object)
+    )
+  )
+})
+
+// The name was computed from the owner, so what is there is most likely ours
+// from an earlier try whose answer got lost. The labels tell.
+const mustBeOurs = Effect.fnUntraced(function* (object: Extract<Action, { action: "Create" }>["object"]) {
+  const cluster = yield* Cluster
+  const { name, namespace } = object.metadata
+  const labels = Object.entries(
+    Option.getOrElse(Schema.decodeUnknownOption(Labelled)(object.metadata), (): typeof Labelled.Type => ({})).labels ?? {}
+  )
+  const there = yield* cluster.get({ ...kinds[object.kind], schema: WithMetadata }, { name, namespace })
+  const isOurs =
+    Option.isSome(there) &&
+    there.value.metadata.deletionTimestamp === undefined &&
+    labels.every(([key, value]) => there.value.metadata.labels?.[key] === value)
+  if (!isOurs) {
+    return yield* new NameTaken({
+      message: `${object.kind} ${namespace ?? ""}/${name} is there but is not ours or is being deleted; delete it if nobody needs it`
+    })
+  }
+})
+
+const Labelled = Schema.Struct({ labels: Schema.optionalKey(Schema.Record(Schema.String, Schema.String)) })
+const WithMetadata = Schema.Struct({ metadata: ObjectMeta })

@@ -1,0 +1,18 @@
+/** Annotations and labels that users and functions write on other people's objects. */
+
+/** On a Pod: build this flake. */
+export const flakeUrlAnnotation = "enbi.hrzn.ee/nixbuild-flakeUrl"
+/** On a Pod: the image is wanted under this tag. */
+export const imageTagAnnotation = "enbi.hrzn.ee/nixbuild-imageTag"
+/** On a Pod: this package of the flake. */
+export const packageNameAnnotation = "enbi.hrzn.ee/nixbuild-packageName"
+/** On a Pod: when the image came that it was woken for. */
+export const wokenAnnotation = "enbi.hrzn.ee/woken"
+/** On a Node: "true" keeps builds away. */
+export const nodeRepelAnnotation = "enbi.hrzn.ee/node-repel"
+/** On a Job and its Pod: namespace/name of the NixBuild that they are for. */
+export const nixBuildAnnotation = "enbi.hrzn.ee/nixbuild"
+/** On what cannot have an owner reference because it lives in another namespace. */
+export const nixBuildUidLabel = "enbi.hrzn.ee/nixbuild-uid"
+/** On an Event: the uid of the object that it speaks of. */
+export const regardingLabel = "enbi.hrzn.ee/regarding-uid"

@@ -1,0 +1,22 @@
+/** Why the API server did not do what it was asked: its Status, or that no answer came. */
+import { Schema } from "effect"
+
+export class KubernetesError extends Schema.TaggedError<KubernetesError>()("KubernetesError", {
+  /** HTTP status; 0 when no answer came. */
+  status: Schema.Int,
+  /** The reason of the API server's Status, such as Conflict, AlreadyExists, NotFound. */
+  reason: Schema.String,
+  message: Schema.String,
+  retryAfterSeconds: Schema.optionalKey(Schema.Finite),
+  cause: Schema.optionalKey(Schema.Defect())
+}) {
+  get isRetryable(): boolean {
+    return this.status === 0 || this.status === 429 || this.status === 500 || this.status > 501
+  }
+  get isConflict(): boolean {
+    return this.status === 409 && this.reason === "Conflict"
+  }
+  get isMissing(): boolean {
+    return this.status === 404
+  }
+}

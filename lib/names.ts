@@ -1,0 +1,41 @@
+/**
+ * Names computed from what they stand for. The same owner always gets the same
+ * child, so a second try, a second replica or an event that comes twice finds
+ * what the first made instead of making another.
+ */
+import { createHash } from "node:crypto"
+
+/** Ten hex digits that differ when any part differs. */
+export const hash10 = (...parts: ReadonlyArray<string>): string => {
+  const hash = createHash("sha256")
+  // The length goes in front, or ("ab", "c") would be ("a", "bc").
+  for (const part of parts) hash.update(`${part.length}:${part}`)
+  return hash.digest("hex").slice(0, 10)
+}
+
+// A Job's name becomes a Pod label, and a label ends at 63 characters.
+const maxReadable = 63 - "-import-0123456789".length
+
+const readable = (name: string): string => name.slice(0, maxReadable).replace(/[^a-z0-9]+$/, "")
+
+export interface Attempt {
+  readonly build: { readonly name: string; readonly uid: string }
+  readonly node: string
+  readonly attempt: number
+}
+
+export const jobName = (step: "build" | "import", { attempt, build, node }: Attempt): string =>
+  `${readable(build.name)}-${step}-${hash10(build.uid, node, String(attempt))}`
+
+/** The Job that makes the directories of a namespace's volume on a node. */
+export const volumeJobName = (namespaceUid: string, node: string): string => `enbi-volume-${hash10(namespaceUid, node)}`
+
+export const persistentVolumeName = (namespaceUid: string, node: string): string => `enbi-${namespaceUid}-${hash10(node)}`
+
+export const claimName = (node: string): string => `enbi-cache-${hash10(node)}`
+
+/** Where the volumes of all namespaces are on a node. */
+export const volumesPath = "/var/lib/enbi"
+
+export const eventName = (about: { readonly name: string; readonly uid: string }, ...parts: ReadonlyArray<string>) =>
+  `${about.name.slice(0, 200)}.${hash10(about.uid, ...parts)}`

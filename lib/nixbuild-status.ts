@@ -1,0 +1,27 @@
+/** A write to a NixBuild's status, or none when it says so already. */
+import { Equal } from "effect"
+import { type Action, referTo } from "./action.ts"
+import { type Condition, phaseOf, setCondition, type Verdict } from "./api/condition.ts"
+import { conditionsOf, type NixBuild, type Status } from "./api/nixbuild.ts"
+
+export interface StatusChange {
+  readonly why: string
+  readonly time: string
+  readonly verdicts: ReadonlyArray<Verdict>
+  readonly fields?: Omit<Status, "conditions" | "status">
+}
+
+export const patchStatus = (build: NixBuild, change: StatusChange): ReadonlyArray<Action> => {
+  const observedGeneration = build.metadata.generation ?? 1
+  // Only spec.nodes can change, and no condition becomes untrue by that, so all
+  // are said of the newest generation: `kubectl wait` waits for that.
+  const restated = conditionsOf(build).map((condition) => ({ ...condition, observedGeneration }))
+  const conditions = change.verdicts.reduce<ReadonlyArray<Condition>>(
+    (conditions, verdict) => setCondition(conditions, { ...verdict, observedGeneration, time: change.time }),
+    restated
+  )
+  const status = { ...change.fields, conditions, status: phaseOf(conditions) }
+  return Equal.equals({ ...build.status, ...status }, build.status)
+    ? []
+    : [{ action: "PatchStatus", why: change.why, target: referTo("NixBuild", build), status }]
+}

@@ -1,0 +1,59 @@
+/** A Kubernetes Event: what people read under `kubectl describe` of the object that it speaks of. */
+import type { Action } from "./action.ts"
+import type { Reason } from "./api/condition.ts"
+import type { ObjectMeta } from "./api/kind.ts"
+import { type KindName, kinds } from "./api/kinds.ts"
+import { managedBy } from "./api/kubernetes.ts"
+import { regardingLabel } from "./keys.ts"
+import { eventName } from "./names.ts"
+
+export interface Saying {
+  readonly regarding: KindName
+  readonly about: ObjectMeta
+  readonly type: "Normal" | "Warning"
+  readonly reason: Reason
+  readonly message: string
+  readonly time: string
+  /** Tells two sayings of one reason apart; by default a reason is said once. */
+  readonly key?: string
+}
+
+export const sayingName = ({ about, key, reason }: Pick<Saying, "about" | "key" | "reason">): string =>
+  eventName(about, reason, key ?? "")
+
+// The API refuses longer ones in events.k8s.io, which is what tools read.
+const maxMessage = 1000
+
+export const say = (saying: Saying): Action => {
+  const { about, message, reason, regarding, time, type } = saying
+  const namespace = about.namespace ?? "default"
+  return {
+    action: "Create",
+    why: `Tell whoever looks at the ${regarding}: ${reason}`,
+    object: {
+      apiVersion: "v1",
+      kind: "Event",
+      metadata: {
+        name: sayingName(saying),
+        namespace,
+        labels: { ...managedBy, [regardingLabel]: about.uid }
+      },
+      involvedObject: {
+        apiVersion: kinds[regarding].apiVersion,
+        kind: regarding,
+        ...(about.namespace === undefined ? {} : { namespace: about.namespace }),
+        name: about.name,
+        uid: about.uid,
+        resourceVersion: about.resourceVersion
+      },
+      type,
+      reason,
+      message: message.length > maxMessage ? `${message.slice(0, maxMessage - 1)}…` : message,
+      count: 1,
+      firstTimestamp: time,
+      lastTimestamp: time,
+      source: { component: "enbi-functions" },
+      reportingComponent: "enbi-functions"
+    }
+  }
+}

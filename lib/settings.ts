@@ -1,0 +1,38 @@
+/** What whoever runs enbi can set, from the environment of the functions' container. */
+import { Config, Context, Layer, Schema } from "effect"
+
+const list = (name: string) =>
+  Config.String(name).pipe(
+    Config.map((text) => text.split(/\s+/).filter((word) => word !== "")),
+    Config.withDefault<ReadonlyArray<string>>([])
+  )
+
+const settings = Config.all({
+  /** Image of the build, import and volume Jobs. */
+  builderImage: Config.NonEmptyString("BUILDER_IMAGE"),
+  /** Where import and volume Jobs run. */
+  systemNamespace: Config.NonEmptyString("SYSTEM_NAMESPACE").pipe(Config.withDefault("enbi-system")),
+  /** How many builds may run on one node at once; a soft limit. */
+  maxBuildsPerNode: Config.Int("MAX_BUILDS_PER_NODE").pipe(Config.withDefault(2)),
+  /** Nodes that must not build: names or label selectors (key=value, or key alone). */
+  nodeRepel: list("NODE_REPEL"),
+  /** Binary caches that builds may fetch from, as URLs; their keys are below. Empty: none. */
+  substituters: list("SUBSTITUTERS"),
+  /** Public keys whose signatures on fetched paths are accepted. */
+  trustedPublicKeys: list("TRUSTED_PUBLIC_KEYS")
+})
+
+/** The part of the settings that decisions look at, so that it stands in their records. */
+export const SettingsSchema = Schema.Struct({
+  builderImage: Schema.String,
+  systemNamespace: Schema.String,
+  maxBuildsPerNode: Schema.Int,
+  nodeRepel: Schema.Array(Schema.String),
+  substituters: Schema.Array(Schema.String),
+  trustedPublicKeys: Schema.Array(Schema.String)
+})
+export type SettingsValue = typeof SettingsSchema.Type
+
+export class Settings extends Context.Service<Settings, SettingsValue>()("enbi/lib/Settings") {
+  static readonly layer = Layer.effect(this, settings)
+}

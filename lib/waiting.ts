@@ -1,0 +1,33 @@
+/** Which of a Pod's containers wait for an image that is not there, and whether it is a given one. */
+import { Option } from "effect"
+import type { Pod } from "./api/kubernetes.ts"
+import { normalizeReference } from "./oci/reference.ts"
+
+export interface WaitingContainer {
+  readonly name: string
+  readonly image: string
+  readonly imagePullPolicy: string
+}
+
+// kubelet's words for a container whose image is missing.
+const missingImage: ReadonlyArray<string | undefined> = ["ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull"]
+
+export const waitingContainers = ({ spec, status }: Pod): ReadonlyArray<WaitingContainer> => {
+  const waiting = [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])]
+    .filter((container) => missingImage.includes(container.state?.waiting?.reason))
+    .map((container) => container.name)
+  return [...(spec.initContainers ?? []), ...spec.containers]
+    .filter((container) => waiting.includes(container.name))
+    .map(({ image = "", imagePullPolicy = "IfNotPresent", name }) => ({ name, image, imagePullPolicy }))
+}
+
+/** Whether two names mean one image: `x:1` is `docker.io/library/x:1`. */
+export const isSameImage = (a: string, b: string): boolean => {
+  const [first, second] = [normalizeReference(a), normalizeReference(b)]
+  return Option.isSome(first) && Option.isSome(second) && first.value === second.value
+}
+
+/** Pods that are over, or on their way out, or not made through the API server, wait for nothing. */
+export const isWaitingFor = (pod: Pod, imageTag: string): boolean =>
+  pod.metadata.deletionTimestamp === undefined &&
+  waitingContainers(pod).some((container) => isSameImage(container.image, imageTag))
