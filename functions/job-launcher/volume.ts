@@ -3,7 +3,6 @@
  * that is bound to a claim in that namespace, and the Job that makes its
  * directories before it is ever mounted.
  */
-import type { KubernetesObject } from "../../lib/api/kind.ts"
 import { managedBy } from "../../lib/api/kubernetes.ts"
 import type { NixBuild } from "../../lib/api/nixbuild.ts"
 import { claimName, persistentVolumeName, volumeJobName, volumesPath } from "../../lib/names.ts"
@@ -98,5 +97,3 @@ export const makeVolumeJob = ({ build, namespaceUid, node, settings }: Place) =>
     }
   }
 })
-
-export type Made = KubernetesObject

@@ -146,3 +146,9 @@ export const conditionsOf = (build: NixBuild): ReadonlyArray<Condition> => build
 export const wantedNodes = (build: NixBuild): ReadonlyArray<string> => [
   ...new Set([...(build.status?.buildNode === undefined ? [] : [build.status.buildNode]), ...build.spec.nodes])
 ]
+
+/** The wanted nodes of which it is not yet decided whether they get the image. A node that can't build may yet become able. */
+export const unsettledNodes = (build: NixBuild): ReadonlyArray<string> => {
+  const settled = (build.status?.nodes ?? []).filter((node) => node.reason !== "NoMatchingNode").map((node) => node.name)
+  return wantedNodes(build).filter((name) => !settled.includes(name))
+}

@@ -1,0 +1,25 @@
+import { changed, sweep } from "../../lib/events.ts"
+import { defineFunction } from "../../lib/function.ts"
+import { decide } from "./decide.ts"
+import { observe, Observed, subjects } from "./observe.ts"
+
+const read = ["get", "list", "watch"]
+
+/** Finished Jobs → the NixBuild's outcome; wakes Pods. */
+export default defineFunction({
+  name: "importer-status",
+  on: [changed("NixBuild"), changed("Job"), changed("Pod"), sweep],
+  permissions: [
+    { apiGroups: [""], resources: ["nodes"], verbs: read },
+    // Only to wake them: the policy `enbi-functions-pods` refuses every other change.
+    { apiGroups: [""], resources: ["pods"], verbs: [...read, "patch"] },
+    { apiGroups: ["batch"], resources: ["jobs"], verbs: [...read, "delete"] },
+    { apiGroups: ["enbi.hrzn.ee"], resources: ["nixbuilds"], verbs: read },
+    { apiGroups: ["enbi.hrzn.ee"], resources: ["nixbuilds/status"], verbs: ["patch"] },
+    { apiGroups: [""], resources: ["events"], verbs: ["create", "get"] }
+  ],
+  subjects,
+  observe,
+  Observed,
+  decide
+})

@@ -1,0 +1,61 @@
+/** What a finished Job's Pod says of itself, or what can be said for one that ended without a word. */
+import { Option, Schema } from "effect"
+import { type Reason, reasons } from "../../lib/api/condition.ts"
+import { isFailed, isSucceeded } from "../../lib/api/kubernetes.ts"
+import type { Failure } from "../../lib/api/nixbuild.ts"
+import { BuildResult, type BuildSucceeded, ImportResult, type ImportSucceeded, type JobFailed } from "../../lib/oci/result.ts"
+import type { Work } from "./observe.ts"
+
+/** Nothing while the Job runs, or until its Pod has been seen to end. */
+export type Outcome<A> =
+  | { readonly _tag: "Open" }
+  | { readonly _tag: "Succeeded"; readonly result: A }
+  | { readonly _tag: "Failed"; readonly failure: Failure }
+
+const open = { _tag: "Open" } as const
+
+export const buildOutcome = (work: Work | undefined): Outcome<typeof BuildSucceeded.Type> =>
+  outcomeOf<typeof BuildSucceeded.Type>(work, { parse: Schema.decodeUnknownOption(Schema.fromJsonString(BuildResult)), fallback: "BuildFailed" })
+
+export const importOutcome = (work: Work | undefined): Outcome<typeof ImportSucceeded.Type> =>
+  outcomeOf<typeof ImportSucceeded.Type>(work, { parse: Schema.decodeUnknownOption(Schema.fromJsonString(ImportResult)), fallback: "ImportFailed" })
+
+interface Success {
+  readonly outcome: "Succeeded"
+}
+
+interface Reading<A> {
+  readonly parse: (message: unknown) => Option.Option<A | typeof JobFailed.Type>
+  readonly fallback: Reason
+}
+
+const outcomeOf = <A extends Success>(work: Work | undefined, { fallback, parse }: Reading<A>): Outcome<A> => {
+  if (work === undefined || !(isSucceeded(work.job) || isFailed(work.job))) return open
+  const [container] = work.pod?.status?.containerStatuses ?? []
+  const terminated = container?.state?.terminated
+  // Job and Pod come by different watches: the Pod's end may still be on its way.
+  if (work.pod !== undefined && terminated === undefined && work.pod.status?.phase === "Running") return open
+  const said = Option.getOrUndefined(parse(terminated?.message))
+  if (said?.outcome === "Succeeded" && isSucceeded(work.job)) return { _tag: "Succeeded", result: said }
+  if (said?.outcome === "Failed") {
+    const { log, message, reason } = said
+    return failed({ reason, message, ...(log === "" ? {} : { log: log.slice(-maxLog) }) })
+  }
+  if (terminated?.reason === "OOMKilled") return failed({ reason: "OutOfMemory", message: reasons.OutOfMemory })
+  if (work.job.status?.conditions?.some((condition) => condition.reason === "DeadlineExceeded") === true) {
+    return failed({ reason: "TimedOut", message: reasons.TimedOut })
+  }
+  const how =
+    terminated === undefined
+      ? `its Pod is gone${work.pod?.status?.message === undefined ? "" : ` (${work.pod.status.message})`}`
+      : `its container ended with exit code ${terminated.exitCode}${terminated.reason === undefined ? "" : ` (${terminated.reason})`}`
+  return failed({
+    reason: fallback,
+    message: `${reasons[fallback]} Job ${work.job.metadata.name} ended without a result: ${how}.`
+  })
+}
+
+// Half of what a termination message holds; the rest is in the kept Pod's log.
+const maxLog = 2048
+
+const failed = (failure: Failure) => ({ _tag: "Failed", failure }) as const

@@ -1,0 +1,125 @@
+/**
+ * Brings a NixBuild onto each node that wants it, one step at a time: the
+ * cache volume, the build Job, and when that succeeded the import Job. Sets
+ * `Launched` for the node that builds; `importer-status` reads the outcomes.
+ */
+import { type Action, referTo } from "../../lib/action.ts"
+import { type Reason, reasons } from "../../lib/api/condition.ts"
+import { isFailed, isSucceeded, type Job } from "../../lib/api/kubernetes.ts"
+import { patchStatus } from "../../lib/nixbuild-status.ts"
+import { obstacleOf } from "../../lib/placement.ts"
+import { makeBuildJob } from "./build-job.ts"
+import { makeImportJob } from "./import-job.ts"
+import type { Observed, Place } from "./observe.ts"
+import { makeClaim, makePersistentVolume, makeVolumeJob } from "./volume.ts"
+
+type World = typeof Observed.Type
+
+/** The next step on one node, and how far that is, for the condition. */
+interface Step {
+  readonly actions: ReadonlyArray<Action>
+  readonly reason: Reason
+  readonly message: string
+  readonly buildJobName?: string
+}
+
+export const decide = (world: World): ReadonlyArray<Action> => {
+  const { build, settings, time } = world
+  const able = world.places.filter(
+    ({ node }) => obstacleOf(node, { system: build.spec.system, nodeRepel: settings.nodeRepel }) === undefined
+  )
+  const steps = able.map((place) => ({ name: place.node.metadata.name, ...nextStep(world, place) }))
+  const main = steps.find((step) => step.name === build.status?.buildNode)
+  return [
+    ...steps.flatMap((step) => step.actions),
+    ...(main === undefined
+      ? []
+      : patchStatus(build, {
+          why: `On ${main.name}: ${main.reason}`,
+          time,
+          verdicts: [
+            {
+              type: "Launched",
+              status: main.buildJobName === undefined ? "False" : "True",
+              reason: main.reason,
+              message: main.message
+            }
+          ],
+          ...(main.buildJobName === undefined ? {} : { fields: { buildJobName: main.buildJobName } })
+        }))
+  ]
+}
+
+const nextStep = (world: World, place: Place): Step => {
+  if (place.buildJob !== undefined) return afterBuildJob(world, { ...place, buildJob: place.buildJob })
+  if (place.admission === undefined) return beforeVolume(world, place)
+  const { message, outcome } = place.admission
+  if (outcome === "FieldsDropped") return wait("SandboxUnavailable", reasons.SandboxUnavailable)
+  if (outcome === "Denied") {
+    const reason = /violates PodSecurity/.test(message) ? "PodSecurityDenied" : "PodRefused"
+    return wait(reason, `${reasons[reason]} The API server says: ${message}`)
+  }
+  const at = placeOf(world, place)
+  const buildJob = makeBuildJob({ build: world.build, node: at.node, settings: world.settings })
+  return {
+    actions: [
+      // The volume comes after its directories: once it is there, they are.
+      ...create(place.volume, "The directories of the cache are there", makePersistentVolume(at)),
+      ...create(place.claim, "The build Pod mounts the volume by its claim", makeClaim(at)),
+      ...create(undefined, `${at.node} builds`, buildJob),
+      ...(place.volumeJob === undefined
+        ? []
+        : [{ action: "Delete" as const, why: "The volume is prepared", target: referTo("Job", place.volumeJob) }])
+    ],
+    ...launched(world, buildJob.metadata)
+  }
+}
+
+const create = (
+  there: unknown,
+  why: string,
+  object: Extract<Action, { action: "Create" }>["object"]
+): ReadonlyArray<Action> => (there === undefined ? [{ action: "Create", why, object }] : [])
+
+const afterBuildJob = (world: World, { buildJob, importJob, node }: Place & { readonly buildJob: Job }): Step => {
+  const { build, namespaceUid, settings } = world
+  return {
+    actions:
+      isSucceeded(buildJob)
+        ? create(
+            importJob,
+            `The build on ${node.metadata.name} succeeded`,
+            makeImportJob({ build, namespaceUid, node, settings })
+          )
+        : [],
+    ...launched(world, buildJob.metadata)
+  }
+}
+
+const beforeVolume = (world: World, place: Place): Step => {
+  const { volumeJob } = place
+  if (volumeJob !== undefined && isFailed(volumeJob)) {
+    const { name, namespace } = volumeJob.metadata
+    return wait("VolumeFailed", `${reasons.VolumeFailed} kubectl logs -n ${namespace} job/${name}`)
+  }
+  const at = placeOf(world, place)
+  return {
+    ...wait("VolumePending", reasons.VolumePending),
+    actions: create(volumeJob, `${at.node} has no cache for this namespace yet`, makeVolumeJob(at))
+  }
+}
+
+const placeOf = ({ build, namespaceUid, settings }: World, { node }: Place) => ({
+  build,
+  namespaceUid,
+  settings,
+  node: node.metadata.name
+})
+
+const wait = (reason: Reason, message: string): Step => ({ actions: [], reason, message })
+
+const launched = ({ build }: World, job: { readonly name: string }) => ({
+  reason: "JobCreated" as const,
+  message: `Job ${job.name} builds: kubectl logs -n ${build.metadata.namespace} job/${job.name}`,
+  buildJobName: job.name
+})

@@ -1,0 +1,138 @@
+/** What there is on each node that wants the image: volume, Jobs, and whether the build Pod would be admitted. */
+import { Effect, Option, Schema } from "effect"
+import { isTrue } from "../../lib/api/condition.ts"
+import type { Reference } from "../../lib/api/kind.ts"
+import {
+  isSucceeded,
+  Job,
+  jobs,
+  namespaces,
+  Node,
+  nodes,
+  PersistentVolume,
+  PersistentVolumeClaim,
+  persistentVolumeClaims,
+  persistentVolumes,
+  pods
+} from "../../lib/api/kubernetes.ts"
+import { conditionsOf, NixBuild, nixBuilds, unsettledNodes } from "../../lib/api/nixbuild.ts"
+import { Cluster } from "../../lib/cluster.ts"
+import { subjectsAmong } from "../../lib/nixbuild-subjects.ts"
+import { claimName, eventName, jobName, persistentVolumeName, volumeJobName } from "../../lib/names.ts"
+import { Settings, SettingsSchema } from "../../lib/settings.ts"
+import { currentTime } from "../../lib/time.ts"
+import { type BuildPlace, makeBuildPod } from "./build-job.ts"
+
+const optional = Schema.optionalKey
+
+/** What the API server makes of the build Pod in a dry run. */
+export const Admission = Schema.Struct({
+  outcome: Schema.Literals(["Admitted", "Denied", "FieldsDropped"]),
+  message: Schema.String
+})
+export type Admission = typeof Admission.Type
+
+export const Place = Schema.Struct({
+  node: Node,
+  volume: optional(PersistentVolume),
+  claim: optional(PersistentVolumeClaim),
+  volumeJob: optional(Job),
+  buildJob: optional(Job),
+  importJob: optional(Job),
+  /** Asked only when everything else is ready for the build Job. */
+  admission: optional(Admission)
+})
+export type Place = typeof Place.Type
+
+export const Observed = Schema.Struct({
+  time: Schema.String,
+  build: NixBuild,
+  namespaceUid: Schema.String,
+  settings: SettingsSchema,
+  /** The nodes that want the image and do not have it, the build node first. */
+  places: Schema.Array(Place)
+})
+
+/** A NixBuild that was given a node and that some node still wants. */
+const isOpen = (build: NixBuild): boolean =>
+  build.metadata.deletionTimestamp === undefined &&
+  isTrue(conditionsOf(build), "Scheduled") &&
+  !isTrue(conditionsOf(build), "Stalled") &&
+  unsettledNodes(build).length > 0
+
+export const subjects = subjectsAmong(isOpen)
+
+export const observe = Effect.fn("job-launcher.observe")(function* (subject: Reference) {
+  const cluster = yield* Cluster
+  const settings = yield* Settings
+  const build = yield* cluster.get(nixBuilds, subject)
+  if (Option.isNone(build) || !isOpen(build.value)) return Option.none()
+  const namespace = yield* cluster.get(namespaces, { name: subject.namespace ?? "" })
+  if (Option.isNone(namespace)) return Option.none()
+  const namespaceUid = namespace.value.metadata.uid
+  const places = yield* Effect.forEach(unsettledNodes(build.value), (name) =>
+    observePlace({ build: build.value, namespaceUid, node: name, settings })
+  )
+  return Option.some({
+    time: yield* currentTime,
+    build: build.value,
+    namespaceUid,
+    settings,
+    places: places.flatMap((place) => (place === undefined ? [] : [place]))
+  })
+})
+
+const observePlace = Effect.fnUntraced(function* (at: BuildPlace & { readonly namespaceUid: string }) {
+  const { build, namespaceUid, node: name, settings } = at
+  const { namespace } = build.metadata
+  const attempt = { build: build.metadata, node: name, attempt: build.status?.attempt ?? 1 }
+  const cluster = yield* Cluster
+  const node = yield* cluster.get(nodes, { name })
+  if (Option.isNone(node)) return undefined
+  const system = settings.systemNamespace
+  const found = {
+    volume: yield* cluster.get(persistentVolumes, { name: persistentVolumeName(namespaceUid, name) }),
+    claim: yield* cluster.get(persistentVolumeClaims, { namespace, name: claimName(name) }),
+    volumeJob: yield* cluster.get(jobs, { namespace: system, name: volumeJobName(namespaceUid, name) }),
+    buildJob: yield* cluster.get(jobs, { namespace, name: jobName("build", attempt) }),
+    importJob: yield* cluster.get(jobs, { namespace: system, name: jobName("import", attempt) })
+  }
+  const isPrepared = Option.isSome(found.volume) || Option.exists(found.volumeJob, isSucceeded)
+  return {
+    node: node.value,
+    ...(Option.isSome(found.volume) ? { volume: found.volume.value } : {}),
+    ...(Option.isSome(found.claim) ? { claim: found.claim.value } : {}),
+    ...(Option.isSome(found.volumeJob) ? { volumeJob: found.volumeJob.value } : {}),
+    ...(Option.isSome(found.buildJob) ? { buildJob: found.buildJob.value } : {}),
+    ...(Option.isSome(found.importJob) ? { importJob: found.importJob.value } : {}),
+    ...(isPrepared && Option.isNone(found.buildJob) ? { admission: yield* askAdmission(at) } : {})
+  }
+})
+
+// A Job is admitted where its Pod is not, and then waits for ever without a
+// word; and an API server with a feature gate off drops fields in silence.
+const askAdmission = Effect.fnUntraced(function* (place: BuildPlace) {
+  const cluster = yield* Cluster
+  const { metadata, spec } = makeBuildPod(place)
+  const { name, namespace, uid } = place.build.metadata
+  const pod = { apiVersion: "v1", kind: "Pod", metadata: { ...metadata, name: eventName({ name, uid }), namespace }, spec }
+  return yield* cluster.dryRunCreate(pods, pod).pipe(
+    Effect.map((stored): Admission => {
+      const isKept = !place.build.spec.sandbox || Option.isSome(Schema.decodeUnknownOption(SandboxedPod)(stored))
+      return { outcome: isKept ? "Admitted" : "FieldsDropped", message: "" }
+    }),
+    Effect.catchIf(
+      (error) => error.status === 403 || error.status === 422,
+      (error) => Effect.succeed<Admission>({ outcome: "Denied", message: error.message })
+    )
+  )
+})
+
+const SandboxedPod = Schema.Struct({
+  spec: Schema.Struct({
+    hostUsers: Schema.Literal(false),
+    containers: Schema.Tuple([
+      Schema.Struct({ securityContext: Schema.Struct({ procMount: Schema.Literal("Unmasked") }) })
+    ])
+  })
+})

@@ -1,0 +1,37 @@
+/** From an event about a NixBuild, or about a Job or Pod of one, to the NixBuild. */
+import { Effect, Option } from "effect"
+import type { ObjectMeta, Reference } from "./api/kind.ts"
+import { jobs, pods } from "./api/kubernetes.ts"
+import { type NixBuild, nixBuilds } from "./api/nixbuild.ts"
+import { Cluster } from "./cluster.ts"
+import type { CloudEvent } from "./events.ts"
+import { nixBuildAnnotation } from "./keys.ts"
+
+const referTo = ({ name, namespace }: { readonly name: string; readonly namespace: string }): Reference => ({
+  kind: "NixBuild",
+  namespace,
+  name
+})
+
+/** The NixBuild that an event is about; for a sweep, all for which `isOpen` says that there may be work. */
+export const subjectsAmong = (isOpen: (build: NixBuild) => boolean) =>
+  Effect.fnUntraced(function* (event: CloudEvent) {
+    const cluster = yield* Cluster
+    const { kind, name = "", namespace = "" } = event
+    if (kind === "NixBuild") return [referTo({ name, namespace })]
+    if (kind === "Job" || kind === "Pod") {
+      const found = kind === "Job" ? yield* cluster.get(jobs, { name, namespace }) : yield* cluster.get(pods, { name, namespace })
+      const [buildNamespace, buildName] = Option.match(found, {
+        onNone: () => [],
+        onSome: ({ metadata }: { readonly metadata: ObjectMeta }) =>
+          metadata.annotations?.[nixBuildAnnotation]?.split("/") ?? []
+      })
+      return buildNamespace === undefined || buildName === undefined
+        ? []
+        : [referTo({ name: buildName, namespace: buildNamespace })]
+    }
+    const builds = yield* cluster.list(nixBuilds)
+    return builds
+      .filter(isOpen)
+      .map(({ metadata }) => referTo({ name: metadata.name, namespace: metadata.namespace ?? "" }))
+  })
