@@ -22,10 +22,17 @@ export interface Target {
   readonly name: string
 }
 
+type Get = <A>(
+  kind: Kind<A>,
+  at: { readonly namespace?: string | undefined; readonly name: string }
+) => Effect.Effect<Option.Option<A>, KubernetesError>
+
 export class Cluster extends Context.Service<
   Cluster,
   {
-    readonly get: <A>(kind: Kind<A>, at: { readonly namespace?: string | undefined; readonly name: string }) => Effect.Effect<Option.Option<A>, KubernetesError>
+    readonly get: Get
+    /** Past any cache: for what must not be decided on an old copy. */
+    readonly getFresh: Get
     readonly list: <A>(kind: Kind<A>, selection?: Selection) => Effect.Effect<ReadonlyArray<A>, KubernetesError>
     readonly create: (kind: Kind<unknown>, object: KubernetesObject) => Effect.Effect<KubernetesObject, KubernetesError>
     /** What would be stored if `object` were created, admission included; nothing is. */
@@ -43,7 +50,8 @@ export class Cluster extends Context.Service<
     Cluster,
     Effect.gen(function* () {
       const api = yield* KubernetesApi
-      return Cluster.of({ ...readsOf(api), ...writesOf(api) })
+      const get = getFrom(api)
+      return Cluster.of({ get, getFresh: get, list: listFrom(api), ...writesOf(api) })
     })
   )
 }
@@ -75,8 +83,9 @@ const decodeObject = (object: unknown) =>
 
 type Api = (typeof KubernetesApi)["Service"]
 
-const readsOf = (api: Api): Pick<(typeof Cluster)["Service"], "get" | "list"> => ({
-  get: (kind, at) =>
+export const getFrom =
+  (api: Api): Get =>
+  (kind, at) =>
     api.request("GET", pathOf(kind, at)).pipe(
       Effect.flatMap(decodeAs(kind)),
       Effect.map(Option.some),
@@ -84,12 +93,14 @@ const readsOf = (api: Api): Pick<(typeof Cluster)["Service"], "get" | "list"> =>
         (error) => error.isMissing,
         () => Effect.succeedNone
       )
-    ),
-  list: (kind, selection) =>
+    )
+
+const listFrom =
+  (api: Api): (typeof Cluster)["Service"]["list"] =>
+  (kind, selection) =>
     api
       .list(pathOf(kind, selection), queryOf(kind, selection))
       .pipe(Effect.flatMap(({ items }) => Effect.forEach(items, decodeAs(kind))))
-})
 
 export const writesOf = (
   api: Api

@@ -64,7 +64,7 @@ const mustBeOurs = Effect.fnUntraced(function* (object: Extract<Action, { action
   const labels = Object.entries(
     Option.getOrElse(Schema.decodeUnknownOption(Labelled)(object.metadata), (): typeof Labelled.Type => ({})).labels ?? {}
   )
-  const there = yield* cluster.get({ ...kinds[object.kind], schema: WithMetadata }, { name, namespace })
+  const there = yield* cluster.getFresh({ ...kinds[object.kind], schema: WithMetadata }, { name, namespace })
   const isOurs =
     Option.isSome(there) &&
     there.value.metadata.deletionTimestamp === undefined &&

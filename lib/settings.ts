@@ -1,5 +1,5 @@
 /** What whoever runs enbi can set, from the environment of the functions' container. */
-import { Config, Context, Layer, Schema } from "effect"
+import { Config, Context, Effect, Layer, Schema } from "effect"
 
 const list = (name: string) =>
   Config.String(name).pipe(
@@ -34,5 +34,10 @@ export const SettingsSchema = Schema.Struct({
 export type SettingsValue = typeof SettingsSchema.Type
 
 export class Settings extends Context.Service<Settings, SettingsValue>()("enbi/lib/Settings") {
-  static readonly layer = Layer.effect(this, settings)
+  /** `nodeRepel`: what the command line adds to that of the environment. */
+  static readonly layer = (nodeRepel: ReadonlyArray<string>) =>
+    Layer.effect(
+      this,
+      Effect.map(settings, (value) => ({ ...value, nodeRepel: [...value.nodeRepel, ...nodeRepel] }))
+    )
 }

@@ -1,0 +1,153 @@
+/**
+ * The cluster with a watch cache before it: reads cost nothing, and no request
+ * is made while nothing happens. What we write is in the cache at once, so the
+ * next look sees it although the watch has not told of it yet.
+ */
+import { Context, Effect, Layer, Option, Schema, Stream } from "effect"
+import { type Kind, ObjectMeta, pathOf } from "../lib/api/kind.ts"
+import { isKindName, kinds } from "../lib/api/kinds.ts"
+import { Cluster, decodeAs, getFrom, queryOf, type Selection, writesOf } from "../lib/cluster.ts"
+import type { CloudEvent } from "../lib/events.ts"
+import { type Change, KubernetesApi } from "../lib/kube/api.ts"
+import type { KubernetesError } from "../lib/kube/error.ts"
+
+export class WatchCache extends Context.Service<
+  WatchCache,
+  {
+    /** Follows every kind for ever; `onEvent` is told of each change once the cache has it. */
+    readonly follow: <R>(
+      onEvent: (event: CloudEvent) => Effect.Effect<void, never, R>
+    ) => Effect.Effect<void, KubernetesError, R>
+    /** Whether the cache has seen all that was there at the start. */
+    readonly isComplete: Effect.Effect<boolean>
+  }
+>()("enbi/embedded/WatchCache") {}
+
+interface Stored<A> {
+  readonly kind: Kind<A>
+  readonly meta: ObjectMeta
+  readonly nodeName: string | undefined
+  readonly value: A
+}
+
+const Head = Schema.Struct({
+  metadata: ObjectMeta,
+  spec: Schema.optionalKey(Schema.Struct({ nodeName: Schema.optionalKey(Schema.String) }))
+})
+
+const isOf = <A>(stored: Stored<unknown> | undefined, kind: Kind<A>): stored is Stored<A> =>
+  stored?.kind.kind === kind.kind
+
+const keyOf = ({ name, namespace = "" }: { readonly name: string; readonly namespace?: string | undefined }) =>
+  `${namespace}/${name}`
+
+const isOlder = (a: ObjectMeta, b: ObjectMeta): boolean => BigInt(a.resourceVersion) < BigInt(b.resourceVersion)
+
+/** `Cluster` and `WatchCache` over one and the same store. */
+export const layer = Layer.effectContext(
+  Effect.gen(function* () {
+    const api = yield* KubernetesApi
+    const stores = new Map(Object.keys(kinds).map((name) => [name, new Map<string, Stored<unknown>>()]))
+    const storeOf = (kind: Kind<unknown>) => stores.get(kind.kind) ?? new Map<string, Stored<unknown>>()
+    const listed = new Set<string>()
+
+    const put = Effect.fnUntraced(function* (kind: Kind<unknown>, object: unknown) {
+      const { metadata, spec } = yield* decodeAs({ ...kind, schema: Head })(object)
+      const store = storeOf(kind)
+      const key = keyOf(metadata)
+      const before = store.get(key)
+      if (before !== undefined && isOlder(metadata, before.meta)) return Option.none<ObjectMeta>()
+      store.set(key, { kind, meta: metadata, nodeName: spec?.nodeName, value: yield* decodeAs(kind)(object) })
+      return before?.meta.resourceVersion === metadata.resourceVersion ? Option.none() : Option.some(metadata)
+    })
+
+    const drop = Effect.fnUntraced(function* (kind: Kind<unknown>, object: unknown) {
+      const { metadata } = yield* decodeAs({ ...kind, schema: Head })(object)
+      const before = storeOf(kind).get(keyOf(metadata))
+      if (before?.meta.uid === metadata.uid) storeOf(kind).delete(keyOf(metadata))
+      return metadata
+    })
+
+    const replaceAll = Effect.fnUntraced(function* (kind: Kind<unknown>, items: ReadonlyArray<unknown>) {
+      const changed = yield* Effect.forEach(items, (item) => put(kind, item))
+      const there = yield* Effect.forEach(items, (item) => decodeAs({ ...kind, schema: Head })(item))
+      const keys = new Set(there.map(({ metadata }) => keyOf(metadata)))
+      const gone = [...storeOf(kind)].filter(([key]) => !keys.has(key))
+      for (const [key] of gone) storeOf(kind).delete(key)
+      listed.add(kind.kind)
+      return [
+        ...changed.flatMap((meta) => (Option.isSome(meta) ? [eventOf(kind, { meta: meta.value, verb: "add" })] : [])),
+        ...gone.map(([, { meta }]) => eventOf(kind, { meta, verb: "delete" }))
+      ]
+    })
+
+    const apply = Effect.fnUntraced(function* (kind: Kind<unknown>, change: Change) {
+      if (change._tag === "Listed") return yield* replaceAll(kind, change.items)
+      if (change._tag === "DELETED") return [eventOf(kind, { meta: yield* drop(kind, change.object), verb: "delete" })]
+      const verb = change._tag === "ADDED" ? "add" : "update"
+      const meta = yield* decodeAs({ ...kind, schema: Head })(change.object)
+      yield* put(kind, change.object)
+      return [eventOf(kind, { meta: meta.metadata, verb })]
+    })
+
+    const follow = <R>(onEvent: (event: CloudEvent) => Effect.Effect<void, never, R>) =>
+      Effect.forEach(
+        Object.values(kinds),
+        (kind) =>
+          api.follow(pathOf(kind), queryOf(kind)).pipe(
+            Stream.mapEffect((change) => apply(kind, change)),
+            Stream.flattenIterable,
+            Stream.runForEach(onEvent)
+          ),
+        { concurrency: "unbounded", discard: true }
+      )
+
+    const list = <A>(kind: Kind<A>, selection: Selection = {}): Effect.Effect<ReadonlyArray<A>> =>
+      Effect.sync(() =>
+        [...storeOf(kind).values()].flatMap((stored) =>
+          isOf(stored, kind) && isSelected(stored, selection) ? [stored.value] : []
+        )
+      )
+
+    const writes = writesOf(api)
+    const cluster = Cluster.of({
+      get: (kind, at) =>
+        Effect.sync(() => {
+          const stored = storeOf(kind).get(keyOf(at))
+          return isOf(stored, kind) ? Option.some(stored.value) : Option.none()
+        }),
+      getFresh: getFrom(api),
+      list,
+      dryRunCreate: writes.dryRunCreate,
+      create: (kind, object) => writes.create(kind, object).pipe(Effect.tap((stored) => put(kind, stored))),
+      patch: (target, patch) => writes.patch(target, patch).pipe(Effect.tap((stored) => put(target.kind, stored))),
+      remove: (target) =>
+        writes.remove(target).pipe(Effect.tap(() => Effect.sync(() => storeOf(target.kind).delete(keyOf(target)))))
+    })
+    return Context.make(Cluster, cluster).pipe(
+      Context.add(WatchCache, {
+        follow,
+        isComplete: Effect.sync(() => Object.keys(kinds).every((name) => isKindName(name) && listed.has(name)))
+      })
+    )
+  })
+)
+
+const isSelected = ({ meta, nodeName }: Stored<unknown>, selection: Selection): boolean =>
+  (selection.namespace === undefined || meta.namespace === selection.namespace) &&
+  (selection.nodeName === undefined || nodeName === selection.nodeName) &&
+  Object.entries(selection.labels ?? {}).every(([key, value]) => meta.labels?.[key] === value)
+
+/** The event that Knative's ApiServerSource would send. */
+const eventOf = (
+  kind: Kind<unknown>,
+  { meta, verb }: { readonly meta: ObjectMeta; readonly verb: "add" | "update" | "delete" }
+): CloudEvent => ({
+  specversion: "1.0",
+  id: `${meta.uid}.${meta.resourceVersion}.${verb}`,
+  source: "enbi-functions",
+  type: `dev.knative.apiserver.resource.${verb}`,
+  kind: kind.kind,
+  ...(meta.namespace === undefined ? {} : { namespace: meta.namespace }),
+  name: meta.name
+})

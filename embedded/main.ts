@@ -1,0 +1,86 @@
+/**
+ * All functions in one process: `kubectl apply -k embedded`. Watches the
+ * cluster, sweeps every 30 s, answers on /health/liveness and
+ * /health/readiness, and on SIGTERM ends what it began.
+ */
+import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import { Cause, Clock, Config, Effect, Exit, FileSystem, Layer, Logger, Path, Schedule } from "effect"
+import { HttpRouter, HttpServerResponse } from "effect/http"
+import { createServer } from "node:http"
+import { parseArgs } from "node:util"
+import { sweepType } from "../lib/events.ts"
+import { loadFunctions } from "../lib/functions.ts"
+import { KubernetesApi } from "../lib/kube/api.ts"
+import { Settings } from "../lib/settings.ts"
+import * as Cache from "./cache.ts"
+import { makeDispatcher, readTriggers } from "./dispatcher.ts"
+
+const health = Layer.mergeAll(
+  HttpRouter.add("GET", "/health/liveness", Effect.succeed(HttpServerResponse.text("OK"))),
+  HttpRouter.add(
+    "GET",
+    "/health/readiness",
+    Effect.gen(function* () {
+      const cache = yield* Cache.WatchCache
+      return (yield* cache.isComplete)
+        ? HttpServerResponse.text("OK")
+        : HttpServerResponse.text("the cluster is being read", { status: 503 })
+    })
+  )
+)
+
+const Server = Layer.unwrap(
+  Effect.gen(function* () {
+    const port = yield* Config.Port("PORT").pipe(Config.withDefault(8080))
+    return HttpRouter.serve(health, { disableLogger: true }).pipe(
+      Layer.provide(NodeHttpServer.layerServer(createServer, { port }))
+    )
+  })
+)
+
+const program = Effect.gen(function* () {
+  const files = yield* FileSystem.FileSystem
+  const path = yield* Path.Path
+  const functions = yield* loadFunctions(new URL("../functions/", import.meta.url))
+  const triggers = yield* path.fromFileUrl(new URL("../eventing/triggers.yaml", import.meta.url)).pipe(
+    Effect.flatMap((file) => files.readFileString(file)),
+    Effect.flatMap(readTriggers)
+  )
+  const send = yield* makeDispatcher(functions, triggers)
+  const cache = yield* Cache.WatchCache
+  const sweep = Effect.gen(function* () {
+    if (!(yield* cache.isComplete)) return
+    yield* send({
+      specversion: "1.0",
+      id: `sweep.${yield* Clock.currentTimeMillis}`,
+      source: "enbi-functions",
+      type: sweepType
+    })
+  })
+  yield* Effect.logInfo("started", { functions: functions.map(({ name }) => name) })
+  yield* Effect.all([cache.follow(send), Effect.repeat(sweep, Schedule.spaced("30 seconds"))], {
+    concurrency: "unbounded"
+  })
+}).pipe(Effect.scoped)
+
+const { values: flags } = parseArgs({ options: { "node-repel": { type: "string", multiple: true, default: [] } } })
+
+const services = Server.pipe(
+  Layer.provideMerge(Cache.layer),
+  Layer.provideMerge(Layer.mergeAll(KubernetesApi.layer, Settings.layer(flags["node-repel"]))),
+  Layer.provideMerge(NodeServices.layer),
+  Layer.provideMerge(Logger.layer([Logger.consoleJson]))
+)
+
+NodeRuntime.runMain(
+  program.pipe(
+    Effect.tapCause((cause) => (Cause.hasInterruptsOnly(cause) ? Effect.void : Effect.logFatal("stopped", cause))),
+    Effect.provide(services)
+  ),
+  {
+    disableErrorReporting: true,
+    teardown: (exit, done) => done(Exit.isFailure(exit) && !Cause.hasInterruptsOnly(exit.cause) ? 1 : 0)
+  }
+)

@@ -1,0 +1,21 @@
+/** All files that are made of the code, by their path in the repository. */
+import { Effect } from "effect"
+import { stringify } from "yaml"
+import { loadFunctions } from "../functions.ts"
+import { nixBuildCrd } from "./crd.ts"
+import { makeRbac } from "./rbac.ts"
+import { makeTriggers } from "./triggers.ts"
+
+const header = "# Made by `npm run generate`; edit what it is made of instead.\n"
+
+const yaml = (documents: ReadonlyArray<object>): string =>
+  header + documents.map((document) => stringify(document, { lineWidth: 0, aliasDuplicateObjects: false })).join("---\n")
+
+export const generated = Effect.gen(function* () {
+  const functions = yield* loadFunctions(new URL("../../functions/", import.meta.url))
+  return {
+    "crds/nixbuilds.yaml": yaml([nixBuildCrd()]),
+    "eventing/triggers.yaml": yaml(makeTriggers(functions)),
+    "embedded/rbac.yaml": yaml(makeRbac(functions))
+  }
+})
