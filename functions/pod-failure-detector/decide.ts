@@ -53,7 +53,7 @@ export const decide = (world: World): ReadonlyArray<Action> => {
   }
   return [
     { action: "Create", why: `Pod ${pod.metadata.name} waits for ${imageTag}`, object: wanted },
-    ...tell(world, "NixBuildCreated", `NixBuild ${wanted.metadata.name} builds ${imageTag}: kubectl describe nixbuild ${wanted.metadata.name}`)
+    ...tellBuilding(world, wanted.metadata.name)
   ]
 }
 
@@ -69,8 +69,14 @@ const join = (world: World, { build, nodeName }: { readonly build: NixBuild; rea
   if (build.metadata.deletionTimestamp !== undefined) return []
   const stalled = conditionsOf(build).find((condition) => condition.type === "Stalled" && condition.status === "True")
   if (stalled !== undefined) return tellFailure(world, { build, stalled })
-  return build.spec.nodes.includes(nodeName) ? [] : [addNode(build, nodeName)]
+  return [
+    ...(build.spec.nodes.includes(nodeName) ? [] : [addNode(build, nodeName)]),
+    ...tellBuilding(world, build.metadata.name)
+  ]
 }
+
+const tellBuilding = (world: World, name: string): ReadonlyArray<Action> =>
+  tell(world, "ImageBuilding", `NixBuild ${name} builds the image of this Pod: kubectl describe nixbuild ${name}`, name)
 
 const addNode = (build: NixBuild, nodeName: string): Action => ({
   action: "Patch",
@@ -94,7 +100,7 @@ const tellFailure = (
 
 const tell = (world: World, reason: Reason, message: string, key = ""): ReadonlyArray<Action> => {
   const about = world.pod.metadata
-  const type = reason === "NixBuildCreated" ? "Normal" : "Warning"
+  const type = reason === "ImageBuilding" ? "Normal" : "Warning"
   return world.said.includes(sayingName({ about, reason, key }))
     ? []
     : [say({ regarding: "Pod", about, type, reason, message, time: world.time, key })]

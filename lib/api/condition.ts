@@ -23,7 +23,7 @@ export const reasons = {
   ImagePullPolicyAlways:
     "With imagePullPolicy Always the kubelet never uses an image that was built on the node: set IfNotPresent.",
   SystemUnknown: "The Pod's node has an architecture that Nix has no name for.",
-  NixBuildCreated: "A NixBuild was created for the Pod's image.",
+  ImageBuilding: "A NixBuild builds the image that the Pod waits for.",
   NixBuildRefused: "The API server refused the NixBuild that the Pod's annotations ask for: correct them as the message says.",
   NodeFound: "A node was chosen.",
   NoMatchingNode: "No node can build for the system: add one, uncordon one, or see --node-repel.",
