@@ -1,0 +1,55 @@
+/**
+ * The build Job's program: makes of a flake's package an OCI layout on the
+ * cache volume, which the import Job then serves to containerd. Its progress
+ * is the Job's log, its result the termination message that `importer-status`
+ * reads.
+ */
+import { Clock, Console, Effect, Ref } from "effect"
+import { architectureOf } from "../lib/api/system.ts"
+import { convert } from "../lib/oci/layout.ts"
+import { orFailure, runJob } from "./job.ts"
+import { emptyLog } from "./nix-log.ts"
+import { kindOf } from "./output.ts"
+import { buildSettings, cache } from "./settings.ts"
+import { type Build, evaluate, lock, realise, runStreamScript, tookTooLong } from "./steps.ts"
+
+const phases = Effect.fn("build")(function* (build: Build) {
+  const { packageName, system, uid } = build.settings
+  yield* Console.log(`fetching ${build.settings.flakeUrl}`)
+  const lockedUrl = yield* lock(build)
+  yield* Console.log(`evaluating packages.${system}.${packageName} of ${lockedUrl}`)
+  const drvPath = yield* evaluate(build, lockedUrl)
+  yield* Console.log(`building ${drvPath}`)
+  const storePath = yield* realise(build, { drvPath, rootName: "image" })
+  const built = yield* Ref.get(build.log)
+  const isScript = (yield* kindOf(storePath)) === "stream script"
+  if (isScript) yield* Console.log(`running ${storePath}`)
+  const archive = isScript ? yield* runStreamScript(build, storePath) : storePath
+  const streamed = isScript ? yield* Ref.get(build.log) : emptyLog
+  yield* Console.log(`reading the image from ${archive}`)
+  if (isScript) yield* kindOf(archive)
+  const digest = yield* convert({ archive, layout: cache.layout(uid), architecture: architectureOf(system) })
+  yield* Console.log(`image ${digest} is ready to be imported`)
+  return {
+    outcome: "Succeeded" as const,
+    lockedUrl,
+    drvPath,
+    storePath,
+    digest,
+    builtDerivations: built.builtDerivations + streamed.builtDerivations,
+    fetchedPaths: built.fetchedPaths + streamed.fetchedPaths
+  }
+})
+
+runJob(
+  Effect.gen(function* () {
+    const settings = yield* buildSettings
+    const deadlineTime = (yield* Clock.currentTimeMillis) + settings.timeoutSeconds * 1000
+    const build: Build = { settings, deadlineTime, log: yield* Ref.make(emptyLog) }
+    return yield* phases(build).pipe(
+      Effect.catchTag("PlatformError", (error) => Effect.fail(orFailure("BuildFailed")(error))),
+      // Two seconds more than Nix has: its own words about the derivation that hangs say more than ours.
+      Effect.timeoutOrElse({ duration: (settings.timeoutSeconds + 2) * 1000, orElse: () => tookTooLong(build) })
+    )
+  })
+)

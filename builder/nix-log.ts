@@ -1,0 +1,76 @@
+/**
+ * Follows Nix's `--log-format internal-json`: gives the lines that
+ * `kubectl logs` shows, counts what was built and fetched, and keeps the end of
+ * the log for the NixBuild's status. The numbers are Nix's
+ * (`src/libutil/include/nix/util/logging.hh`), seen with 2.34.8.
+ */
+import { Option, Schema } from "effect"
+import { cleanText } from "../lib/oci/termination-message.ts"
+
+/** What is known after some lines; `errors` is what Nix itself said went wrong. */
+export interface NixLog {
+  readonly expectedDerivations: number
+  readonly builtDerivations: number
+  readonly fetchedPaths: number
+  readonly tail: ReadonlyArray<string>
+  readonly errors: string
+}
+
+export const emptyLog: NixLog = { expectedDerivations: 0, builtDerivations: 0, fetchedPaths: 0, tail: [], errors: "" }
+
+// More does not fit into a termination message, 4096 bytes.
+const maxTailLines = 40
+
+// A build may print a line without end: the log would be all there is in memory.
+const maxLineLength = 4000
+
+const activity = { substitute: 108, build: 105 }
+const result = { buildLogLine: 101, postBuildLogLine: 107 }
+
+const Text = Schema.Union([Schema.String, Schema.Finite])
+const Message = Schema.fromJsonString(
+  Schema.Union([
+    Schema.Struct({ action: Schema.Literal("msg"), level: Schema.Int, msg: Schema.String }),
+    Schema.Struct({ action: Schema.Literal("start"), type: Schema.Int, text: Schema.String }),
+    Schema.Struct({ action: Schema.Literal("result"), type: Schema.Int, fields: Schema.Array(Text) })
+  ])
+)
+const decodeMessage = Schema.decodeUnknownOption(Message)
+
+/** The log after one more line of Nix's standard error, and the lines to show for it. */
+export const followLine = (log: NixLog, line: string): readonly [NixLog, ReadonlyArray<string>] => {
+  if (!line.startsWith("@nix ")) return show(log, line)
+  const message = Option.getOrUndefined(decodeMessage(line.slice("@nix ".length)))
+  if (message === undefined) return [log, []]
+  if (message.action === "msg") {
+    const expected = /^(?:these (\d+) derivations|this derivation) will be built:/u.exec(message.msg)
+    const next = expected === null ? log : { ...log, expectedDerivations: Number(expected[1] ?? 1) }
+    if (message.level > 0) return [next, lines(message.msg)]
+    return [{ ...next, errors: `${next.errors}${cleanText(message.msg)}\n` }, lines(message.msg)]
+  }
+  if (message.action === "start") {
+    if (message.type === activity.build) {
+      const n = log.builtDerivations + 1
+      const of = Math.max(n, log.expectedDerivations)
+      return [{ ...log, builtDerivations: n }, [`${n} of ${of}: ${cleanText(message.text)}`]]
+    }
+    if (message.type === activity.substitute) {
+      return [{ ...log, fetchedPaths: log.fetchedPaths + 1 }, lines(message.text)]
+    }
+    return [log, []]
+  }
+  const isLogLine = message.type === result.buildLogLine || message.type === result.postBuildLogLine
+  return isLogLine ? show(log, String(message.fields[0] ?? "")) : [log, []]
+}
+
+/** The end of the log for people: what the builds printed, then what Nix said. */
+export const tailOf = (log: NixLog): string =>
+  [...log.tail, ...lines(log.errors.trimEnd())].slice(-maxTailLines).join("\n")
+
+const show = (log: NixLog, line: string): readonly [NixLog, ReadonlyArray<string>] => {
+  const shown = lines(line)
+  return [{ ...log, tail: [...log.tail, ...shown].slice(-maxTailLines) }, shown]
+}
+
+const lines = (text: string): ReadonlyArray<string> =>
+  text === "" ? [] : cleanText(text.slice(0, maxLineLength)).split("\n")

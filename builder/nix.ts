@@ -1,0 +1,63 @@
+/**
+ * Runs one Nix command to its end, shows its log while it runs and answers
+ * exit code, output and log. SIGTERM to us ends Nix and, by it, its builders.
+ */
+import { Console, Effect, Ref, Stream } from "effect"
+import { ChildProcess, ChildProcessSpawner } from "effect/process"
+import { emptyLog, followLine, type NixLog } from "./nix-log.ts"
+
+/** A finished command. */
+export interface Finished {
+  readonly exitCode: number
+  readonly stdout: string
+  readonly log: NixLog
+}
+
+// Whatever the image's nix.conf or the user's NIX_CONFIG says, these hold: a
+// sandbox that quietly is none, a flake that sets options, and a registry that
+// turns a word into a URL would each undo what the NixBuild promises.
+const always = [
+  ["experimental-features", "nix-command flakes"],
+  ["sandbox-fallback", "false"],
+  ["accept-flake-config", "false"],
+  ["flake-registry", ""],
+  // Compressing takes three quarters of the time of a build that prints much.
+  ["compress-build-log", "false"]
+].flatMap(([name = "", value = ""]) => ["--option", name, value])
+
+/** Runs `program` with the arguments of `command`; `log` follows while it runs. */
+export const runNix = Effect.fn("runNix")(
+  function* (program: "nix" | "nix-store" | "nix-instantiate", command: ReadonlyArray<string>, log: Ref.Ref<NixLog>) {
+    yield* Ref.set(log, emptyLog)
+    const spawner = yield* ChildProcessSpawner.ChildProcessSpawner
+    const child = yield* spawner.spawn(
+      ChildProcess.make(program, ["--log-format", "internal-json", ...always, ...command], {
+        stdin: "ignore",
+        // Nix needs a moment to stop its builders; kubelet's grace period is 30 s.
+        forceKillAfter: "20 seconds"
+      })
+    )
+    const [stdout] = yield* Effect.all(
+      [
+        Stream.mkString(Stream.decodeText(child.stdout)),
+        child.stderr.pipe(
+          Stream.decodeText,
+          Stream.splitLines,
+          Stream.runForEach((line) =>
+            Effect.flatMap(
+              Ref.modify(log, (before) => {
+                const [after, shown] = followLine(before, line)
+                return [shown, after]
+              }),
+              (shown) => Effect.forEach(shown, (line) => Console.log(line), { discard: true })
+            )
+          )
+        )
+      ],
+      { concurrency: "unbounded" }
+    )
+    const exitCode: number = yield* child.exitCode
+    return { exitCode, stdout: stdout.trim(), log: yield* Ref.get(log) } satisfies Finished
+  },
+  (effect) => Effect.scoped(effect)
+)

@@ -1,0 +1,15 @@
+/**
+ * The volume Job's program: makes the folders of one cache volume on its node,
+ * so that build Pods, which are uid 1000 without any privilege, find a store
+ * they may write. Done again, it changes nothing.
+ */
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import { Config, Effect, Schema } from "effect"
+import { prepareVolume } from "./volume.ts"
+
+const volumeName = Config.schema(Schema.String.check(Schema.isPattern(/^[a-z0-9-]+$/u)), "VOLUME_NAME")
+
+Effect.gen(function* () {
+  yield* prepareVolume({ volumes: "/volumes", name: yield* volumeName })
+}).pipe(Effect.provide(NodeServices.layer), NodeRuntime.runMain)

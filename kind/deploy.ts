@@ -1,0 +1,74 @@
+/** A kind cluster with this checkout's functions in it: what `npm start` and the cluster tests both begin with. */
+import { Effect, Path } from "effect"
+import { parseAllDocuments } from "yaml"
+import { bundle } from "../images/bundle.ts"
+import { CommandFailed, output } from "./command.ts"
+
+const root = new URL("../", import.meta.url)
+
+const script = Effect.fnUntraced(function* (name: string, ...args: ReadonlyArray<string>) {
+  const path = yield* Path.Path
+  const file = yield* path.fromFileUrl(new URL(name, root))
+  return (yield* output({ command: "bash", args: [file, ...args] })).trim()
+})
+
+/** The path of the cluster's kubeconfig. */
+export const bringUpCluster = (name: string) => script("kind/cluster.sh", "up", name)
+
+export interface Images {
+  readonly functions: string
+  readonly builder: string
+}
+
+export const buildImages = Effect.gen(function* () {
+  const path = yield* Path.Path
+  yield* bundle(yield* path.fromFileUrl(root))
+  const lines = (yield* script("images/build.sh")).split("\n")
+  const valueOf = (key: string) => lines.find((line) => line.startsWith(`${key}=`))?.slice(key.length + 1)
+  const functions = valueOf("FUNCTIONS_IMAGE")
+  const builder = valueOf("BUILDER_IMAGE")
+  if (functions === undefined || builder === undefined) {
+    return yield* new CommandFailed({ message: `images/build.sh named no images: ${lines.join(" ")}` })
+  }
+  return { functions, builder }
+})
+
+export const loadImages = (cluster: string, { builder, functions }: Images) =>
+  script("images/load.sh", cluster, functions, builder)
+
+export const kubectl = (kubeconfig: string, ...args: ReadonlyArray<string>) =>
+  output({ command: "kubectl", args, env: { KUBECONFIG: kubeconfig } })
+
+/** The manifests of a folder with this checkout's images in them, and plain http allowed: flakes come from inside the cluster. */
+export const manifests = Effect.fnUntraced(function* (folder: string, { builder, functions }: Images) {
+  const path = yield* Path.Path
+  const text = yield* output({
+    command: "kubectl",
+    args: ["kustomize", yield* path.fromFileUrl(new URL(folder, root))]
+  })
+  return parseAllDocuments(text)
+    .filter((document) => document.getIn(["metadata", "name"]) !== "enbi-plain-http")
+    .map(String)
+    .join("---\n")
+    .replaceAll("enbi-functions:0.1.0", functions)
+    .replaceAll("enbi-builder:0.1.0", builder)
+})
+
+export const apply = (kubeconfig: string, text: string) =>
+  output({
+    command: "kubectl",
+    args: ["apply", "--server-side", "--force-conflicts", "-f", "-"],
+    env: { KUBECONFIG: kubeconfig },
+    input: text
+  })
+
+/** Applies `embedded/` and waits until the functions have read the cluster. */
+export const installFunctions = Effect.fn("installFunctions")(function* (
+  kubeconfig: string,
+  images: Images,
+  substituters: string
+) {
+  const text = yield* manifests("embedded", images)
+  yield* apply(kubeconfig, text.replaceAll("value: https://cache.nixos.org", `value: "${substituters}"`))
+  yield* kubectl(kubeconfig, "rollout", "status", "-n", "enbi-system", "deployment/enbi-functions", "--timeout=120s")
+})

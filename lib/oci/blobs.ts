@@ -1,0 +1,88 @@
+/**
+ * Puts byte streams of any length into a layout's `blobs/sha256`, each under
+ * the digest that was computed while it was written.
+ */
+import { Effect, FileSystem, Schema, Stream } from "effect"
+import { createHash } from "node:crypto"
+import { digestOf, hexOf, maxImageBytes, maxJsonBytes } from "./image.ts"
+import { Failure } from "./result.ts"
+
+/** A blob that is in the directory; `head` are its first bytes, which tell the compression. */
+export interface Blob {
+  readonly digest: string
+  readonly size: number
+  readonly head: Uint8Array
+}
+
+/** What a wrong archive fails with. */
+export const notAnImage = (message: string): Failure => new Failure({ reason: "NotAnImage", message, log: "" })
+
+/** Writes blobs below `directory`, which it makes. */
+export const makeBlobs = Effect.fnUntraced(function* (directory: string) {
+  const fs = yield* FileSystem.FileSystem
+  yield* fs.makeDirectory(directory, { recursive: true })
+  const incoming = `${directory}/incoming`
+  const pathOf = (blob: { readonly digest: string }) => `${directory}/${hexOf(blob.digest)}`
+  let writtenBytes = 0
+
+  const add = Effect.fnUntraced(
+    function* <E, R>(body: Stream.Stream<Uint8Array, E, R>) {
+      const file = yield* fs.open(incoming, { flag: "w" })
+      const hash = createHash("sha256")
+      let size = 0
+      let head: Uint8Array = new Uint8Array()
+      yield* Stream.runForEach(
+        body,
+        Effect.fnUntraced(function* (bytes: Uint8Array) {
+          if (head.length < 4) head = Buffer.concat([head, bytes.subarray(0, 4)])
+          size += bytes.length
+          writtenBytes += bytes.length
+          if (writtenBytes > maxImageBytes) {
+            return yield* notAnImage(`The image is larger than ${maxImageBytes} bytes: make it smaller.`)
+          }
+          hash.update(bytes)
+          yield* file.writeAll(bytes)
+        })
+      )
+      const blob: Blob = { digest: `sha256:${hash.digest("hex")}`, size, head: head.subarray(0, 4) }
+      yield* fs.rename(incoming, pathOf(blob))
+      return blob
+    },
+    (effect) => Effect.scoped(effect)
+  )
+
+  const addJson = Effect.fnUntraced(function* (value: unknown) {
+    const bytes = new TextEncoder().encode(JSON.stringify(value))
+    const blob: Blob = { digest: digestOf(bytes), size: bytes.length, head: bytes.subarray(0, 4) }
+    yield* fs.writeFile(pathOf(blob), bytes)
+    return blob
+  })
+
+  const readJson = Effect.fnUntraced(function* <A>(
+    what: { readonly name: string; readonly blob: Blob },
+    schema: Schema.Codec<A, unknown>
+  ) {
+    if (what.blob.size > maxJsonBytes) {
+      return yield* notAnImage(`${what.name} has ${what.blob.size} bytes, more than the ${maxJsonBytes} allowed.`)
+    }
+    const text = yield* fs.readFileString(pathOf(what.blob))
+    return yield* Schema.decodeEffect(Schema.fromJsonString(schema))(text).pipe(
+      Effect.mapError((error) => notAnImage(`${what.name} is not what an image has there: ${error.message}`))
+    )
+  })
+
+  /** Removes what the image does not need: other files of the archive. */
+  const keep = Effect.fnUntraced(function* (needed: ReadonlyArray<{ readonly digest: string }>) {
+    const names = new Set(needed.map((blob) => hexOf(blob.digest)))
+    const present = yield* fs.readDirectory(directory)
+    yield* Effect.forEach(
+      present.filter((name) => !names.has(name)),
+      (name) => fs.remove(`${directory}/${name}`),
+      { discard: true }
+    )
+  })
+
+  return { add, addJson, readJson, keep, stream: (blob: Blob) => fs.stream(pathOf(blob)) }
+})
+
+export type Blobs = Effect.Success<ReturnType<typeof makeBlobs>>

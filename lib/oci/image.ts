@@ -1,0 +1,58 @@
+/**
+ * The OCI documents that make up an image, as far as enbi reads and writes
+ * them, with the limits that keep foreign ones small.
+ * Grammar: OCI image-spec 1.1, `descriptor.md`, `image-index.md`, `manifest.md`, `config.md`.
+ */
+import { Schema } from "effect"
+import { createHash } from "node:crypto"
+import { Digest } from "./result.ts"
+
+export const mediaTypes = {
+  index: "application/vnd.oci.image.index.v1+json",
+  manifest: "application/vnd.oci.image.manifest.v1+json",
+  config: "application/vnd.oci.image.config.v1+json",
+  layer: "application/vnd.oci.image.layer.v1.tar",
+  layerGzip: "application/vnd.oci.image.layer.v1.tar+gzip",
+  layerZstd: "application/vnd.oci.image.layer.v1.tar+zstd"
+} as const
+
+// Registries and containerd refuse manifests over 4 MiB; a larger JSON would only fill the memory.
+export const maxJsonBytes = 4 * 1024 * 1024
+
+// An image has at most 127 layers that a kernel can stack, and three files around each in Docker's older form.
+export const maxEntries = 1000
+
+// A gzip archive of a megabyte can unpack to a thousand: one image may not fill a node's disk.
+export const maxImageBytes = 64 * 1024 ** 3
+
+export const Platform = Schema.Struct({
+  os: Schema.String,
+  architecture: Schema.String,
+  variant: Schema.optionalKey(Schema.String)
+})
+
+export const Descriptor = Schema.Struct({
+  mediaType: Schema.String,
+  digest: Digest,
+  size: Schema.Int,
+  platform: Schema.optionalKey(Platform)
+})
+export type Descriptor = typeof Descriptor.Type
+
+export const Index = Schema.Struct({ manifests: Schema.Array(Descriptor) })
+
+export const Manifest = Schema.Struct({ config: Descriptor, layers: Schema.Array(Descriptor) })
+
+/** The part of an image's configuration that says what the layers are and where it runs. */
+export const ImageConfig = Schema.Struct({
+  os: Schema.String,
+  architecture: Schema.String,
+  variant: Schema.optionalKey(Schema.String),
+  rootfs: Schema.Struct({ diff_ids: Schema.Array(Digest) })
+})
+
+// Node's hash and not Effect's Digest: that one takes only whole byte arrays, and layers are larger than memory.
+export const digestOf = (bytes: Uint8Array): string => `sha256:${createHash("sha256").update(bytes).digest("hex")}`
+
+/** A blob's file name: the digest without its algorithm. */
+export const hexOf = (digest: string): string => digest.slice("sha256:".length)

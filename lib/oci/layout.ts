@@ -1,0 +1,119 @@
+/**
+ * Turns an image archive into an OCI layout that the importer can serve: the
+ * same archive gives the same bytes. What a tag will name is the layout's one
+ * image index, a blob as everything else, and index.json points at it:
+ *
+ *     index.json ─▶ index (names the platform) ─▶ manifest ─▶ config, layers
+ *
+ * Grammar: OCI image-spec 1.1, `image-layout.md`.
+ */
+import { Effect, FileSystem, Stream } from "effect"
+import { createHash } from "node:crypto"
+import { readArchive } from "./archive.ts"
+import { type Blob, type Blobs, makeBlobs, notAnImage } from "./blobs.ts"
+import { compressionOf, decompress, layerMediaType } from "./compression.ts"
+import { ImageConfig, mediaTypes } from "./image.ts"
+import { Failure } from "./result.ts"
+
+/** Where things are, and the architecture that the image must have. */
+export interface Conversion {
+  readonly archive: string
+  readonly layout: string
+  readonly architecture: string
+}
+
+/** Writes the layout and answers the digest that a tag of it stands for. */
+export const convert = Effect.fn("convert")(function* ({ architecture, archive, layout }: Conversion) {
+  const fs = yield* FileSystem.FileSystem
+  // Beside the layout, so that the rename is one step: a crash leaves no half layout.
+  const incoming = layout.replace(/[^/]*$/u, (name) => `.incoming-${name}`)
+  yield* fs.remove(incoming, { recursive: true, force: true })
+  const index = yield* write(incoming, { archive, architecture }).pipe(
+    Effect.onError(() => Effect.ignore(fs.remove(incoming, { recursive: true, force: true })))
+  )
+  yield* fs.remove(layout, { recursive: true, force: true })
+  yield* fs.rename(incoming, layout)
+  return index.digest
+})
+
+const write = Effect.fnUntraced(function* (directory: string, options: Omit<Conversion, "layout">) {
+  const fs = yield* FileSystem.FileSystem
+  const blobs = yield* makeBlobs(`${directory}/blobs/sha256`)
+  const head = yield* Stream.runFold(
+    fs.stream(options.archive, { bytesToRead: 4 }),
+    () => new Uint8Array(),
+    (before, bytes) => Buffer.concat([before, bytes])
+  )
+  const image = yield* readArchive(fs.stream(options.archive), { ...options, blobs, head })
+  const config = yield* blobs.readJson(
+    { name: `The configuration ${image.configName}`, blob: image.config },
+    ImageConfig
+  )
+  if (config.os !== "linux" || config.architecture !== options.architecture) {
+    return yield* new Failure({
+      reason: "WrongArchitecture",
+      message:
+        `The image is for ${config.os}/${config.architecture}, but linux/${options.architecture} is wanted: ` +
+        "set spec.system to what the package builds, or mend the package.",
+      log: ""
+    })
+  }
+  yield* checkLayers(image.layers, config.rootfs.diff_ids, blobs)
+
+  const manifest = yield* blobs.addJson({
+    schemaVersion: 2,
+    mediaType: mediaTypes.manifest,
+    config: describe(mediaTypes.config, image.config),
+    layers: image.layers.map((layer) => describe(layerMediaType[compressionOf(layer.head)], layer))
+  })
+  const platform = {
+    os: config.os,
+    architecture: config.architecture,
+    ...(config.variant === undefined ? {} : { variant: config.variant })
+  }
+  const index = yield* blobs.addJson({
+    schemaVersion: 2,
+    mediaType: mediaTypes.index,
+    manifests: [{ ...describe(mediaTypes.manifest, manifest), platform }]
+  })
+  yield* blobs.keep([index, manifest, image.config, ...image.layers])
+  yield* fs.writeFileString(`${directory}/oci-layout`, JSON.stringify({ imageLayoutVersion: "1.0.0" }))
+  yield* fs.writeFileString(
+    `${directory}/index.json`,
+    JSON.stringify({ schemaVersion: 2, mediaType: mediaTypes.index, manifests: [describe(mediaTypes.index, index)] })
+  )
+  return index
+})
+
+/** containerd compares them only while it unpacks, and leaves the image behind when they differ. */
+const checkLayers = Effect.fnUntraced(function* (
+  layers: ReadonlyArray<Blob>,
+  diffIds: ReadonlyArray<string>,
+  blobs: Blobs
+) {
+  if (layers.length !== diffIds.length) {
+    return yield* notAnImage(`The image has ${layers.length} layers, but its configuration lists ${diffIds.length}.`)
+  }
+  yield* Effect.forEach(
+    layers,
+    Effect.fnUntraced(function* (layer, index) {
+      const diffId = compressionOf(layer.head) === "none" ? layer.digest : yield* unpackedDigest(layer, blobs)
+      if (diffId !== diffIds[index]) {
+        return yield* notAnImage(
+          `Layer ${index + 1} has the diff id ${diffId}, but the image's configuration says ${diffIds[index]}.`
+        )
+      }
+    }),
+    { discard: true }
+  )
+})
+
+const unpackedDigest = Effect.fnUntraced(function* (layer: Blob, blobs: Blobs) {
+  const hash = createHash("sha256")
+  yield* Stream.runForEach(decompress(blobs.stream(layer), compressionOf(layer.head)), (bytes) =>
+    Effect.sync(() => hash.update(bytes))
+  )
+  return `sha256:${hash.digest("hex")}`
+})
+
+const describe = (mediaType: string, { digest, size }: Blob) => ({ mediaType, digest, size })

@@ -1,0 +1,75 @@
+/**
+ * What the build and the import Job say when they end: one line of JSON as
+ * their container's termination message. `importer-status` reads it and puts
+ * it into the NixBuild's status.
+ */
+import { Schema } from "effect"
+
+/** Why a Job failed: the part of the reasons in `lib/api/condition.ts` that a Job itself can tell. */
+export const FailureReason = Schema.Literals([
+  "EvaluationFailed",
+  "AttributeMissing",
+  "FetchFailed",
+  "HashMismatch",
+  "BuildFailed",
+  "TimedOut",
+  "DiskFull",
+  "NotAnImage",
+  "WrongArchitecture",
+  "SandboxUnavailable",
+  "ImportFailed"
+])
+export type FailureReason = typeof FailureReason.Type
+
+/** `sha256:` and 64 digits, as in OCI descriptors. */
+export const Digest = Schema.String.check(Schema.isPattern(/^sha256:[0-9a-f]{64}$/u))
+
+/** The image's layout is on the cache volume; `digest` is its index, which the tag will name. */
+export const BuildSucceeded = Schema.Struct({
+  outcome: Schema.Literal("Succeeded"),
+  lockedUrl: Schema.String,
+  drvPath: Schema.String,
+  storePath: Schema.String,
+  digest: Digest,
+  builtDerivations: Schema.Int,
+  fetchedPaths: Schema.Int
+})
+
+/** Nothing came of it: one sentence for people and the end of the log. */
+export const JobFailed = Schema.Struct({
+  outcome: Schema.Literal("Failed"),
+  reason: FailureReason,
+  message: Schema.String,
+  log: Schema.String
+})
+
+/** containerd has the image; moved is what it did not have before. */
+export const ImportSucceeded = Schema.Struct({
+  outcome: Schema.Literal("Succeeded"),
+  digest: Digest,
+  configDigest: Digest,
+  sizeBytes: Schema.Int,
+  movedBlobs: Schema.Int,
+  movedBytes: Schema.Int
+})
+
+/** A build Job's termination message. */
+export const BuildResult = Schema.Union([BuildSucceeded, JobFailed])
+export type BuildResult = typeof BuildResult.Type
+
+/** An import Job's termination message. */
+export const ImportResult = Schema.Union([ImportSucceeded, JobFailed])
+export type ImportResult = typeof ImportResult.Type
+
+/** Reads the termination message of a build Job's container. */
+export const decodeBuildResult = Schema.decodeUnknownEffect(Schema.fromJsonString(BuildResult))
+
+/** Reads the termination message of an import Job's container. */
+export const decodeImportResult = Schema.decodeUnknownEffect(Schema.fromJsonString(ImportResult))
+
+/** The error that ends a Job's program; it becomes the `JobFailed` in the termination message. */
+export class Failure extends Schema.TaggedError<Failure>()("Failure", {
+  reason: FailureReason,
+  message: Schema.String,
+  log: Schema.String
+}) {}

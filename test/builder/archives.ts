@@ -1,0 +1,82 @@
+/** Image archives for the tests, made in memory: good ones and each way of being wrong. */
+import { Effect, FileSystem, Stream } from "effect"
+import { Tar } from "effect/encoding"
+import { createHash } from "node:crypto"
+
+export const digestOf = (bytes: Uint8Array | string): string =>
+  `sha256:${createHash("sha256").update(bytes).digest("hex")}`
+
+const collect = (entries: ReadonlyArray<Tar.Entry>) =>
+  Stream.fromIterable(entries).pipe(
+    Stream.pipeThroughChannel(Tar.encode()),
+    Stream.runCollect,
+    Effect.map((parts) => Buffer.concat(parts)),
+    Effect.orDie
+  )
+
+/** A tar of these files, in this order. */
+export const tar = (
+  files: ReadonlyArray<readonly [string, string | Uint8Array]>,
+  more: ReadonlyArray<Tar.Entry> = []
+) => collect([...files.map(([name, content]) => Tar.file(name, content)), ...more])
+
+/** What a docker-archive is made of; a test changes a part. */
+export const parts = Effect.gen(function* () {
+  const base = yield* tar([["bin/busybox", "busybox"]])
+  const app = yield* tar([["www/index.html", "hello"]])
+  const config = JSON.stringify({
+    architecture: "amd64",
+    os: "linux",
+    rootfs: { type: "layers", diff_ids: [digestOf(base), digestOf(app)] }
+  })
+  const image = { Config: "config.json", RepoTags: ["someone/else:latest"], Layers: ["base.tar", "app.tar"] }
+  return { base, app, config, manifest: [image] }
+})
+export type Parts = Effect.Success<typeof parts>
+
+/** The docker-archive of `parts`. */
+export const dockerArchive = (
+  { app, base, config, manifest }: { [K in keyof Parts]: K extends "manifest" ? ReadonlyArray<object> : Parts[K] },
+  more: ReadonlyArray<Tar.Entry> = []
+) =>
+  tar(
+    [
+      ["manifest.json", JSON.stringify(manifest)],
+      ["base.tar", base],
+      ["app.tar", app],
+      ["config.json", config]
+    ],
+    more
+  )
+
+/** The OCI archive of the same image. */
+export const ociArchive = ({ app, base, config }: Parts) => {
+  const describe = (mediaType: string, bytes: Uint8Array | string) => ({
+    mediaType: `application/vnd.oci.image.${mediaType}`,
+    digest: digestOf(bytes),
+    size: Buffer.byteLength(bytes)
+  })
+  const manifest = JSON.stringify({
+    schemaVersion: 2,
+    config: describe("config.v1+json", config),
+    layers: [describe("layer.v1.tar", base), describe("layer.v1.tar", app)]
+  })
+  const index = JSON.stringify({ schemaVersion: 2, manifests: [describe("manifest.v1+json", manifest)] })
+  const blob = (bytes: Uint8Array | string) => [`blobs/${digestOf(bytes).replace(":", "/")}`, bytes] as const
+  return tar([
+    ["oci-layout", JSON.stringify({ imageLayoutVersion: "1.0.0" })],
+    ["index.json", index],
+    ...[manifest, config, base, app].map(blob)
+  ])
+}
+
+/** A folder for one test with the archive in it. */
+export const withArchive = Effect.fnUntraced(function* (bytes: Uint8Array) {
+  const fs = yield* FileSystem.FileSystem
+  const directory = yield* fs.realPath(yield* fs.makeTempDirectoryScoped())
+  yield* fs.writeFile(`${directory}/image.tar`, bytes)
+  return {
+    directory,
+    conversion: { archive: `${directory}/image.tar`, layout: `${directory}/layout`, architecture: "amd64" }
+  }
+})

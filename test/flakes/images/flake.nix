@@ -1,0 +1,73 @@
+# Images, and failures to make one, for the cluster tests. No inputs, no
+# nixpkgs: assemble.sh puts `busybox`, `revision` and `network-target` beside
+# this file.
+{
+  outputs = { self }:
+    let
+      # A directory of its own, so that a new revision does not change its path;
+      # busybox knows its applets only when called by exactly that name.
+      tools = builtins.path {
+        name = "tools";
+        path = ./.;
+        filter = path: type: builtins.elem (baseNameOf path) [ "busybox" "mkimage.sh" ];
+      };
+      line = file: builtins.replaceStrings [ "\n" ] [ "" ] (builtins.readFile file);
+      revision = line ./revision;
+      networkTarget = line ./network-target;
+
+      packagesFor = system: architecture:
+        let
+          run = name: environment: script: derivation ({
+            inherit name system tools architecture;
+            builder = "${tools}/busybox";
+            args = [ "sh" "-euc" ". $tools/mkimage.sh; ${script}" ];
+          } // environment);
+
+          # The form of nixpkgs' streamLayeredImage: an executable file that
+          # writes a docker-archive to its standard output.
+          stream = name: script: run name {
+            text = ''
+              #!${tools}/busybox sh
+              set -eu
+              tools=${tools} architecture=${architecture} revision=${revision} networkTarget=${networkTarget}
+              . $tools/mkimage.sh
+              ${script}
+              base; app; archive base.tar app.tar
+            '';
+          } ''printf %s "$text" > $out; chmod +x $out'';
+
+          baseLayer = run "base-layer" { } "base; cp base.tar $out";
+        in
+        {
+          hello = run "hello.tar" { inherit revision; } "base; app; archive base.tar app.tar > $out";
+          hello-gz = run "hello.tar.gz" { inherit revision; } "base; app; archive base.tar app.tar | gzip > $out";
+          hello-stream = stream "stream-hello" "";
+          two-layer = run "two-layer.tar"
+            {
+              inherit baseLayer;
+              appLayer = run "app-layer" { inherit revision; } "app; cp app.tar $out";
+            } "cp $baseLayer base.tar; cp $appLayer app.tar; archive base.tar app.tar > $out";
+          big = run "big.tar" { } "base; big; archive base.tar big.tar > $out";
+          wrong-arch = run "wrong-arch.tar" { architecture = "s390x"; } "base; archive base.tar > $out";
+          trunc-tar = run "trunc.tar" { } "base; archive base.tar > whole; head -c 1000000 whole > $out";
+          not-an-image = run "not-an-image" { } "echo 'just a text' > $out";
+          directory = run "directory" { } "mkdir $out; echo 'just a text' > $out/file";
+
+          fail = run "fail" { } "echo 'the compiler says no'; exit 3";
+          hang = run "hang" { } "echo 'about to hang'; sleep 1000000";
+          eval-throw = throw "this package throws when it is evaluated";
+          hash-mismatch = run "hash-mismatch"
+            { outputHashMode = "flat"; outputHashAlgo = "sha256"; outputHash = builtins.hashString "sha256" "expected"; }
+            "echo 'something else' > $out";
+
+          # These make an image when nothing stops them, and fail when the sandbox does.
+          try-network = run "try-network.tar" { inherit networkTarget; } "network; base; archive base.tar > $out";
+          try-outside = run "try-outside.tar" { } "outside; base; archive base.tar > $out";
+          stream-network = stream "stream-network" "network";
+          stream-outside = stream "stream-outside" "outside";
+        };
+    in
+    {
+      packages = builtins.mapAttrs packagesFor { x86_64-linux = "amd64"; aarch64-linux = "arm64"; };
+    };
+}
