@@ -3,9 +3,9 @@
  * is made while nothing happens. What we write is in the cache at once, so the
  * next look sees it although the watch has not told of it yet.
  */
-import { Context, Effect, Layer, Option, Schema, Stream } from "effect"
+import { Context, Deferred, Effect, Layer, Option, Schema, Stream } from "effect"
 import { type Kind, ObjectMeta, pathOf } from "../lib/api/kind.ts"
-import { isKindName, kinds } from "../lib/api/kinds.ts"
+import { kinds } from "../lib/api/kinds.ts"
 import { Cluster, decodeAs, getFrom, queryOf, type Selection, writesOf } from "../lib/cluster.ts"
 import type { CloudEvent } from "../lib/events.ts"
 import { type Change, KubernetesApi } from "../lib/kube/api.ts"
@@ -14,7 +14,7 @@ import type { KubernetesError } from "../lib/kube/error.ts"
 export class WatchCache extends Context.Service<
   WatchCache,
   {
-    /** Follows every kind for ever; `onEvent` is told of each change once the cache has it. */
+    /** Follows every kind for ever; `onEvent` is told of each change once the cache has it, and all else that was there at the start. */
     readonly follow: <R>(
       onEvent: (event: CloudEvent) => Effect.Effect<void, never, R>
     ) => Effect.Effect<void, KubernetesError, R>
@@ -90,14 +90,23 @@ export const layer = Layer.effectContext(
       return [eventOf(kind, { meta: meta.metadata, verb })]
     })
 
+    // An object that the cache has not read yet must not be taken for one that is not there.
+    const complete = yield* Deferred.make<void>()
+    const isComplete = Effect.sync(() => Object.keys(kinds).every((name) => listed.has(name)))
+
     const follow = <R>(onEvent: (event: CloudEvent) => Effect.Effect<void, never, R>) =>
       Effect.forEach(
         Object.values(kinds),
         (kind) =>
           api.follow(pathOf(kind), queryOf(kind)).pipe(
-            Stream.mapEffect((change) => apply(kind, change)),
+            Stream.mapEffect((change) =>
+              apply(kind, change).pipe(
+                Effect.catch((error) => Effect.as(Effect.logWarning("an object can't be read", { kind: kind.kind }, error), []))
+              )
+            ),
+            Stream.tap(() => Effect.flatMap(isComplete, (is) => (is ? Deferred.succeed(complete, undefined) : Effect.void))),
             Stream.flattenIterable,
-            Stream.runForEach(onEvent)
+            Stream.runForEach((event) => Effect.andThen(Deferred.await(complete), onEvent(event)))
           ),
         { concurrency: "unbounded", discard: true }
       )
@@ -127,7 +136,7 @@ export const layer = Layer.effectContext(
     return Context.make(Cluster, cluster).pipe(
       Context.add(WatchCache, {
         follow,
-        isComplete: Effect.sync(() => Object.keys(kinds).every((name) => isKindName(name) && listed.has(name)))
+        isComplete
       })
     )
   })

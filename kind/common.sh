@@ -1,6 +1,7 @@
 # What the scripts of this folder and of images/ share: where things are kept,
 # how progress and failures are told, and how images outlive Docker. Source it;
 # it does nothing by itself.
+# shellcheck shell=bash
 
 CACHE=${ENBI_CACHE:-$HOME/.cache/enbi}
 LOGS=$CACHE/logs

@@ -1,5 +1,6 @@
 # Debian file systems and packages that leave the machine's own untouched.
 # Source it after common.sh.
+# shellcheck shell=bash
 
 # debian_mirror prints the Debian mirror that this machine's apt uses.
 debian_mirror() {

@@ -18,7 +18,8 @@ remove_stale() {
   local file=$1 program=$2 id
   [ -e "$file" ] || return 0
   id=$(cat "$file")
-  [ "$(cat "/proc/$id/comm" 2>/dev/null)" = "$program" ] || rm -f "$file"
+  # A process that has ended but was not collected yet has no exe.
+  [[ $(readlink "/proc/$id/exe") == */$program ]] || rm -f "$file"
 }
 
 lacks_sys_resource() {
@@ -80,6 +81,8 @@ if ! command -v dockerd >/dev/null || ! command -v docker >/dev/null; then
   is_debian_root || fail "Docker does not answer. Install and start it (Docker Engine or Docker Desktop), make sure that" \
     "\"docker info\" works for this user, and try again. On Debian, as root, this is done for you."
   install_packages docker.io iptables
+  # Later Debians keep the client apart.
+  command -v docker >/dev/null || install_packages docker-cli
 fi
 [ "$(id -u)" = 0 ] || fail "Docker is installed but \"docker info\" does not work for this user. Start it, or add the user to the group docker."
 start

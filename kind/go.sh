@@ -1,6 +1,7 @@
 # You get a Go that builds everything here, as go in the PATH: the machine's own
 # if it is 1.25 or newer, else Debian's newest, unpacked in the cache. Source it
 # after common.sh.
+# shellcheck shell=bash
 . "$(dirname "${BASH_SOURCE[0]}")/debian.sh"
 
 # A module may ask for a newer Go than this one; it then comes as a module too.

@@ -95,7 +95,11 @@ const WatchEvent = Schema.Struct({
       code: Schema.optionalKey(Schema.Int),
       reason: Schema.optionalKey(Schema.Unknown),
       message: Schema.optionalKey(Schema.Unknown),
-      metadata: Schema.optionalKey(Schema.Struct({ resourceVersion: Schema.optionalKey(Schema.String) }))
+      metadata: Schema.optionalKey(
+        Schema.StructWithRest(Schema.Struct({ resourceVersion: Schema.optionalKey(Schema.String) }), [
+          Schema.Record(Schema.String, Schema.Unknown)
+        ])
+      )
     }),
     [Schema.Record(Schema.String, Schema.Unknown)]
   )
