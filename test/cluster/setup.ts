@@ -1,0 +1,66 @@
+/**
+ * The cluster of the tests: kind, this checkout's functions, and a Pod that
+ * serves the flakes of `test/flakes`. It is kept for the next run; what the
+ * last run left in it is removed.
+ */
+import { NodeServices } from "@effect/platform-node"
+import { Effect, FileSystem } from "effect"
+import type { TestProject } from "vitest/node"
+import {
+  apply,
+  bringUpCluster,
+  buildImages,
+  installFunctions,
+  kubectl,
+  loadImages,
+  manifests
+} from "../../kind/deploy.ts"
+
+declare module "vitest" {
+  export interface ProvidedContext {
+    kubeconfig: string
+    builderImage: string
+  }
+}
+
+const cluster = "enbi-test"
+
+const program = Effect.gen(function* () {
+  const files = yield* FileSystem.FileSystem
+  const kubeconfig = yield* bringUpCluster(cluster)
+  const images = yield* buildImages
+  yield* loadImages(cluster, images)
+  yield* kubectl(kubeconfig, "delete", "namespace", "-l", "enbi.hrzn.ee/test", "--wait", "--timeout=120s")
+  yield* installFunctions(kubeconfig, images, "")
+  const read = (name: string) => files.readFileString(`test/flakes/${name}`)
+  const configMap = {
+    apiVersion: "v1",
+    kind: "ConfigMap",
+    metadata: { name: "flakes", namespace: "enbi-flakes" },
+    data: {
+      "assemble.sh": yield* read("assemble.sh"),
+      "flake.nix": yield* read("images/flake.nix"),
+      "mkimage.sh": yield* read("images/mkimage.sh"),
+      "bad-syntax.nix": yield* read("bad-syntax/flake.nix")
+    }
+  }
+  const manifest = yield* manifests("test/cluster/flakes", images)
+  yield* apply(kubeconfig, `${manifest}\n---\n${JSON.stringify(configMap)}`)
+  yield* kubectl(kubeconfig, "rollout", "restart", "-n", "enbi-flakes", "deployment/flakes")
+  yield* kubectl(kubeconfig, "rollout", "status", "-n", "enbi-flakes", "deployment/flakes", "--timeout=120s")
+  return { kubeconfig, builderImage: images.builder }
+})
+
+export default (project: TestProject) =>
+  Effect.runPromise(
+    program.pipe(
+      Effect.tap(({ builderImage, kubeconfig }) =>
+        Effect.sync(() => {
+          project.provide("kubeconfig", kubeconfig)
+          project.provide("builderImage", builderImage)
+        })
+      ),
+      Effect.asVoid,
+      Effect.provide(NodeServices.layer)
+    )
+  )

@@ -1,0 +1,183 @@
+/** From a Pod that waits, or a NixBuild by hand, to a running container. */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Option, Schema } from "effect"
+import { jobs, pods } from "../../lib/api/kubernetes.ts"
+import { nixBuilds } from "../../lib/api/nixbuild.ts"
+import {
+  annotations,
+  apply,
+  complete,
+  ctr,
+  eventsOf,
+  eventually,
+  find,
+  kubectl,
+  list,
+  namespace,
+  nixBuild,
+  pod,
+  services,
+  told,
+  when,
+  workers
+} from "./cluster.ts"
+
+const NodeImages = Schema.fromJsonString(
+  Schema.Array(Schema.Struct({ names: Schema.optionalKey(Schema.Array(Schema.String)), sizeBytes: Schema.Int }))
+)
+
+/** What kubelet was told by CRI of an image's size; its report comes every ten seconds. */
+const sizeByCri = (node: string, imageTag: string) =>
+  eventually(
+    `${node} reports ${imageTag}`,
+    kubectl("get", "node", node, "-o", "jsonpath={.status.images}").pipe(
+      Effect.flatMap(Schema.decodeUnknownEffect(NodeImages)),
+      Effect.map((images) => Option.fromNullishOr(images.find(({ names = [] }) => names.includes(imageTag))?.sizeBytes))
+    )
+  )
+
+const isRunning = (at: { readonly namespace: string; readonly name: string }) =>
+  eventually(
+    `Pod ${at.name} runs`,
+    Effect.map(find(pods, at), (found) =>
+      Option.filter(found, (pod) => pod.status?.containerStatuses?.[0]?.state?.running !== undefined)
+    )
+  )
+
+const noJobs = (namespace: string, build: string) =>
+  eventually(
+    `the Jobs of ${build} go`,
+    Effect.gen(function* () {
+      const all = [...(yield* list(jobs, namespace)), ...(yield* list(jobs, "enbi-system"))]
+      return when(true, all.every((job) => job.metadata.annotations?.["enbi.hrzn.ee/nixbuild"] !== `${namespace}/${build}`))
+    })
+  )
+
+describe("thread", () => {
+  it.live("a NixBuild by hand ends as enbi's users know it, and says what containerd and CRI say", () =>
+    Effect.gen(function* () {
+      const at = { namespace: yield* namespace("by-hand"), name: "hello" }
+      yield* apply(nixBuild(at, { nodes: ["enbi-test-worker"] }))
+      const { spec, status } = yield* complete(at)
+      const described = yield* kubectl("describe", "nixbuild", "-n", at.namespace, at.name)
+      for (const line of [
+        /Build Job Name: +hello-build-[0-9a-f]{10}\n/,
+        /Build Node: +enbi-test-worker\n/,
+        /Message: +Build completed successfully and result was fetched from endpoint\n/,
+        /Reason: +ResultSuccess\n/,
+        /Type: +Success\n/,
+        /Message: +Image loaded\n/,
+        /Reason: +BuildFinished\n/,
+        /Type: +Complete\n/,
+        /Image Digest: +sha256:[0-9a-f]{64}\n/,
+        /Image Size: +[0-9]+\n/,
+        /Status: +Succeeded\n/
+      ]) {
+        assert.match(described, line)
+      }
+      const [head, row] = (yield* kubectl("get", "nb", "-n", at.namespace)).split("\n")
+      assert.match(head ?? "", /^NAME +IMAGE TAG +SYSTEM +STATUS +BUILD NODE +AGE *$/)
+      assert.match(row ?? "", /^hello +registry.invalid\/by-hand\/hello:1 +x86_64-linux +Succeeded +enbi-test-worker +\d+/)
+
+      const image = yield* ctr("enbi-test-worker", "images", "ls", `name==${spec.imageTag}`)
+      assert.include(image, status?.imageDigest ?? "none")
+      assert.include(image, "io.cri-containerd.image=managed")
+      assert.strictEqual(yield* sizeByCri("enbi-test-worker", spec.imageTag), status?.imageSize)
+      const user = { namespace: at.namespace, name: "user" }
+      yield* apply(pod(user, { container: { image: spec.imageTag }, nodeName: "enbi-test-worker" }))
+      yield* isRunning(user)
+      const imageId = yield* kubectl("get", "pod", "-n", at.namespace, "user", "-o", "jsonpath={.status.containerStatuses[0].imageID}")
+      assert.include(imageId, status?.imageConfigDigest ?? "none")
+      yield* noJobs(at.namespace, at.name)
+      assert.deepStrictEqual(
+        status?.nodes?.map(({ digest, name, reason }) => ({ digest, name, reason })),
+        [{ digest: status?.imageDigest, name: "enbi-test-worker", reason: "ImagePulled" }]
+      )
+    }).pipe(Effect.provide(services))
+  )
+
+  it.live("two replicas on two nodes: one NixBuild, the image on each node, both Pods run", () =>
+    Effect.gen(function* () {
+      const ns = yield* namespace("two-nodes")
+      const imageTag = "registry.invalid/two-nodes/app:1"
+      yield* apply({
+        apiVersion: "apps/v1",
+        kind: "Deployment",
+        metadata: { name: "app", namespace: ns },
+        spec: {
+          replicas: 2,
+          selector: { matchLabels: { app: "app" } },
+          template: {
+            metadata: { labels: { app: "app" }, annotations: annotations({ imageTag, packageName: "hello-stream" }) },
+            spec: {
+              topologySpreadConstraints: [
+                {
+                  maxSkew: 1,
+                  topologyKey: "kubernetes.io/hostname",
+                  whenUnsatisfiable: "DoNotSchedule",
+                  labelSelector: { matchLabels: { app: "app" } }
+                }
+              ],
+              containers: [{ name: "app", image: imageTag }]
+            }
+          }
+        }
+      })
+      yield* kubectl("rollout", "status", "-n", ns, "deployment/app", "--timeout=120s")
+      const [build, ...others] = yield* list(nixBuilds, ns)
+      assert.lengthOf(others, 0)
+      assert.match(build?.metadata.name ?? "", /^podwatcher-[0-9a-f]{10}$/)
+      assert.sameMembers([...(build?.spec.nodes ?? [])], workers)
+      for (const node of workers) assert.include(yield* ctr(node, "images", "ls", "-q"), imageTag)
+      const both = yield* list(pods, ns, "-l", "app=app")
+      assert.sameMembers(both.map((pod) => pod.spec.nodeName ?? ""), workers)
+      for (const { metadata } of both) {
+        assert.include((yield* told("Pod", { namespace: ns, name: metadata.name }, "ImageBuilding")).message, build?.metadata.name ?? "none")
+      }
+      const answer = yield* kubectl("get", "--raw", `/api/v1/namespaces/${ns}/pods/${both[0]?.metadata.name}:8080/proxy/`)
+      assert.strictEqual(answer.trim(), "hello from nix, revision 1")
+    }).pipe(Effect.provide(services))
+  )
+
+  it.live("a Pod that has backed off for more than 40 s is woken 30 s and more before its back-off ends", () =>
+    Effect.gen(function* () {
+      const ns = yield* namespace("backed-off")
+      const at = { namespace: ns, name: "waits" }
+      const imageTag = "registry.invalid/backed-off/app:1"
+      yield* apply(pod(at, { container: { image: imageTag }, nodeName: "enbi-test-worker2" }))
+      // kubelet pulls at once and after 10, 20, 40 s; the fourth failure is followed by 80 s of waiting.
+      const fourth = yield* eventually(
+        "the fourth try to pull",
+        Effect.map(eventsOf("Pod", at), (events) =>
+          Option.fromNullishOr(events.find((event) => event.reason === "Pulling" && (event.count ?? 0) >= 4))
+        ),
+        "150 seconds"
+      )
+      yield* apply(nixBuild({ namespace: ns, name: "app" }, { imageTag, nodes: ["enbi-test-worker2"] }))
+      const running = yield* isRunning(at)
+      const started = Date.parse(running.status?.containerStatuses?.[0]?.state?.running?.startedAt ?? "")
+      const backOffEnds = Date.parse(fourth.lastTimestamp ?? "") + 80_000
+      assert.isAtLeast(backOffEnds - started, 30_000, "milliseconds of back-off that were left")
+      assert.isDefined(running.metadata.annotations?.["enbi.hrzn.ee/woken"])
+    }).pipe(Effect.provide(services))
+  )
+
+  it.live("a second revision builds only what changed, and an image that is there moves no blob", () =>
+    Effect.gen(function* () {
+      const ns = yield* namespace("revisions")
+      const build = Effect.fnUntraced(function* (name: string, flake: string) {
+        const url = `http://flakes.enbi-flakes.svc.cluster.local/${flake}.tar.gz`
+        yield* apply(nixBuild({ namespace: ns, name }, { flakeUrl: url, packageName: "two-layer", nodes: ["enbi-test-worker"] }))
+        const { status } = yield* complete({ namespace: ns, name })
+        assert.strictEqual(status?.status, "Succeeded")
+        const { message } = yield* told("NixBuild", { namespace: ns, name }, "ImagePulled")
+        const [, built, moved] = /built (\d+) derivations.* moved (\d+) blobs/.exec(message) ?? []
+        return { built: Number(built), moved: Number(moved) }
+      })
+      assert.strictEqual((yield* build("first", "images")).built, 3)
+      const second = yield* build("second", "images-2")
+      assert.strictEqual(second.built, 2, "the app's layer and the archive, not the base layer")
+      assert.deepStrictEqual(yield* build("again", "images-2"), { built: 0, moved: 0 })
+    }).pipe(Effect.provide(services))
+  )
+})
