@@ -16,7 +16,8 @@ export const hash10 = (...parts: ReadonlyArray<string>): string => {
 // A Job's name becomes a Pod label, and a label ends at 63 characters.
 const maxReadable = 63 - "-import-0123456789".length
 
-const readable = (name: string): string => name.slice(0, maxReadable).replace(/[^a-z0-9]+$/, "")
+// A name may not end with a dot or a dash, so its beginning may not either.
+const beginning = (name: string, length: number): string => name.slice(0, length).replace(/[^a-z0-9]+$/, "")
 
 export interface Attempt {
   readonly build: { readonly name: string; readonly uid: string }
@@ -25,7 +26,7 @@ export interface Attempt {
 }
 
 export const jobName = (step: "build" | "import", { attempt, build, node }: Attempt): string =>
-  `${readable(build.name)}-${step}-${hash10(build.uid, node, String(attempt))}`
+  `${beginning(build.name, maxReadable)}-${step}-${hash10(build.uid, node, String(attempt))}`
 
 /** The Job that makes the directories of a namespace's volume on a node. */
 export const volumeJobName = (namespaceUid: string, node: string): string => `enbi-volume-${hash10(namespaceUid, node)}`
@@ -38,4 +39,4 @@ export const claimName = (node: string): string => `enbi-cache-${hash10(node)}`
 export const volumesPath = "/var/lib/enbi"
 
 export const eventName = (about: { readonly name: string; readonly uid: string }, ...parts: ReadonlyArray<string>) =>
-  `${about.name.slice(0, 200)}.${hash10(about.uid, ...parts)}`
+  `${beginning(about.name, 200)}.${hash10(about.uid, ...parts)}`

@@ -18,7 +18,7 @@ import {
 import { conditionsOf, NixBuild, nixBuilds, unsettledNodes } from "../../lib/api/nixbuild.ts"
 import { Cluster } from "../../lib/cluster.ts"
 import { subjectsAmong } from "../../lib/nixbuild-subjects.ts"
-import { claimName, eventName, jobName, persistentVolumeName, volumeJobName } from "../../lib/names.ts"
+import { claimName, jobName, persistentVolumeName, volumeJobName } from "../../lib/names.ts"
 import { Settings, SettingsSchema } from "../../lib/settings.ts"
 import { currentTime } from "../../lib/time.ts"
 import { type BuildPlace, makeBuildPod } from "./build-job.ts"
@@ -114,8 +114,8 @@ const observePlace = Effect.fnUntraced(function* (at: BuildPlace & { readonly na
 const askAdmission = Effect.fnUntraced(function* (place: BuildPlace) {
   const cluster = yield* Cluster
   const { metadata, spec } = makeBuildPod(place)
-  const { name, namespace, uid } = place.build.metadata
-  const pod = { apiVersion: "v1", kind: "Pod", metadata: { ...metadata, name: eventName({ name, uid }), namespace }, spec }
+  const { namespace } = place.build.metadata
+  const pod = { apiVersion: "v1", kind: "Pod", metadata: { ...metadata, name: "enbi-admission", namespace }, spec }
   return yield* cluster.dryRunCreate(pods, pod).pipe(
     Effect.map((stored): Admission => {
       const isKept = !place.build.spec.sandbox || Option.isSome(Schema.decodeUnknownOption(SandboxedPod)(stored))

@@ -14,7 +14,7 @@ export const builderImage = inject("builderImage")
 export const kubectl = (...args: ReadonlyArray<string>) => kubectlWith(inject("kubeconfig"), ...args)
 
 export const apply = (...objects: ReadonlyArray<object>) =>
-  applyText(inject("kubeconfig"), objects.map((object) => JSON.stringify(object)).join("\n---\n"))
+  applyText(inject("kubeconfig"), JSON.stringify({ apiVersion: "v1", kind: "List", items: objects }))
 
 /** What kubectl says on stderr when it refuses; nothing when it does not. */
 export const refusalOf = Effect.fnUntraced(function* (input: object, ...args: ReadonlyArray<string>) {
@@ -44,7 +44,7 @@ export const list = Effect.fnUntraced(function* <A>(kind: Kind<A>, namespace: st
   const { items } = yield* Schema.decodeUnknownEffect(
     Schema.fromJsonString(Schema.Struct({ items: Schema.Array(Schema.Unknown) }))
   )(text)
-  return yield* Effect.forEach(items, Schema.decodeUnknownEffect(kind.schema))
+  return yield* Effect.forEach(items, (item) => Schema.decodeUnknownEffect(kind.schema)(item))
 })
 
 /** Looks until it finds something, at most `timeout`; says what it waited for if it never came. */

@@ -1,0 +1,74 @@
+/** Builds that fail: each its own reason, sentence and log tail, where people look. */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { isFailed, jobs } from "../../lib/api/kubernetes.ts"
+import { nixBuilds } from "../../lib/api/nixbuild.ts"
+import { nixBuildName } from "../../functions/pod-failure-detector/nixbuild.ts"
+import { annotations, apply, complete, flakeUrl, kubectl, list, namespace, nixBuild, pod, services, told } from "./cluster.ts"
+
+interface Failing {
+  readonly packageName: string
+  readonly flake?: string
+  readonly reason: string
+  readonly message: RegExp
+  readonly log: RegExp
+  readonly timeoutSeconds?: number
+}
+
+const table: ReadonlyArray<Failing> = [
+  { packageName: "hello", flake: "bad-syntax", reason: "EvaluationFailed", message: /syntax error/, log: /syntax error/ },
+  { packageName: "nobody-wrote-this", reason: "AttributeMissing", message: /nobody-wrote-this/, log: /nobody-wrote-this/ },
+  { packageName: "eval-throw", reason: "EvaluationFailed", message: /evaluat/i, log: /throws when it is evaluated/ },
+  { packageName: "fail", reason: "BuildFailed", message: /fail/i, log: /the compiler says no/ },
+  { packageName: "hang", reason: "TimedOut", message: /timeoutSeconds/, log: /about to hang/, timeoutSeconds: 12 },
+  { packageName: "not-an-image", reason: "NotAnImage", message: /image/, log: /^/ },
+  { packageName: "trunc-tar", reason: "NotAnImage", message: /image|archive/, log: /^/ },
+  { packageName: "wrong-arch", reason: "WrongArchitecture", message: /s390x/, log: /^/ },
+  { packageName: "hash-mismatch", reason: "HashMismatch", message: /hash/, log: /hash mismatch/ },
+  { packageName: "hello", flake: "nobody-serves-this", reason: "FetchFailed", message: /fetch|download/i, log: /404/ }
+]
+
+describe("failures", () => {
+  for (const failing of table) {
+    it.live(`${failing.flake ?? "images"}#${failing.packageName}: ${failing.reason}`, () =>
+      Effect.gen(function* () {
+        const ns = yield* namespace(`fails-${failing.flake ?? ""}${failing.packageName}`)
+        const wish = {
+          flakeUrl: flakeUrl(failing.flake),
+          imageTag: `registry.invalid/${ns}/app:1`,
+          packageName: failing.packageName,
+          system: "x86_64-linux" as const
+        }
+        const build = { namespace: ns, name: nixBuildName(wish) }
+        // By hand, but under the name that the Pod's annotations lead to, to have another time limit.
+        if (failing.timeoutSeconds !== undefined) {
+          yield* apply(nixBuild(build, { ...wish, timeoutSeconds: failing.timeoutSeconds }))
+        }
+        const waits = { namespace: ns, name: "waits" }
+        yield* apply(pod(waits, { annotations: annotations(wish), container: { image: wish.imageTag } }))
+        yield* told("Pod", waits, "ImageBuilding")
+        const { metadata, status } = yield* complete(build)
+        assert.strictEqual(status?.status, "Failed")
+        assert.strictEqual(status?.failure?.reason, failing.reason)
+        assert.match(status?.failure?.message ?? "", failing.message)
+        assert.match(status?.failure?.log ?? "", failing.log)
+        const stalled = status?.conditions?.find((condition) => condition.type === "Stalled")
+        assert.strictEqual(stalled?.reason, failing.reason)
+        const success = status?.conditions?.find((condition) => condition.type === "Success")
+        assert.strictEqual(success?.status, "False")
+
+        for (const [kind, at] of [["NixBuild", build], ["Pod", waits]] as const) {
+          const { message, type } = yield* told(kind, at, failing.reason)
+          assert.strictEqual(type, "Warning")
+          assert.match(message, failing.message)
+          assert.match(message, failing.log)
+        }
+        const [job, ...others] = (yield* list(jobs, ns)).filter(isFailed)
+        assert.strictEqual(job?.metadata.name, status?.buildJobName)
+        assert.lengthOf(others, 0)
+        assert.isNotEmpty(yield* kubectl("logs", "-n", ns, `job/${job?.metadata.name}`), "the Pod is kept for reading")
+        assert.lengthOf(yield* list(nixBuilds, ns), 1, `${metadata.name} alone`)
+      }).pipe(Effect.provide(services))
+    )
+  }
+})

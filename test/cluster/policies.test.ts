@@ -1,0 +1,102 @@
+/** What the functions' account may not do, although its rights alone would let it. */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { apply, builderImage, kubectl, namespace, pod, refusalOf, services } from "./cluster.ts"
+
+const account = "system:serviceaccount:enbi-system:enbi-functions"
+const as = ["--as", account]
+
+const job = (
+  at: { readonly namespace: string; readonly name: string },
+  spec: object = {},
+  labels: Record<string, string> = { "enbi.hrzn.ee/nixbuild-uid": "x" }
+) => ({
+  apiVersion: "batch/v1",
+  kind: "Job",
+  metadata: { ...at, labels },
+  spec: {
+    suspend: true,
+    template: {
+      spec: {
+        restartPolicy: "Never",
+        automountServiceAccountToken: false,
+        containers: [{ name: "c", image: builderImage, securityContext: { allowPrivilegeEscalation: false } }],
+        ...spec
+      }
+    }
+  }
+})
+
+const mounting = (path: string) => ({ volumes: [{ name: "v", hostPath: { path } }] })
+
+const volume = (path: string) => ({
+  apiVersion: "v1",
+  kind: "PersistentVolume",
+  metadata: { name: "policy-test" },
+  spec: { capacity: { storage: "1Gi" }, accessModes: ["ReadWriteOnce"], hostPath: { path } }
+})
+
+describe("policies", () => {
+  it.live("Pods: the woken annotation and nothing else; creation only as a dry run", () =>
+    Effect.gen(function* () {
+      const ns = yield* namespace("policies")
+      const object = pod({ namespace: ns, name: "victim" }, { annotations: { mine: "1" }, container: { image: builderImage, args: ["-e", "0"] } })
+      assert.include(yield* refusalOf(object, "create", ...as), "only in dry runs")
+      assert.strictEqual(yield* refusalOf(object, "create", "--dry-run=server", ...as), "")
+      yield* apply(object)
+      const patchOf = (change: object) =>
+        Effect.map(
+          kubectl("patch", "pod", "victim", "-n", ns, "-p", JSON.stringify(change), ...as),
+          () => ""
+        ).pipe(Effect.orElseSucceed(() => "refused"))
+      assert.strictEqual(yield* patchOf({ metadata: { annotations: { "enbi.hrzn.ee/woken": "now" } } }), "")
+      assert.strictEqual(yield* patchOf({ metadata: { annotations: { mine: "2" } } }), "refused")
+      assert.strictEqual(yield* patchOf({ metadata: { annotations: { mine: null } } }), "refused")
+      assert.strictEqual(yield* patchOf({ metadata: { annotations: { other: "1" } } }), "refused")
+      assert.strictEqual(yield* patchOf({ metadata: { labels: { a: "b" } } }), "refused")
+      assert.strictEqual(yield* patchOf({ spec: { containers: [{ name: "app", image: "evil:1" }] } }), "refused")
+    }).pipe(Effect.provide(services))
+  )
+
+  it.live("Jobs: none of the node but what imports need, no token, no privilege, and only for NixBuilds", () =>
+    Effect.gen(function* () {
+      const ns = yield* namespace("policies-jobs")
+      const here = { namespace: ns, name: "j" }
+      const system = { namespace: "enbi-system", name: "policy-test" }
+      const create = (object: object) => refusalOf(object, "create", "--dry-run=server", ...as)
+      assert.strictEqual(yield* create(job(here)), "")
+      assert.strictEqual(yield* create(job(system, mounting("/var/lib/enbi/x"))), "")
+      assert.strictEqual(yield* create(job(system, mounting("/run/containerd/containerd.sock"))), "")
+      assert.include(yield* create(job(here, {}, {})), "only the Jobs of NixBuilds")
+      assert.include(yield* create(job(here, mounting("/var/lib/enbi/x"))), "mount nothing of the node")
+      for (const path of ["/", "/etc", "/run", "/var/lib/enbi-other", "/var/lib/enbi/../../etc"]) {
+        assert.notStrictEqual(yield* create(job(system, mounting(path))), "", path)
+      }
+      assert.include(yield* create(job(here, { automountServiceAccountToken: true })), "no token")
+      assert.include(yield* create(job(here, { hostNetwork: true })), "namespaces")
+      const privileged = { containers: [{ name: "c", image: builderImage, securityContext: { privileged: true } }] }
+      assert.include(yield* create(job(here, privileged)), "not privileged")
+    }).pipe(Effect.provide(services))
+  )
+
+  it.live("volumes only below /var/lib/enbi; secrets, exec and other people's objects not at all", () =>
+    Effect.gen(function* () {
+      const create = (object: object) => refusalOf(object, "create", "--dry-run=server", ...as)
+      assert.strictEqual(yield* create(volume("/var/lib/enbi/uid")), "")
+      for (const path of ["/", "/var/lib/other"]) assert.include(yield* create(volume(path)), "only volumes below", path)
+      for (const [verb, resource, ...more] of [
+        ["list", "secrets"],
+        ["get", "secrets"],
+        ["create", "pods", "--subresource=exec"],
+        ["patch", "nodes"],
+        ["delete", "pods"],
+        ["update", "deployments"],
+        ["create", "namespaces"],
+        ["delete", "nixbuilds"]
+      ] as const) {
+        const answer = yield* kubectl("auth", "can-i", verb, resource, ...more, "-A", ...as).pipe(Effect.orElseSucceed(() => "no"))
+        assert.strictEqual(answer.trim(), "no", `${verb} ${resource}`)
+      }
+    }).pipe(Effect.provide(services))
+  )
+})
