@@ -101,10 +101,14 @@ export const layer = Layer.effectContext(
           api.follow(pathOf(kind), queryOf(kind)).pipe(
             Stream.mapEffect((change) =>
               apply(kind, change).pipe(
-                Effect.catch((error) => Effect.as(Effect.logWarning("an object can't be read", { kind: kind.kind }, error), []))
+                Effect.catch((error) =>
+                  Effect.as(Effect.logWarning("an object can't be read", { kind: kind.kind }, error), [])
+                )
               )
             ),
-            Stream.tap(() => Effect.flatMap(isComplete, (is) => (is ? Deferred.succeed(complete, undefined) : Effect.void))),
+            Stream.tap(() =>
+              Effect.flatMap(isComplete, (is) => (is ? Deferred.succeed(complete, undefined) : Effect.void))
+            ),
             Stream.flattenIterable,
             Stream.runForEach((event) => Effect.andThen(Deferred.await(complete), onEvent(event)))
           ),

@@ -55,7 +55,9 @@ export const readTriggers = (text: string) =>
 
 // Extensions of an event stand beside its other attributes, as Knative's filters see them.
 const matches = (trigger: Trigger, event: CloudEvent): boolean =>
-  Object.entries(trigger.spec.filter.attributes).every(([key, value]) => Object.entries(event).some(([k, v]) => k === key && v === value))
+  Object.entries(trigger.spec.filter.attributes).every(([key, value]) =>
+    Object.entries(event).some(([k, v]) => k === key && v === value)
+  )
 
 // As the Triggers say: three more tries after 0.2, 0.4 and 0.8 s. What is left is the sweep's.
 const delivery = Schedule.exponential("200 millis").pipe(Schedule.upTo({ times: 3 }))

@@ -67,17 +67,21 @@ const program = Effect.gen(function* () {
 
 const { values: flags } = parseArgs({ options: { "node-repel": { type: "string", multiple: true, default: [] } } })
 
+const logger = Logger.layer([Logger.consoleJson])
+
 const services = Server.pipe(
   Layer.provideMerge(Cache.layer),
   Layer.provideMerge(Layer.mergeAll(KubernetesApi.layer, Settings.layer(flags["node-repel"]))),
   Layer.provideMerge(NodeServices.layer),
-  Layer.provideMerge(Logger.layer([Logger.consoleJson]))
+  Layer.provide(logger)
 )
 
 NodeRuntime.runMain(
   program.pipe(
+    Effect.provide(services),
+    // Outside of the services, so that settings that are missing are told too.
     Effect.tapCause((cause) => (Cause.hasInterruptsOnly(cause) ? Effect.void : Effect.logFatal("stopped", cause))),
-    Effect.provide(services)
+    Effect.provide(logger)
   ),
   {
     disableErrorReporting: true,

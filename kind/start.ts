@@ -28,7 +28,10 @@ const makeStage = (times: Ref.Ref<ReadonlyArray<string>>) =>
 // Without the internet every build would first wait for the cache's name to resolve.
 const substituters = output({
   command: process.execPath,
-  args: ["-e", "fetch('https://cache.nixos.org/nix-cache-info', { signal: AbortSignal.timeout(3000) }).then((r) => process.stdout.write(r.ok ? 'https://cache.nixos.org' : ''), () => {})"]
+  args: [
+    "-e",
+    "fetch('https://cache.nixos.org/nix-cache-info', { signal: AbortSignal.timeout(3000) }).then((r) => process.stdout.write(r.ok ? 'https://cache.nixos.org' : ''), () => {})"
+  ]
 })
 
 const States = Schema.Struct({
@@ -90,7 +93,12 @@ const watchExample = Effect.fnUntraced(function* (kubeconfig: string) {
     Effect.repeat({ until: (isReady) => isReady, schedule: Schedule.spaced("500 millis") }),
     Effect.timeoutOrElse({
       duration: "5 minutes",
-      orElse: () => Effect.fail(new CommandFailed({ message: `The example is not ready after 5 minutes: kubectl describe pods -n ${namespace}` }))
+      orElse: () =>
+        Effect.fail(
+          new CommandFailed({
+            message: `The example is not ready after 5 minutes: kubectl describe pods -n ${namespace}`
+          })
+        )
     })
   )
   return yield* kubectl(kubeconfig, "get", "--raw", `/api/v1/namespaces/${namespace}/services/hello/proxy/`)

@@ -36,7 +36,10 @@ export class Cluster extends Context.Service<
     readonly list: <A>(kind: Kind<A>, selection?: Selection) => Effect.Effect<ReadonlyArray<A>, KubernetesError>
     readonly create: (kind: Kind<unknown>, object: KubernetesObject) => Effect.Effect<KubernetesObject, KubernetesError>
     /** What would be stored if `object` were created, admission included; nothing is. */
-    readonly dryRunCreate: (kind: Kind<unknown>, object: KubernetesObject) => Effect.Effect<KubernetesObject, KubernetesError>
+    readonly dryRunCreate: (
+      kind: Kind<unknown>,
+      object: KubernetesObject
+    ) => Effect.Effect<KubernetesObject, KubernetesError>
     /** A JSON merge patch; refused as a Conflict unless it carries the current uid and resourceVersion. */
     readonly patch: (
       target: Target & { readonly subresource?: "status" },

@@ -24,7 +24,8 @@ export const loadFunctions = Effect.fn("loadFunctions")(function* (directory: UR
         try: () => import(new URL(`${name}/${file}`, directory).href),
         catch: (cause) => new FunctionUnreadable({ name, cause })
       })
-      const definition = typeof loaded === "object" && loaded !== null && "default" in loaded ? loaded.default : undefined
+      const definition =
+        typeof loaded === "object" && loaded !== null && "default" in loaded ? loaded.default : undefined
       return isFunction(definition)
         ? definition
         : yield* new FunctionUnreadable({ name, cause: "function.ts exports no function as default" })

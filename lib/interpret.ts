@@ -62,7 +62,8 @@ const mustBeOurs = Effect.fnUntraced(function* (object: Extract<Action, { action
   const cluster = yield* Cluster
   const { name, namespace } = object.metadata
   const labels = Object.entries(
-    Option.getOrElse(Schema.decodeUnknownOption(Labelled)(object.metadata), (): typeof Labelled.Type => ({})).labels ?? {}
+    Option.getOrElse(Schema.decodeUnknownOption(Labelled)(object.metadata), (): typeof Labelled.Type => ({})).labels ??
+      {}
   )
   const there = yield* cluster.getFresh({ ...kinds[object.kind], schema: WithMetadata }, { name, namespace })
   const isOurs =

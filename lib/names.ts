@@ -31,7 +31,8 @@ export const jobName = (step: "build" | "import", { attempt, build, node }: Atte
 /** The Job that makes the directories of a namespace's volume on a node. */
 export const volumeJobName = (namespaceUid: string, node: string): string => `enbi-volume-${hash10(namespaceUid, node)}`
 
-export const persistentVolumeName = (namespaceUid: string, node: string): string => `enbi-${namespaceUid}-${hash10(node)}`
+export const persistentVolumeName = (namespaceUid: string, node: string): string =>
+  `enbi-${namespaceUid}-${hash10(node)}`
 
 export const claimName = (node: string): string => `enbi-cache-${hash10(node)}`
 

@@ -20,7 +20,8 @@ export const subjectsAmong = (isOpen: (build: NixBuild) => boolean) =>
     const { kind, name = "", namespace = "" } = event
     if (kind === "NixBuild") return [referTo({ name, namespace })]
     if (kind === "Job" || kind === "Pod") {
-      const found = kind === "Job" ? yield* cluster.get(jobs, { name, namespace }) : yield* cluster.get(pods, { name, namespace })
+      const found =
+        kind === "Job" ? yield* cluster.get(jobs, { name, namespace }) : yield* cluster.get(pods, { name, namespace })
       const [buildNamespace, buildName] = Option.match(found, {
         onNone: () => [],
         onSome: ({ metadata }: { readonly metadata: ObjectMeta }) =>

@@ -10,11 +10,7 @@ import type { CloudEvent } from "./events.ts"
 import type { EnbiFunction } from "./function.ts"
 import { interpret } from "./interpret.ts"
 
-export const run = Effect.fn("run")(function* <O>(
-  definition: EnbiFunction<O>,
-  event: CloudEvent,
-  subject: Reference
-) {
+export const run = Effect.fn("run")(function* <O>(definition: EnbiFunction<O>, event: CloudEvent, subject: Reference) {
   const once = Effect.gen(function* () {
     const observed = yield* definition.observe(subject)
     if (Option.isNone(observed)) return

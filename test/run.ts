@@ -18,7 +18,9 @@ const Results = Schema.fromJsonString(
 const run = (command: string, ...args: ReadonlyArray<string>) =>
   Effect.gen(function* () {
     const spawner = yield* ChildProcessSpawner.ChildProcessSpawner
-    return yield* spawner.exitCode(ChildProcess.make(command, args, { stdin: "ignore", stdout: "inherit", stderr: "inherit" }))
+    return yield* spawner.exitCode(
+      ChildProcess.make(command, args, { stdin: "ignore", stdout: "inherit", stderr: "inherit" })
+    )
   })
 
 const program = Effect.gen(function* () {

@@ -163,7 +163,9 @@ const wakes = ({ build, places }: World, name: string): ReadonlyArray<Action> =>
 /** Only what the stored status already tells of: a Job is the only witness until then. */
 const removals = ({ build, places }: World): ReadonlyArray<Action> =>
   places
-    .filter((place) => build.status?.nodes?.some(({ importedTime, name }) => name === place.name && importedTime !== undefined))
+    .filter((place) =>
+      build.status?.nodes?.some(({ importedTime, name }) => name === place.name && importedTime !== undefined)
+    )
     .flatMap((place) => [place.build, place.import])
     .flatMap((work) => (work === undefined || work.job.metadata.deletionTimestamp !== undefined ? [] : [work.job]))
     .map((job) => ({ action: "Delete", why: "It succeeded and its outcome is told", target: referTo("Job", job) }))

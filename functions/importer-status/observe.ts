@@ -85,7 +85,10 @@ const observePlace = Effect.fnUntraced(function* (build: NixBuild, name: string)
   }
 })
 
-const observeWork = Effect.fnUntraced(function* (at: { readonly namespace: string | undefined; readonly name: string }) {
+const observeWork = Effect.fnUntraced(function* (at: {
+  readonly namespace: string | undefined
+  readonly name: string
+}) {
   const cluster = yield* Cluster
   const job = yield* cluster.get(jobs, at)
   if (Option.isNone(job)) return Option.none()

@@ -3,7 +3,13 @@ import { Option, Schema } from "effect"
 import { type Reason, reasons } from "../../lib/api/condition.ts"
 import { isFailed, isSucceeded } from "../../lib/api/kubernetes.ts"
 import type { Failure } from "../../lib/api/nixbuild.ts"
-import { BuildResult, type BuildSucceeded, ImportResult, type ImportSucceeded, type JobFailed } from "../../lib/oci/result.ts"
+import {
+  BuildResult,
+  type BuildSucceeded,
+  ImportResult,
+  type ImportSucceeded,
+  type JobFailed
+} from "../../lib/oci/result.ts"
 import type { Work } from "./observe.ts"
 
 /** Nothing while the Job runs, or until its Pod has been seen to end. */
@@ -15,10 +21,16 @@ export type Outcome<A> =
 const open = { _tag: "Open" } as const
 
 export const buildOutcome = (work: Work | undefined): Outcome<typeof BuildSucceeded.Type> =>
-  outcomeOf<typeof BuildSucceeded.Type>(work, { parse: Schema.decodeUnknownOption(Schema.fromJsonString(BuildResult)), fallback: "BuildFailed" })
+  outcomeOf<typeof BuildSucceeded.Type>(work, {
+    parse: Schema.decodeUnknownOption(Schema.fromJsonString(BuildResult)),
+    fallback: "BuildFailed"
+  })
 
 export const importOutcome = (work: Work | undefined): Outcome<typeof ImportSucceeded.Type> =>
-  outcomeOf<typeof ImportSucceeded.Type>(work, { parse: Schema.decodeUnknownOption(Schema.fromJsonString(ImportResult)), fallback: "ImportFailed" })
+  outcomeOf<typeof ImportSucceeded.Type>(work, {
+    parse: Schema.decodeUnknownOption(Schema.fromJsonString(ImportResult)),
+    fallback: "ImportFailed"
+  })
 
 interface Success {
   readonly outcome: "Succeeded"

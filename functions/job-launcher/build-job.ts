@@ -29,7 +29,14 @@ export const makeBuildJob = (place: BuildPlace) => {
     metadata: {
       ...metadataFor(build, { name: jobName("build", { build: build.metadata, node, attempt }), namespace }),
       ownerReferences: [
-        { apiVersion: nixBuilds.apiVersion, kind: nixBuilds.kind, name, uid, controller: true, blockOwnerDeletion: true }
+        {
+          apiVersion: nixBuilds.apiVersion,
+          kind: nixBuilds.kind,
+          name,
+          uid,
+          controller: true,
+          blockOwnerDeletion: true
+        }
       ]
     },
     spec: {

@@ -84,14 +84,13 @@ const create = (
 const afterBuildJob = (world: World, { buildJob, importJob, node }: Place & { readonly buildJob: Job }): Step => {
   const { build, namespaceUid, settings } = world
   return {
-    actions:
-      isSucceeded(buildJob)
-        ? create(
-            importJob,
-            `The build on ${node.metadata.name} succeeded`,
-            makeImportJob({ build, namespaceUid, node, settings })
-          )
-        : [],
+    actions: isSucceeded(buildJob)
+      ? create(
+          importJob,
+          `The build on ${node.metadata.name} succeeded`,
+          makeImportJob({ build, namespaceUid, node, settings })
+        )
+      : [],
     ...launched(world, buildJob.metadata)
   }
 }

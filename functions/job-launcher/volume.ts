@@ -32,7 +32,12 @@ export const makePersistentVolume = ({ build, namespaceUid, node }: Place) => ({
     accessModes: ["ReadWriteOnce"],
     persistentVolumeReclaimPolicy: "Retain",
     storageClassName: "",
-    claimRef: { apiVersion: "v1", kind: "PersistentVolumeClaim", namespace: build.metadata.namespace, name: claimName(node) },
+    claimRef: {
+      apiVersion: "v1",
+      kind: "PersistentVolumeClaim",
+      namespace: build.metadata.namespace,
+      name: claimName(node)
+    },
     hostPath: { path: `${volumesPath}/${namespaceUid}`, type: "Directory" },
     nodeAffinity: {
       required: { nodeSelectorTerms: [{ matchFields: [{ key: "metadata.name", operator: "In", values: [node] }] }] }

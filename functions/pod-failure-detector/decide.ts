@@ -43,7 +43,9 @@ export const decide = (world: World): ReadonlyArray<Action> => {
   }
   const wish = wishOf(pod, node)
   if (wish === undefined) {
-    return node === undefined ? [] : tell(world, "SystemUnknown", `${reasons.SystemUnknown} It is ${node.metadata.name}.`)
+    return node === undefined
+      ? []
+      : tell(world, "SystemUnknown", `${reasons.SystemUnknown} It is ${node.metadata.name}.`)
   }
   if (build !== undefined) return join(world, { build, nodeName: pod.spec.nodeName })
   if (world.said.includes(refusalName(pod, wish))) return []

@@ -47,9 +47,7 @@ export const observe = Effect.fn("pod-failure-detector.observe")(function* (subj
   const pod = yield* cluster.get(pods, subject)
   if (Option.isNone(pod) || !isOpen(pod.value)) return Option.none()
   const { metadata, spec } = pod.value
-  const node = yield* spec.nodeName === undefined
-    ? Effect.succeedNone
-    : cluster.get(nodes, { name: spec.nodeName })
+  const node = yield* spec.nodeName === undefined ? Effect.succeedNone : cluster.get(nodes, { name: spec.nodeName })
   const said = (yield* cluster.list(events, {
     namespace: metadata.namespace,
     labels: { [regardingLabel]: metadata.uid }

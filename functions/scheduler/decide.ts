@@ -26,7 +26,9 @@ export const decide = (world: World): ReadonlyArray<Action> => {
       if (candidates.length === 0) return noMatchingNode(world, build)
       const [chosen] = candidates
         .filter((node) => loadOf(load, node) < world.maxBuildsPerNode)
-        .toSorted((a, b) => compare(rank({ node: a, build, candidates, load }), rank({ node: b, build, candidates, load })))
+        .toSorted((a, b) =>
+          compare(rank({ node: a, build, candidates, load }), rank({ node: b, build, candidates, load }))
+        )
       if (chosen === undefined) return noFreeSlot(world, { build, place: ++queued })
       add(load, chosen.metadata.name)
       return nodeFound(world, { build, node: chosen })

@@ -24,7 +24,8 @@ export const reasons = {
     "With imagePullPolicy Always the kubelet never uses an image that was built on the node: set IfNotPresent.",
   SystemUnknown: "The Pod's node has an architecture that Nix has no name for.",
   ImageBuilding: "A NixBuild builds the image that the Pod waits for.",
-  NixBuildRefused: "The API server refused the NixBuild that the Pod's annotations ask for: correct them as the message says.",
+  NixBuildRefused:
+    "The API server refused the NixBuild that the Pod's annotations ask for: correct them as the message says.",
   NodeFound: "A node was chosen.",
   NoMatchingNode: "No node can build for the system: add one, uncordon one, or see --node-repel.",
   NoFreeSlot: "Other builds take all the slots: it starts when one of them ends.",
@@ -43,7 +44,8 @@ export const reasons = {
   EvaluationFailed: "Nix could not evaluate the flake: mend the Nix code that the log names.",
   AttributeMissing: "The flake has no such package for this system: check spec.packageName and spec.system.",
   FetchFailed: "The flake or one of its inputs could not be fetched: check spec.flakeUrl and the network.",
-  HashMismatch: "A download has another hash than its derivation says: update the hash, or find out who changed the file.",
+  HashMismatch:
+    "A download has another hash than its derivation says: update the hash, or find out who changed the file.",
   BuildFailed: "The build itself failed: the log says why; the failed Job and its Pod are kept for reading.",
   TimedOut: "The build took longer than spec.timeoutSeconds: raise it, or find what hangs in the log.",
   OutOfMemory: "The build needed more memory than its limit: raise spec.resources.limits.memory.",

@@ -44,10 +44,9 @@ export const KubernetesObject = Schema.StructWithRest(
   Schema.Struct({
     apiVersion: Schema.String,
     kind: Schema.String,
-    metadata: Schema.StructWithRest(
-      Schema.Struct({ name: Schema.String, namespace: Schema.optional(Schema.String) }),
-      [Schema.Record(Schema.String, Schema.Unknown)]
-    )
+    metadata: Schema.StructWithRest(Schema.Struct({ name: Schema.String, namespace: Schema.optional(Schema.String) }), [
+      Schema.Record(Schema.String, Schema.Unknown)
+    ])
   }),
   [Schema.Record(Schema.String, Schema.Unknown)]
 )

@@ -37,7 +37,10 @@ export const flakeUrlRules: ReadonlyArray<Rule> = [
     "^[a-z+]+://([A-Za-z0-9._~-]+@)?([A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|\\[[0-9A-Fa-f:.]+\\])(:[0-9]{1,5})?(/[^?]*)?(\\?[^?]*)?$",
     "must have a host after ://, and at most one ?; credentials do not belong in URLs"
   ),
-  mustNot("^[a-z+]*https?://[^/?]*@", "must not hold a user name or token: it would be seen by all who may read the object"),
+  mustNot(
+    "^[a-z+]*https?://[^/?]*@",
+    "must not hold a user name or token: it would be seen by all who may read the object"
+  ),
   mustNot("(?i)[/.@]xn--", "must not use a punycode host name: it can look like another one"),
   mustNot("#", "must not hold a fragment: the package goes into spec.packageName"),
   mustNot("(?i)([/=?&:]|%2f)(\\.|%2e){2}([/?&]|%2f|$)", "must not climb out with .. in a path or in dir="),

@@ -18,10 +18,14 @@ const Quantities = Schema.Record(Schema.String, Schema.Union([Schema.Int, Schema
 
 const Resources = Schema.Struct({
   limits: optional(
-    Quantities.annotate({ description: "The most that the build may use, by resource name (cpu, memory). Absent: no limit." })
+    Quantities.annotate({
+      description: "The most that the build may use, by resource name (cpu, memory). Absent: no limit."
+    })
   ),
   requests: optional(
-    Quantities.annotate({ description: "What the node must have left for the build, by resource name. Absent: as limits." })
+    Quantities.annotate({
+      description: "What the node must have left for the build, by resource name. Absent: as limits."
+    })
   )
 })
 
@@ -62,7 +66,9 @@ export const Spec = Schema.Struct({
     })
     .pipe(Schema.withDecodingDefaultKey(Effect.succeed(3600))),
   resources: optional(
-    Resources.annotate({ description: "CPU and memory of the build container, as in a Pod. Absent: neither requests nor limits." })
+    Resources.annotate({
+      description: "CPU and memory of the build container, as in a Pod. Absent: neither requests nor limits."
+    })
   ),
   sandbox: Schema.Boolean.annotate({
     description:
@@ -74,14 +80,19 @@ export type Spec = typeof Spec.Type
 
 const NodeStatus = Schema.Struct({
   name: Schema.String.annotate({ description: "The node's name." }),
-  attempt: Schema.Int.annotate({ description: "Which attempt at bringing the image there this tells of; the first is 1." }),
+  attempt: Schema.Int.annotate({
+    description: "Which attempt at bringing the image there this tells of; the first is 1."
+  }),
   reason: Reason.annotate({ description: "ImagePulled when the image is there, else why not." }),
   digest: optional(Schema.String.annotate({ description: "sha256 of the image's index on this node." })),
   importedTime: optional(
     Schema.String.annotate({ description: "When containerd had the image, RFC 3339.", format: "date-time" })
   ),
   wokenTime: optional(
-    Schema.String.annotate({ description: "When the Pods that waited there were last woken, RFC 3339.", format: "date-time" })
+    Schema.String.annotate({
+      description: "When the Pods that waited there were last woken, RFC 3339.",
+      format: "date-time"
+    })
   )
 })
 export type NodeStatus = typeof NodeStatus.Type
@@ -149,6 +160,8 @@ export const wantedNodes = (build: NixBuild): ReadonlyArray<string> => [
 
 /** The wanted nodes of which it is not yet decided whether they get the image. A node that can't build may yet become able. */
 export const unsettledNodes = (build: NixBuild): ReadonlyArray<string> => {
-  const settled = (build.status?.nodes ?? []).filter((node) => node.reason !== "NoMatchingNode").map((node) => node.name)
+  const settled = (build.status?.nodes ?? [])
+    .filter((node) => node.reason !== "NoMatchingNode")
+    .map((node) => node.name)
   return wantedNodes(build).filter((name) => !settled.includes(name))
 }

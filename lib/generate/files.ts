@@ -9,7 +9,8 @@ import { makeTriggers } from "./triggers.ts"
 const header = "# Made by `npm run generate`; edit what it is made of instead.\n"
 
 const yaml = (documents: ReadonlyArray<object>): string =>
-  header + documents.map((document) => stringify(document, { lineWidth: 0, aliasDuplicateObjects: false })).join("---\n")
+  header +
+  documents.map((document) => stringify(document, { lineWidth: 0, aliasDuplicateObjects: false })).join("---\n")
 
 export const generated = Effect.gen(function* () {
   const functions = yield* loadFunctions(new URL("../../functions/", import.meta.url))

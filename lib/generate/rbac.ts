@@ -32,12 +32,14 @@ const sum = (permissions: ReadonlyArray<Permission>): ReadonlyArray<Permission> 
       }
     }
   }
-  return [...verbs].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([key, verbs]) => {
-    const slash = key.indexOf("/")
-    return {
-      apiGroups: [key.slice(0, slash)],
-      resources: [key.slice(slash + 1)],
-      verbs: [...verbs].toSorted()
-    }
-  })
+  return [...verbs]
+    .toSorted(([a], [b]) => (a < b ? -1 : 1))
+    .map(([key, verbs]) => {
+      const slash = key.indexOf("/")
+      return {
+        apiGroups: [key.slice(0, slash)],
+        resources: [key.slice(slash + 1)],
+        verbs: [...verbs].toSorted()
+      }
+    })
 }

@@ -26,7 +26,9 @@ const isObject = (value: Json | undefined): value is JsonObject =>
   typeof value === "object" && value !== null && !Array.isArray(value)
 
 const isIntOrString = (anyOf: Json | undefined): boolean =>
-  Array.isArray(anyOf) && anyOf.length === 2 && anyOf.every((arm) => isObject(arm) && /^(integer|string)$/.test(`${arm["type"]}`))
+  Array.isArray(anyOf) &&
+  anyOf.length === 2 &&
+  anyOf.every((arm) => isObject(arm) && /^(integer|string)$/.test(`${arm["type"]}`))
 
 // Effect says of every integer that JavaScript can hold it; that is not the field's range.
 const isSafeIntegerBound = (key: string, value: Json): boolean =>

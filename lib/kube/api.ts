@@ -7,7 +7,20 @@
  * for no bookmarks.
  */
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
-import { Config, Context, Duration, Effect, FileSystem, Layer, Option, Random, Ref, Schedule, Schema, Stream } from "effect"
+import {
+  Config,
+  Context,
+  Duration,
+  Effect,
+  FileSystem,
+  Layer,
+  Option,
+  Random,
+  Ref,
+  Schedule,
+  Schema,
+  Stream
+} from "effect"
 import { Ndjson } from "effect/encoding"
 import {
   HttpClient,
@@ -159,23 +172,25 @@ export const layerAt = (connection: Connection) =>
         return response
       })
 
-      const request = Effect.fn("KubernetesApi.request")(function* (
-        method: HttpMethod.HttpMethod,
-        path: string,
-        options: { readonly query?: Query; readonly body?: Body } = {}
-      ) {
-        const bare = HttpClientRequest.make(method)(path).pipe(HttpClientRequest.setUrlParams(options.query ?? {}))
-        const { body } = options
-        const response = yield* send(
-          body === undefined ? bare : HttpClientRequest.bodyText(bare, JSON.stringify(body.value), body.type)
-        )
-        return yield* response.json.pipe(Effect.mapError(fromClient))
-      },
-      // A request that hangs would hold its object's queue for ever.
-      Effect.timeoutOrElse({
-        duration: "20 seconds",
-        orElse: () => Effect.fail(new KubernetesError({ status: 0, reason: "Timeout", message: "no answer in 20 s" }))
-      }))
+      const request = Effect.fn("KubernetesApi.request")(
+        function* (
+          method: HttpMethod.HttpMethod,
+          path: string,
+          options: { readonly query?: Query; readonly body?: Body } = {}
+        ) {
+          const bare = HttpClientRequest.make(method)(path).pipe(HttpClientRequest.setUrlParams(options.query ?? {}))
+          const { body } = options
+          const response = yield* send(
+            body === undefined ? bare : HttpClientRequest.bodyText(bare, JSON.stringify(body.value), body.type)
+          )
+          return yield* response.json.pipe(Effect.mapError(fromClient))
+        },
+        // A request that hangs would hold its object's queue for ever.
+        Effect.timeoutOrElse({
+          duration: "20 seconds",
+          orElse: () => Effect.fail(new KubernetesError({ status: 0, reason: "Timeout", message: "no answer in 20 s" }))
+        })
+      )
 
       const list = Effect.fn("KubernetesApi.list")(function* (path: string, query: Query = {}) {
         const items: Array<unknown> = []
@@ -219,7 +234,12 @@ export const layerAt = (connection: Connection) =>
           Stream.mapError((error) =>
             error instanceof KubernetesError
               ? error
-              : new KubernetesError({ status: 0, reason: "Malformed", message: "watch broke off inside a line", cause: error })
+              : new KubernetesError({
+                  status: 0,
+                  reason: "Malformed",
+                  message: "watch broke off inside a line",
+                  cause: error
+                })
           ),
           Stream.mapEffect((line) => readWatchEvent(line, seen)),
           Stream.flattenIterable

@@ -32,16 +32,32 @@ const refused: ReadonlyArray<Row> = [
   {
     number: 12,
     field: "flakeUrl",
-    values: ["git+https://h/r?dir=../../x", "git+https://h/r?dir=%2e%2e", "github:a/b?dir=x/..", "git+https://h/r?dir=a%2F..%2Fb"]
+    values: [
+      "git+https://h/r?dir=../../x",
+      "git+https://h/r?dir=%2e%2e",
+      "github:a/b?dir=x/..",
+      "git+https://h/r?dir=a%2F..%2Fb"
+    ]
   },
   { number: 13, field: "flakeUrl", values: ["github:a/b#packages", `git+https://h/r?rev=${rev}#x`] },
   { number: 14, field: "flakeUrl", values: ["--option", "-f", "--option substituters x"] },
   {
     number: 15,
     field: "flakeUrl",
-    values: ["github:a/b\n", "github:a/b\u0000", "github:a/b\tc", "github:a/b\u202e", "https://\u0430pple.com/x.tar.gz", "https://xn--pple-43d.com/x.tar.gz"]
+    values: [
+      "github:a/b\n",
+      "github:a/b\u0000",
+      "github:a/b\tc",
+      "github:a/b\u202e",
+      "https://\u0430pple.com/x.tar.gz",
+      "https://xn--pple-43d.com/x.tar.gz"
+    ]
   },
-  { number: 16, field: "flakeUrl", values: [`https://h/${"a".repeat(2049 - 10)}`, `https://h/${"a".repeat(1_000_000)}`] },
+  {
+    number: 16,
+    field: "flakeUrl",
+    values: [`https://h/${"a".repeat(2049 - 10)}`, `https://h/${"a".repeat(1_000_000)}`]
+  },
   {
     number: 19,
     field: "packageName",
@@ -86,7 +102,12 @@ const accepted: Record<Row["field"], ReadonlyArray<string>> = {
     `git+https://h/r?rev=${rev}${"0".repeat(24)}`,
     "http://flakes.default.svc/x.tar.gz"
   ],
-  imageTag: ["nossa.ee/talya/chog:f5d531177a7330e9b270c15cca5df0eb72b8684c", "hello:1", "localhost:5000/a/b__c:v1.2_3-x", `a:${"b".repeat(128)}`],
+  imageTag: [
+    "nossa.ee/talya/chog:f5d531177a7330e9b270c15cca5df0eb72b8684c",
+    "hello:1",
+    "localhost:5000/a/b__c:v1.2_3-x",
+    `a:${"b".repeat(128)}`
+  ],
   packageName: ["chog-docker.stream-layered", "default", "_a'.b_2", "7zip"],
   system: ["aarch64-linux", "riscv64-linux"]
 }
@@ -111,7 +132,11 @@ describe("admission", () => {
       Effect.gen(function* () {
         for (const value of values) {
           const object = nixBuild({ namespace: "default", name: "good" }, {})
-          assert.strictEqual(yield* refusalOf({ ...object, spec: { ...object.spec, [field]: value } }, ...dryRun), "", value)
+          assert.strictEqual(
+            yield* refusalOf({ ...object, spec: { ...object.spec, [field]: value } }, ...dryRun),
+            "",
+            value
+          )
         }
       }).pipe(Effect.provide(services))
     )
@@ -160,7 +185,16 @@ describe("admission", () => {
   it.live("kubectl explain is a manual", () =>
     Effect.gen(function* () {
       const spec = yield* kubectl("explain", "nixbuild.spec")
-      for (const field of ["flakeUrl", "imageTag", "packageName", "system", "nodes", "timeoutSeconds", "sandbox", "resources"]) {
+      for (const field of [
+        "flakeUrl",
+        "imageTag",
+        "packageName",
+        "system",
+        "nodes",
+        "timeoutSeconds",
+        "sandbox",
+        "resources"
+      ]) {
         assert.match(spec, new RegExp(`${field}\\t`))
       }
       assert.match(yield* kubectl("explain", "nixbuild.spec.timeoutSeconds"), /seconds/)

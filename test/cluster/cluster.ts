@@ -26,8 +26,7 @@ export const refusalOf = Effect.fnUntraced(function* (input: object, ...args: Re
   })
 })
 
-const decode = <A>(kind: Kind<A>, text: string) =>
-  Schema.decodeUnknownEffect(Schema.fromJsonString(kind.schema))(text)
+const decode = <A>(kind: Kind<A>, text: string) => Schema.decodeUnknownEffect(Schema.fromJsonString(kind.schema))(text)
 
 export interface At {
   readonly namespace: string
@@ -73,11 +72,17 @@ export const complete = Effect.fnUntraced(function* (at: At) {
 /** A namespace of the test's own, without anything of an earlier run. */
 export const namespace = Effect.fnUntraced(function* (name: string, labels: Record<string, string> = {}) {
   yield* kubectl("delete", "namespace", name, "--ignore-not-found", "--wait", "--timeout=120s")
-  yield* apply({ apiVersion: "v1", kind: "Namespace", metadata: { name, labels: { "enbi.hrzn.ee/test": "", ...labels } } })
+  yield* apply({
+    apiVersion: "v1",
+    kind: "Namespace",
+    metadata: { name, labels: { "enbi.hrzn.ee/test": "", ...labels } }
+  })
   // Pods are refused until the controller made this.
   yield* eventually(
     `the ServiceAccount of ${name}`,
-    Effect.map(kubectl("get", "serviceaccount", "default", "-n", name, "--ignore-not-found"), (text) => when(name, text !== ""))
+    Effect.map(kubectl("get", "serviceaccount", "default", "-n", name, "--ignore-not-found"), (text) =>
+      when(name, text !== "")
+    )
   )
   return name
 })
@@ -97,7 +102,11 @@ export const nixBuild = (at: At, spec: Partial<NixBuild["spec"]>) => ({
   }
 })
 
-export const annotations = (spec: { readonly flakeUrl?: string; readonly imageTag: string; readonly packageName: string }) => ({
+export const annotations = (spec: {
+  readonly flakeUrl?: string
+  readonly imageTag: string
+  readonly packageName: string
+}) => ({
   "enbi.hrzn.ee/nixbuild-flakeUrl": spec.flakeUrl ?? flakeUrl(),
   "enbi.hrzn.ee/nixbuild-imageTag": spec.imageTag,
   "enbi.hrzn.ee/nixbuild-packageName": spec.packageName

@@ -4,7 +4,19 @@ import { Effect } from "effect"
 import { isFailed, jobs } from "../../lib/api/kubernetes.ts"
 import { nixBuilds } from "../../lib/api/nixbuild.ts"
 import { nixBuildName } from "../../functions/pod-failure-detector/nixbuild.ts"
-import { annotations, apply, complete, flakeUrl, kubectl, list, namespace, nixBuild, pod, services, told } from "./cluster.ts"
+import {
+  annotations,
+  apply,
+  complete,
+  flakeUrl,
+  kubectl,
+  list,
+  namespace,
+  nixBuild,
+  pod,
+  services,
+  told
+} from "./cluster.ts"
 
 interface Failing {
   readonly packageName: string
@@ -16,8 +28,19 @@ interface Failing {
 }
 
 const table: ReadonlyArray<Failing> = [
-  { packageName: "hello", flake: "bad-syntax", reason: "EvaluationFailed", message: /syntax error/, log: /syntax error/ },
-  { packageName: "nobody-wrote-this", reason: "AttributeMissing", message: /nobody-wrote-this/, log: /nobody-wrote-this/ },
+  {
+    packageName: "hello",
+    flake: "bad-syntax",
+    reason: "EvaluationFailed",
+    message: /syntax error/,
+    log: /syntax error/
+  },
+  {
+    packageName: "nobody-wrote-this",
+    reason: "AttributeMissing",
+    message: /nobody-wrote-this/,
+    log: /nobody-wrote-this/
+  },
   { packageName: "eval-throw", reason: "EvaluationFailed", message: /evaluat/i, log: /throws when it is evaluated/ },
   { packageName: "fail", reason: "BuildFailed", message: /fail/i, log: /the compiler says no/ },
   { packageName: "hang", reason: "TimedOut", message: /timeoutSeconds/, log: /about to hang/, timeoutSeconds: 12 },
@@ -57,7 +80,10 @@ describe("failures", () => {
         const success = status?.conditions?.find((condition) => condition.type === "Success")
         assert.strictEqual(success?.status, "False")
 
-        for (const [kind, at] of [["NixBuild", build], ["Pod", waits]] as const) {
+        for (const [kind, at] of [
+          ["NixBuild", build],
+          ["Pod", waits]
+        ] as const) {
           const { message, type } = yield* told(kind, at, failing.reason)
           assert.strictEqual(type, "Warning")
           assert.match(message, failing.message)

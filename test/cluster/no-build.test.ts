@@ -3,7 +3,19 @@ import { assert, it } from "@effect/vitest"
 import { Effect, Option } from "effect"
 import { pods } from "../../lib/api/kubernetes.ts"
 import { nixBuilds } from "../../lib/api/nixbuild.ts"
-import { annotations, apply, builderImage, eventually, find, list, namespace, pod, services, told, when } from "./cluster.ts"
+import {
+  annotations,
+  apply,
+  builderImage,
+  eventually,
+  find,
+  list,
+  namespace,
+  pod,
+  services,
+  told,
+  when
+} from "./cluster.ts"
 
 it.live("another tag, another failure, two of three annotations, Always, values that are refused: no NixBuild", () =>
   Effect.gen(function* () {

@@ -40,15 +40,17 @@ describe("policies", () => {
   it.live("Pods: the woken annotation and nothing else; creation only as a dry run", () =>
     Effect.gen(function* () {
       const ns = yield* namespace("policies")
-      const object = pod({ namespace: ns, name: "victim" }, { annotations: { mine: "1" }, container: { image: builderImage, args: ["-e", "0"] } })
+      const object = pod(
+        { namespace: ns, name: "victim" },
+        { annotations: { mine: "1" }, container: { image: builderImage, args: ["-e", "0"] } }
+      )
       assert.include(yield* refusalOf(object, "create", ...as), "only in dry runs")
       assert.strictEqual(yield* refusalOf(object, "create", "--dry-run=server", ...as), "")
       yield* apply(object)
       const patchOf = (change: object) =>
-        Effect.map(
-          kubectl("patch", "pod", "victim", "-n", ns, "-p", JSON.stringify(change), ...as),
-          () => ""
-        ).pipe(Effect.orElseSucceed(() => "refused"))
+        Effect.map(kubectl("patch", "pod", "victim", "-n", ns, "-p", JSON.stringify(change), ...as), () => "").pipe(
+          Effect.orElseSucceed(() => "refused")
+        )
       assert.strictEqual(yield* patchOf({ metadata: { annotations: { "enbi.hrzn.ee/woken": "now" } } }), "")
       assert.strictEqual(yield* patchOf({ metadata: { annotations: { mine: "2" } } }), "refused")
       assert.strictEqual(yield* patchOf({ metadata: { annotations: { mine: null } } }), "refused")
@@ -83,7 +85,8 @@ describe("policies", () => {
     Effect.gen(function* () {
       const create = (object: object) => refusalOf(object, "create", "--dry-run=server", ...as)
       assert.strictEqual(yield* create(volume("/var/lib/enbi/uid")), "")
-      for (const path of ["/", "/var/lib/other"]) assert.include(yield* create(volume(path)), "only volumes below", path)
+      for (const path of ["/", "/var/lib/other"])
+        assert.include(yield* create(volume(path)), "only volumes below", path)
       for (const [verb, resource, ...more] of [
         ["list", "secrets"],
         ["get", "secrets"],
@@ -94,7 +97,9 @@ describe("policies", () => {
         ["create", "namespaces"],
         ["delete", "nixbuilds"]
       ] as const) {
-        const answer = yield* kubectl("auth", "can-i", verb, resource, ...more, "-A", ...as).pipe(Effect.orElseSucceed(() => "no"))
+        const answer = yield* kubectl("auth", "can-i", verb, resource, ...more, "-A", ...as).pipe(
+          Effect.orElseSucceed(() => "no")
+        )
         assert.strictEqual(answer.trim(), "no", `${verb} ${resource}`)
       }
     }).pipe(Effect.provide(services))

@@ -49,7 +49,10 @@ const noJobs = (namespace: string, build: string) =>
     `the Jobs of ${build} go`,
     Effect.gen(function* () {
       const all = [...(yield* list(jobs, namespace)), ...(yield* list(jobs, "enbi-system"))]
-      return when(true, all.every((job) => job.metadata.annotations?.["enbi.hrzn.ee/nixbuild"] !== `${namespace}/${build}`))
+      return when(
+        true,
+        all.every((job) => job.metadata.annotations?.["enbi.hrzn.ee/nixbuild"] !== `${namespace}/${build}`)
+      )
     })
   )
 
@@ -77,7 +80,10 @@ describe("thread", () => {
       }
       const [head, row] = (yield* kubectl("get", "nb", "-n", at.namespace)).split("\n")
       assert.match(head ?? "", /^NAME +IMAGE TAG +SYSTEM +STATUS +BUILD NODE +AGE *$/)
-      assert.match(row ?? "", /^hello +registry.invalid\/by-hand\/hello:1 +x86_64-linux +Succeeded +enbi-test-worker +\d+/)
+      assert.match(
+        row ?? "",
+        /^hello +registry.invalid\/by-hand\/hello:1 +x86_64-linux +Succeeded +enbi-test-worker +\d+/
+      )
 
       const image = yield* ctr("enbi-test-worker", "images", "ls", `name==${spec.imageTag}`)
       assert.include(image, status?.imageDigest ?? "none")
@@ -86,7 +92,15 @@ describe("thread", () => {
       const user = { namespace: at.namespace, name: "user" }
       yield* apply(pod(user, { container: { image: spec.imageTag }, nodeName: "enbi-test-worker" }))
       yield* isRunning(user)
-      const imageId = yield* kubectl("get", "pod", "-n", at.namespace, "user", "-o", "jsonpath={.status.containerStatuses[0].imageID}")
+      const imageId = yield* kubectl(
+        "get",
+        "pod",
+        "-n",
+        at.namespace,
+        "user",
+        "-o",
+        "jsonpath={.status.containerStatuses[0].imageID}"
+      )
       assert.include(imageId, status?.imageConfigDigest ?? "none")
       yield* noJobs(at.namespace, at.name)
       assert.deepStrictEqual(
@@ -130,11 +144,21 @@ describe("thread", () => {
       assert.sameMembers([...(build?.spec.nodes ?? [])], workers)
       for (const node of workers) assert.include(yield* ctr(node, "images", "ls", "-q"), imageTag)
       const both = yield* list(pods, ns, "-l", "app=app")
-      assert.sameMembers(both.map((pod) => pod.spec.nodeName ?? ""), workers)
+      assert.sameMembers(
+        both.map((pod) => pod.spec.nodeName ?? ""),
+        workers
+      )
       for (const { metadata } of both) {
-        assert.include((yield* told("Pod", { namespace: ns, name: metadata.name }, "ImageBuilding")).message, build?.metadata.name ?? "none")
+        assert.include(
+          (yield* told("Pod", { namespace: ns, name: metadata.name }, "ImageBuilding")).message,
+          build?.metadata.name ?? "none"
+        )
       }
-      const answer = yield* kubectl("get", "--raw", `/api/v1/namespaces/${ns}/pods/${both[0]?.metadata.name}:8080/proxy/`)
+      const answer = yield* kubectl(
+        "get",
+        "--raw",
+        `/api/v1/namespaces/${ns}/pods/${both[0]?.metadata.name}:8080/proxy/`
+      )
       assert.strictEqual(answer.trim(), "hello from nix, revision 1")
     }).pipe(Effect.provide(services))
   )
@@ -167,7 +191,9 @@ describe("thread", () => {
       const ns = yield* namespace("revisions")
       const build = Effect.fnUntraced(function* (name: string, flake: string) {
         const url = `http://flakes.enbi-flakes.svc.cluster.local/${flake}.tar.gz`
-        yield* apply(nixBuild({ namespace: ns, name }, { flakeUrl: url, packageName: "two-layer", nodes: ["enbi-test-worker"] }))
+        yield* apply(
+          nixBuild({ namespace: ns, name }, { flakeUrl: url, packageName: "two-layer", nodes: ["enbi-test-worker"] })
+        )
         const { status } = yield* complete({ namespace: ns, name })
         assert.strictEqual(status?.status, "Succeeded")
         const { message } = yield* told("NixBuild", { namespace: ns, name }, "ImagePulled")

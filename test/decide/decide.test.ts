@@ -17,12 +17,14 @@ const ending = ".input.yaml"
 
 for (const definition of functions) {
   const folder = new URL(`${definition.name}/`, here)
-  const names = (await Effect.runPromise(
-    Effect.gen(function* () {
-      const files = yield* FileSystem.FileSystem
-      return yield* files.readDirectory(folder.pathname)
-    }).pipe(Effect.provide(NodeServices.layer))
-  )).filter((file) => file.endsWith(ending))
+  const names = (
+    await Effect.runPromise(
+      Effect.gen(function* () {
+        const files = yield* FileSystem.FileSystem
+        return yield* files.readDirectory(folder.pathname)
+      }).pipe(Effect.provide(NodeServices.layer))
+    )
+  ).filter((file) => file.endsWith(ending))
 
   it(`${definition.name} has golden pairs`, () => assert.isAbove(names.length, 0))
 

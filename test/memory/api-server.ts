@@ -40,8 +40,10 @@ const mergePatch = (value: unknown, patch: unknown): unknown => {
   return merged
 }
 
-const keyOf = (kind: string, { name, namespace = "" }: { readonly name: string; readonly namespace?: string | undefined }) =>
-  `${kind}/${namespace}/${name}`
+const keyOf = (
+  kind: string,
+  { name, namespace = "" }: { readonly name: string; readonly namespace?: string | undefined }
+) => `${kind}/${namespace}/${name}`
 
 const same = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.stringify(b)
 
@@ -105,7 +107,8 @@ export const makeApiServer = () => {
     if (isStale) return yield* refuse(409, "Conflict", `${target.name} was changed`)
     const merged = mergePatch(before, target.subresource === undefined ? patch : { status: patch["status"] })
     const { metadata, ...rest } = yield* Schema.decodeUnknownEffect(Stored)(merged).pipe(Effect.orDie)
-    if (same(before, { ...rest, metadata })) return yield* Schema.decodeUnknownEffect(KubernetesObject)(before).pipe(Effect.orDie)
+    if (same(before, { ...rest, metadata }))
+      return yield* Schema.decodeUnknownEffect(KubernetesObject)(before).pipe(Effect.orDie)
     version += 1
     const isSpecNew = !same(rest["spec"], before["spec"])
     const generation = (before.metadata.generation ?? 1) + (isSpecNew ? 1 : 0)
@@ -130,19 +133,32 @@ export const makeApiServer = () => {
     Effect.tap(self, () => Effect.sync(() => writes.push(what)))
 
   const cluster = Cluster.of({
-    get: (kind, at) => Effect.flatMap(Effect.sync(() => objects.get(keyOf(kind.kind, at))), decodeIfThere(kind)),
-    getFresh: (kind, at) => Effect.flatMap(Effect.sync(() => objects.get(keyOf(kind.kind, at))), decodeIfThere(kind)),
+    get: (kind, at) =>
+      Effect.flatMap(
+        Effect.sync(() => objects.get(keyOf(kind.kind, at))),
+        decodeIfThere(kind)
+      ),
+    getFresh: (kind, at) =>
+      Effect.flatMap(
+        Effect.sync(() => objects.get(keyOf(kind.kind, at))),
+        decodeIfThere(kind)
+      ),
     list: (kind, selection) =>
       Effect.suspend(() =>
         Effect.forEach(
-          [...objects.values()].filter((object) => object.kind === kind.kind && isSelected(object, { kind, selection })),
+          [...objects.values()].filter(
+            (object) => object.kind === kind.kind && isSelected(object, { kind, selection })
+          ),
           decodeAs(kind)
         )
       ),
     dryRunCreate: (_kind, object) => Effect.succeed(object),
     create: (_kind, object) => write(`create ${keyOf(object.kind, object.metadata)}`, create(object)),
     patch: (target, body) =>
-      write(`patch ${keyOf(target.kind.kind, target)}${target.subresource === undefined ? "" : "/status"}`, patch(target, body)),
+      write(
+        `patch ${keyOf(target.kind.kind, target)}${target.subresource === undefined ? "" : "/status"}`,
+        patch(target, body)
+      ),
     remove: (target) => write(`delete ${keyOf(target.kind.kind, target)}`, remove(target.kind.kind, target))
   })
 

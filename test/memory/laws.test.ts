@@ -31,7 +31,9 @@ const settings = Layer.succeed(Settings, {
 const sweepEvent: CloudEvent = { specversion: "1.0", id: "sweep", source: "test", type: sweepType }
 
 const listensTo = (definition: EnbiFunction<unknown>, event: CloudEvent): boolean =>
-  definition.on.some((filter) => Object.entries(filter).every(([key, value]) => Object.entries(event).some(([k, v]) => k === key && v === value)))
+  definition.on.some((filter) =>
+    Object.entries(filter).every(([key, value]) => Object.entries(event).some(([k, v]) => k === key && v === value))
+  )
 
 const deliver = Effect.fnUntraced(function* (event: CloudEvent) {
   for (const definition of functions.filter((definition) => listensTo(definition, event))) {
@@ -79,8 +81,12 @@ const story = Effect.fnUntraced(function* (plan: ReadonlyArray<Step>) {
       yield* world.tick
       yield* deliver(sweepEvent)
     }
-    for (const event of [...api.news]) yield* deliver(event)
-    assert.strictEqual(api.writes.length, before, `written after all was settled: ${api.writes.slice(before).join(", ")}`)
+    for (const event of api.news.slice()) yield* deliver(event)
+    assert.strictEqual(
+      api.writes.length,
+      before,
+      `written after all was settled: ${api.writes.slice(before).join(", ")}`
+    )
     return { state: stateOf(api.objects), writes: api.writes }
   }).pipe(Effect.provide(Layer.mergeAll(api.layer, settings, TestClock.layer(), Logger.layer([]))))
 })
@@ -98,7 +104,9 @@ const Summary = Schema.Struct({
       status: Schema.optionalKey(Schema.String),
       failure: Schema.optionalKey(Schema.Struct({ reason: Schema.String })),
       nodes: Schema.optionalKey(
-        Schema.Array(Schema.Struct({ name: Schema.String, reason: Schema.String, importedTime: Schema.optionalKey(Schema.String) }))
+        Schema.Array(
+          Schema.Struct({ name: Schema.String, reason: Schema.String, importedTime: Schema.optionalKey(Schema.String) })
+        )
       )
     })
   )
@@ -123,39 +131,46 @@ it.effect("every Pod that can start starts, every failure is told, with no event
     const { state } = yield* story([])
     const of = (kind: string) => state.filter((line) => line.startsWith(`${kind} `))
     assert.deepStrictEqual(
-      of("NixBuild").map((line) => line.split(" ").slice(2).join(" ")).toSorted(),
+      of("NixBuild")
+        .map((line) => line.split(" ").slice(2).join(" "))
+        .toSorted(),
       [
         "Failed BuildFailed one one:BuildFailed",
         "Succeeded one two one:ImagePulled two:ImagePulled",
         "Succeeded two two:ImagePulled"
       ]
     )
-    assert.deepStrictEqual(of("Pod").filter((line) => !line.includes("-build-")), [
-      "Pod a-1 Running",
-      "Pod a-2 Running",
-      "Pod b Pending",
-      "Pod c Running"
-    ])
-    assert.lengthOf(of("Event").filter((line) => line.startsWith("Event b.") && line.endsWith("BuildFailed")), 1)
+    assert.deepStrictEqual(
+      of("Pod").filter((line) => !line.includes("-build-")),
+      ["Pod a-1 Running", "Pod a-2 Running", "Pod b Pending", "Pod c Running"]
+    )
+    assert.lengthOf(
+      of("Event").filter((line) => line.startsWith("Event b.") && line.endsWith("BuildFailed")),
+      1
+    )
     // Only the failed build's Job is kept.
     assert.lengthOf(of("Job"), 1)
   })
 )
 
-it.effect("dropped, doubled and reordered events lead to the same end, then to zero writes", () =>
-  Effect.gen(function* () {
-    const { state } = yield* story([])
-    yield* Effect.promise(() =>
-      fc.assert(
-        fc.asyncProperty(plans, (plan) =>
-          Effect.runPromise(
-            story(plan).pipe(
-              Effect.tap((end) => Effect.sync(() => assert.deepStrictEqual(end.state, state))),
-              Effect.asVoid
+it.effect(
+  "dropped, doubled and reordered events lead to the same end, then to zero writes",
+  () =>
+    Effect.gen(function* () {
+      const { state } = yield* story([])
+      yield* Effect.promise(() =>
+        fc.assert(
+          fc.asyncProperty(plans, (plan) =>
+            Effect.runPromise(
+              story(plan).pipe(
+                Effect.tap((end) => Effect.sync(() => assert.deepStrictEqual(end.state, state))),
+                Effect.asVoid
+              )
             )
-          )
-        ),
-        { numRuns: runs }
+          ),
+          { numRuns: runs }
+        )
       )
-    )
-  }), 60_000)
+    }),
+  60_000
+)

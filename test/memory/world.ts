@@ -64,7 +64,10 @@ export const makeWorld = (api: ApiServer) => {
   /** `node image` of what was imported. */
   const images = new Set<string>()
 
-  const runJob = Effect.fnUntraced(function* (job: { readonly metadata: { readonly name: string; readonly namespace?: string }; readonly spec: unknown }) {
+  const runJob = Effect.fnUntraced(function* (job: {
+    readonly metadata: { readonly name: string; readonly namespace?: string }
+    readonly spec: unknown
+  }) {
     const { template } = yield* Schema.decodeUnknownEffect(JobSpec)(job.spec)
     const [{ args, env, name }] = template.spec.containers
     const [{ matchFields }] =
@@ -106,7 +109,10 @@ export const makeWorld = (api: ApiServer) => {
     )
   })
 
-  const startPod = Effect.fnUntraced(function* (pod: { readonly metadata: { readonly name: string; readonly namespace?: string }; readonly name: string }) {
+  const startPod = Effect.fnUntraced(function* (pod: {
+    readonly metadata: { readonly name: string; readonly namespace?: string }
+    readonly name: string
+  }) {
     yield* api.others.patch(
       { kind: kinds.Pod, name: pod.metadata.name, namespace: pod.metadata.namespace, subresource: "status" },
       { status: { phase: "Running", containerStatuses: [{ name: pod.name, state: { running: {} } }] } }
@@ -115,7 +121,7 @@ export const makeWorld = (api: ApiServer) => {
 
   /** Everybody else acts once. */
   const tick = Effect.gen(function* () {
-    for (const object of [...api.objects.values()]) {
+    for (const object of Array.from(api.objects.values())) {
       if (!isKindName(object.kind)) continue
       if (object.kind === "Job" && object["status"] === undefined) yield* runJob({ ...object, spec: object["spec"] })
       if (object.kind !== "Pod" || object.metadata.annotations?.[wokenAnnotation] === undefined) continue

@@ -1,0 +1,62 @@
+/**
+ * `npm run images`: builds the two images into Docker; `-- --push PREFIX`
+ * also pushes them to a registry, `-- --save FILE` writes them into one file
+ * for `ctr images import` on nodes.
+ */
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import { Console, Effect, Option } from "effect"
+import { Command, Flag } from "effect/cli"
+import { output } from "../kind/command.ts"
+import { buildImages } from "../kind/deploy.ts"
+import { version } from "./version.ts"
+
+const docker = (...args: ReadonlyArray<string>) => output({ command: "docker", args })
+
+const push = Flag.String("push").pipe(
+  Flag.withDescription("Registry and path to push to, such as registry.example.org/tools"),
+  Flag.optional
+)
+const save = Flag.String("save").pipe(
+  Flag.withDescription("File to write both images to, for ctr images import"),
+  Flag.optional
+)
+
+const images = Command.make(
+  "images",
+  { push, save },
+  Effect.fn("images")(function* ({ push, save }) {
+    const built = yield* buildImages
+    const names = { functions: `enbi-functions:${version}`, builder: `enbi-builder:${version}` }
+    yield* docker("tag", built.functions, names.functions)
+    yield* docker("tag", built.builder, names.builder)
+    yield* Console.log(`Built ${names.functions} and ${names.builder}.`)
+    if (Option.isSome(save)) {
+      yield* docker("save", "-o", save.value, names.functions, names.builder)
+      yield* Console.log(
+        `Wrote ${save.value}. On every node: ctr -n k8s.io images import ${save.value} (k3s: k3s ctr images import ${save.value})`
+      )
+    }
+    if (Option.isSome(push)) {
+      const prefix = push.value.replace(/\/+$/, "")
+      for (const name of [names.functions, names.builder]) {
+        yield* docker("tag", name, `${prefix}/${name}`)
+        yield* docker("push", `${prefix}/${name}`)
+      }
+      yield* Console.log(
+        [
+          "Pushed both. After kubectl apply -k embedded:",
+          `  kubectl set image -n enbi-system deployment/enbi-functions functions=${prefix}/${names.functions}`,
+          `  kubectl set env -n enbi-system deployment/enbi-functions BUILDER_IMAGE=${prefix}/${names.builder}`
+        ].join("\n")
+      )
+    }
+  })
+).pipe(Command.withDescription("Build the images of the functions and of the builder"))
+
+images.pipe(
+  Command.run({ version }),
+  Effect.tapError((error) => Console.error(error.message)),
+  Effect.provide(NodeServices.layer),
+  (program) => NodeRuntime.runMain(program, { disableErrorReporting: true })
+)
