@@ -135,9 +135,9 @@ const sentence = (build: NixBuild, place: Place): string => {
     const { movedBlobs, movedBytes } = imported.result
     const done =
       built._tag === "Succeeded"
-        ? `built ${built.result.builtDerivations} derivations, fetched ${built.result.fetchedPaths} paths, `
+        ? `derivations built: ${built.result.builtDerivations}, paths fetched: ${built.result.fetchedPaths}, `
         : ""
-    return `${build.spec.imageTag}: ${done}moved ${movedBlobs} blobs, ${movedBytes} bytes.`
+    return `${build.spec.imageTag} (${done}blobs moved: ${movedBlobs}, ${movedBytes} bytes).`
   }
   const failure = imported._tag === "Failed" ? imported.failure : built._tag === "Failed" ? built.failure : undefined
   if (failure === undefined) return reasons.NoMatchingNode

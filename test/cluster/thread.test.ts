@@ -197,7 +197,7 @@ describe("thread", () => {
         const { status } = yield* complete({ namespace: ns, name })
         assert.strictEqual(status?.status, "Succeeded")
         const { message } = yield* told("NixBuild", { namespace: ns, name }, "ImagePulled")
-        const [, built, moved] = /built (\d+) derivations.* moved (\d+) blobs/.exec(message) ?? []
+        const [, built, moved] = /derivations built: (\d+),.* blobs moved: (\d+),/.exec(message) ?? []
         return { built: Number(built), moved: Number(moved) }
       })
       assert.strictEqual((yield* build("first", "images")).built, 3)
