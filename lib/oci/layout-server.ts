@@ -8,7 +8,7 @@ import { HttpRouter, type HttpServerRequest, HttpServerResponse } from "effect/h
 import { mediaTypes } from "./image.ts"
 import type { Layout } from "./open-layout.ts"
 
-/** What was served to its end: what containerd did not have. */
+/** What was asked for (a HEAD does not count): what containerd did not have. */
 export interface Served {
   readonly blobs: number
   readonly bytes: number
@@ -33,7 +33,7 @@ export const layoutRoutes = (layout: Layout, served: Ref.Ref<Served>) =>
         const body = layout
           .stream(digest)
           .pipe(
-            Stream.onEnd(Ref.update(served, ({ blobs, bytes }) => ({ blobs: blobs + 1, bytes: bytes + sizeBytes })))
+            Stream.onStart(Ref.update(served, ({ blobs, bytes }) => ({ blobs: blobs + 1, bytes: bytes + sizeBytes })))
           )
         return HttpServerResponse.stream(body, {
           contentType: mediaType,

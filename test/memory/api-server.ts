@@ -50,6 +50,7 @@ const same = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.str
 export const makeApiServer = () => {
   const objects = new Map<string, Stored>()
   const news: Array<CloudEvent> = []
+  const history: Array<CloudEvent> = []
   const writes: Array<string> = []
   const births = new Map<string, number>()
   let version = 0
@@ -62,7 +63,7 @@ export const makeApiServer = () => {
   })
 
   const tell = (verb: "add" | "update" | "delete", { kind, metadata }: Stored) => {
-    news.push({
+    const event: CloudEvent = {
       specversion: "1.0",
       id: `${metadata.uid}.${metadata.resourceVersion}.${verb}`,
       source: "memory",
@@ -70,7 +71,9 @@ export const makeApiServer = () => {
       kind,
       ...(metadata.namespace === undefined ? {} : { namespace: metadata.namespace }),
       name: metadata.name
-    })
+    }
+    news.push(event)
+    history.push(event)
   }
 
   const create = Effect.fnUntraced(function* (object: KubernetesObject) {
@@ -169,6 +172,8 @@ export const makeApiServer = () => {
     writes,
     /** What changed and was not yet told to anybody. */
     news,
+    /** All that ever changed. */
+    history,
     /** What others do: users, kubelet, the Job controller. Not counted as writes. */
     others: { create, patch, remove }
   }
