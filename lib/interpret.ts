@@ -52,6 +52,11 @@ const create = Effect.fnUntraced(function* (object: Extract<Action, { action: "C
     Effect.catchIf(
       (error) => error.status === 409 && error.reason === "AlreadyExists",
       () => mustBeOurs(object)
+    ),
+    // An Event only tells; a quota that refuses it must not stop the work.
+    Effect.catchIf(
+      (error) => object.kind === "Event" && error._tag === "KubernetesError" && !error.isRetryable,
+      (error) => Effect.logWarning("an Event was refused", error)
     )
   )
 })

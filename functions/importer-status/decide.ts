@@ -15,6 +15,7 @@ import {
   unsettledNodes
 } from "../../lib/api/nixbuild.ts"
 import { wokenAnnotation } from "../../lib/keys.ts"
+import { lastLines } from "../../lib/last-lines.ts"
 import { patchStatus } from "../../lib/nixbuild-status.ts"
 import { obstacleOf } from "../../lib/placement.ts"
 import { say } from "../../lib/say.ts"
@@ -26,11 +27,10 @@ type World = typeof Observed.Type
 export const decide = (world: World): ReadonlyArray<Action> => {
   const { build, places, time } = world
   const settled = places.flatMap((place) => settle(world, place))
-  const isWakingAt = (name: string) => settled.some((node) => node.name === name) || wakes(world, name).length > 0
-  const nodes = mergeNodes(build, settled).map((node) =>
-    node.importedTime !== undefined && isWakingAt(node.name) ? { ...node, wokenTime: time } : node
-  )
-  const main = places.find((place) => place.name === build.status?.buildNode)
+  const merged = mergeNodes(build, settled)
+  const wakings = merged.map((node) => wakes(world, node))
+  const nodes = merged.map((node, index) => (wakings[index]?.length === 0 ? node : { ...node, wokenTime: time }))
+  const main = places.find((place) => isMain(build, place))
   const ending = main === undefined || isTrue(conditionsOf(build), "Complete") ? nothing : end(build, main)
   return [
     ...tell(world, settled),
@@ -40,7 +40,7 @@ export const decide = (world: World): ReadonlyArray<Action> => {
       verdicts: [...ending.verdicts, ...readiness(nodes, ending.fields.failure)],
       fields: { ...ending.fields, ...(nodes.length === 0 ? {} : { nodes }) }
     }),
-    ...nodes.flatMap((node) => wakes({ ...world, build: { ...build, status: { ...build.status, nodes } } }, node.name)),
+    ...wakings.flat(),
     ...removals(world)
   ]
 }
@@ -54,17 +54,21 @@ const nothing: Ending = { verdicts: [], fields: {} }
 /** How the build ended, told by the Jobs on the node that builds. */
 const end = (build: NixBuild, place: Place): Ending => {
   const built = buildOutcome(place.build)
-  if (built._tag === "Open") return nothing
-  if (built._tag === "Failed") return failing(built.failure, [verdict("Success", "False", built.failure)])
-  const { lockedUrl, storePath } = built.result
+  // There is no import without a build that succeeded, and what was told stands, whatever became of its Pod since.
+  if (place.import === undefined && !isTrue(conditionsOf(build), "Success")) {
+    if (built._tag === "Open") return nothing
+    if (built._tag === "Failed") return failing(built.failure, [verdict("Success", "False", built.failure)])
+  }
+  const found =
+    built._tag === "Succeeded" ? { lockedUrl: built.result.lockedUrl, storePath: built.result.storePath } : {}
   const success = [verdict("Success", "True", { reason: "ResultSuccess", message: reasons.ResultSuccess })]
   const imported = importOutcome(place.import)
-  if (imported._tag === "Open") return { verdicts: success, fields: { lockedUrl, storePath } }
+  if (imported._tag === "Open") return { verdicts: success, fields: found }
   if (imported._tag === "Failed") return failing(imported.failure, success)
   const { configDigest, digest, sizeBytes } = imported.result
   return {
     verdicts: [...success, verdict("Complete", "True", { reason: "BuildFinished", message: "Image loaded" })],
-    fields: { lockedUrl, storePath, imageDigest: digest, imageConfigDigest: configDigest, imageSize: sizeBytes }
+    fields: { ...found, imageDigest: digest, imageConfigDigest: configDigest, imageSize: sizeBytes }
   }
 }
 
@@ -93,7 +97,7 @@ const readiness = (nodes: ReadonlyArray<NodeStatus>, failure: Failure | undefine
 
 /** What is newly known of a node, if anything. */
 const settle = (world: World, place: Place): ReadonlyArray<NodeStatus> => {
-  const { build, nodeRepel, time } = world
+  const { build, time } = world
   if (!unsettledNodes(build).includes(place.name)) return []
   const entry = { name: place.name, attempt: build.status?.attempt ?? 1 }
   const built = buildOutcome(place.build)
@@ -102,33 +106,41 @@ const settle = (world: World, place: Place): ReadonlyArray<NodeStatus> => {
     return [{ ...entry, reason: "ImagePulled", digest: imported.result.digest, importedTime: time }]
   }
   if (imported._tag === "Failed") return [{ ...entry, reason: imported.failure.reason }]
-  if (built._tag === "Failed") return [{ ...entry, reason: built.failure.reason }]
-  const isUnable =
-    place.node === undefined || obstacleOf(place.node, { system: build.spec.system, nodeRepel }) !== undefined
+  const isBuilt = place.import !== undefined || (isMain(build, place) && isTrue(conditionsOf(build), "Success"))
+  if (built._tag === "Failed" && !isBuilt) return [{ ...entry, reason: built.failure.reason }]
+  const isUnable = obstacleAt(world, place) !== undefined
   const isKnown = (build.status?.nodes ?? []).some((node) => node.name === place.name)
   return isUnable && !isKnown && place.build === undefined ? [{ ...entry, reason: "NoMatchingNode" }] : []
 }
+
+const isMain = (build: NixBuild, place: Place): boolean => place.name === build.status?.buildNode
+
+const obstacleAt = ({ build, nodeRepel }: World, { node }: Place): string | undefined =>
+  node === undefined ? "is gone" : obstacleOf(node, { system: build.spec.system, nodeRepel })
 
 const mergeNodes = (build: NixBuild, settled: ReadonlyArray<NodeStatus>): ReadonlyArray<NodeStatus> => [
   ...(build.status?.nodes ?? []).filter((before) => settled.every((node) => node.name !== before.name)),
   ...settled
 ]
 
-const tell = ({ build, places, time }: World, settled: ReadonlyArray<NodeStatus>): ReadonlyArray<Action> =>
-  settled.map(({ name, reason }) => {
-    const place = places.find((place) => place.name === name)
-    return say({
-      regarding: "NixBuild",
-      about: build.metadata,
-      type: reason === "ImagePulled" ? "Normal" : "Warning",
-      reason,
-      message: `On ${name}: ${place === undefined ? reasons[reason] : sentence(build, place)}`,
-      time,
-      key: name
-    })
-  })
+const tell = (world: World, settled: ReadonlyArray<NodeStatus>): ReadonlyArray<Action> =>
+  world.places.flatMap((place) =>
+    settled
+      .filter((node) => node.name === place.name)
+      .map(({ name, reason }) =>
+        say({
+          regarding: "NixBuild",
+          about: world.build.metadata,
+          type: reason === "ImagePulled" ? "Normal" : "Warning",
+          reason,
+          message: `On ${name}: ${sentence(world, place)}`,
+          time: world.time,
+          key: name
+        })
+      )
+  )
 
-const sentence = (build: NixBuild, place: Place): string => {
+const sentence = (world: World, place: Place): string => {
   const built = buildOutcome(place.build)
   const imported = importOutcome(place.import)
   if (imported._tag === "Succeeded") {
@@ -137,16 +149,15 @@ const sentence = (build: NixBuild, place: Place): string => {
       built._tag === "Succeeded"
         ? `derivations built: ${built.result.builtDerivations}, paths fetched: ${built.result.fetchedPaths}, `
         : ""
-    return `${build.spec.imageTag} (${done}blobs moved: ${movedBlobs}, ${movedBytes} bytes).`
+    return `${world.build.spec.imageTag} (${done}blobs moved: ${movedBlobs}, ${movedBytes} bytes).`
   }
   const failure = imported._tag === "Failed" ? imported.failure : built._tag === "Failed" ? built.failure : undefined
-  if (failure === undefined) return reasons.NoMatchingNode
-  return failure.log === undefined ? failure.message : `${failure.message}\n${failure.log.slice(-500)}`
+  if (failure === undefined) return `the image is not brought there: the node ${obstacleAt(world, place)}.`
+  return failure.log === undefined ? failure.message : `${failure.message}\n${lastLines(failure.log, 500)}`
 }
 
 // kubelet looks again as soon as the Pod changes in any way, instead of at the end of its back-off.
-const wakes = ({ build, places }: World, name: string): ReadonlyArray<Action> => {
-  const importedTime = build.status?.nodes?.find((node) => node.name === name)?.importedTime
+const wakes = ({ build, places }: World, { importedTime, name }: NodeStatus): ReadonlyArray<Action> => {
   const waiting = places.find((place) => place.name === name)?.waiting ?? []
   return importedTime === undefined
     ? []

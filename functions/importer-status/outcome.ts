@@ -1,8 +1,9 @@
 /** What a finished Job's Pod says of itself, or what can be said for one that ended without a word. */
 import { Option, Schema } from "effect"
 import { type Reason, reasons } from "../../lib/api/condition.ts"
-import { isFailed, isSucceeded } from "../../lib/api/kubernetes.ts"
+import { isFailed, isSucceeded, type Pod } from "../../lib/api/kubernetes.ts"
 import type { Failure } from "../../lib/api/nixbuild.ts"
+import { lastLines } from "../../lib/last-lines.ts"
 import {
   BuildResult,
   type BuildSucceeded,
@@ -46,25 +47,41 @@ const outcomeOf = <A extends Success>(work: Work | undefined, { fallback, parse 
   const [container] = work.pod?.status?.containerStatuses ?? []
   const terminated = container?.state?.terminated
   // Job and Pod come by different watches: the Pod's end may still be on its way.
-  if (work.pod !== undefined && terminated === undefined && work.pod.status?.phase === "Running") return open
+  if (work.pod !== undefined && terminated === undefined && !isOver(work.pod)) return open
   const said = Option.getOrUndefined(parse(terminated?.message))
   if (said?.outcome === "Succeeded" && isSucceeded(work.job)) return { _tag: "Succeeded", result: said }
   if (said?.outcome === "Failed") {
     const { log, message, reason } = said
-    return failed({ reason, message, ...(log === "" ? {} : { log: log.slice(-maxLog) }) })
+    return failed({ reason, message, ...(log === "" ? {} : { log: lastLines(log, maxLog) }) })
   }
-  if (terminated?.reason === "OOMKilled") return failed({ reason: "OutOfMemory", message: reasons.OutOfMemory })
+  const name = work.job.metadata.name
+  const isBuild = fallback === "BuildFailed"
+  if (terminated?.reason === "OOMKilled") {
+    return failed(
+      isBuild
+        ? { reason: "OutOfMemory", message: reasons.OutOfMemory }
+        : { reason: fallback, message: `Job ${name} ran out of memory: make room on the node.` }
+    )
+  }
   if (work.job.status?.conditions?.some((condition) => condition.reason === "DeadlineExceeded") === true) {
-    return failed({ reason: "TimedOut", message: reasons.TimedOut })
+    return failed(
+      isBuild
+        ? { reason: "TimedOut", message: reasons.TimedOut }
+        : { reason: fallback, message: `Job ${name} took longer than it may: look at containerd on the node.` }
+    )
   }
-  const how =
-    terminated === undefined
-      ? `its Pod is gone${work.pod?.status?.message === undefined ? "" : ` (${work.pod.status.message})`}`
-      : `its container ended with exit code ${terminated.exitCode}${terminated.reason === undefined ? "" : ` (${terminated.reason})`}`
-  return failed({
-    reason: fallback,
-    message: `${reasons[fallback]} Job ${work.job.metadata.name} ended without a result: ${how}.`
-  })
+  return failed({ reason: fallback, message: `Job ${name} ended without a result: ${endOf(work.pod)}.` })
+}
+
+const isOver = ({ status }: Pod): boolean => status?.phase === "Succeeded" || status?.phase === "Failed"
+
+const endOf = (pod: Pod | undefined): string => {
+  if (pod === undefined) return "its Pod is gone"
+  const terminated = pod.status?.containerStatuses?.[0]?.state?.terminated
+  if (terminated !== undefined) {
+    return `its container ended with exit code ${terminated.exitCode}${terminated.reason === undefined ? "" : ` (${terminated.reason})`}`
+  }
+  return `its Pod was ended: ${pod.status?.message ?? pod.status?.reason ?? "nobody says why"}`
 }
 
 // Half of what a termination message holds; the rest is in the kept Pod's log.

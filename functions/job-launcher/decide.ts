@@ -26,7 +26,11 @@ interface Step {
 export const decide = (world: World): ReadonlyArray<Action> => {
   const { build, settings, time } = world
   const able = world.places.filter(
-    ({ node }) => obstacleOf(node, { system: build.spec.system, nodeRepel: settings.nodeRepel }) === undefined
+    ({ buildJob, importJob, node }) =>
+      // What was begun is ended, also on a node that has been cordoned since.
+      buildJob !== undefined ||
+      importJob !== undefined ||
+      obstacleOf(node, { system: build.spec.system, nodeRepel: settings.nodeRepel }) === undefined
   )
   const steps = able.map((place) => ({ name: place.node.metadata.name, ...nextStep(world, place) }))
   const main = steps.find((step) => step.name === build.status?.buildNode)
@@ -51,6 +55,9 @@ export const decide = (world: World): ReadonlyArray<Action> => {
 }
 
 const nextStep = (world: World, place: Place): Step => {
+  const at = placeOf(world, place)
+  const buildJob = makeBuildJob({ build: world.build, node: at.node, settings: world.settings })
+  if (place.importJob !== undefined) return { actions: [], ...launched(world, buildJob.metadata) }
   if (place.buildJob !== undefined) return afterBuildJob(world, { ...place, buildJob: place.buildJob })
   if (place.admission === undefined) return beforeVolume(world, place)
   const { message, outcome } = place.admission
@@ -59,8 +66,6 @@ const nextStep = (world: World, place: Place): Step => {
     const reason = /violates PodSecurity/.test(message) ? "PodSecurityDenied" : "PodRefused"
     return wait(reason, `${reasons[reason]} The API server says: ${message}`)
   }
-  const at = placeOf(world, place)
-  const buildJob = makeBuildJob({ build: world.build, node: at.node, settings: world.settings })
   return {
     actions: [
       // The volume comes after its directories: once it is there, they are.
@@ -81,12 +86,12 @@ const create = (
   object: Extract<Action, { action: "Create" }>["object"]
 ): ReadonlyArray<Action> => (there === undefined ? [{ action: "Create", why, object }] : [])
 
-const afterBuildJob = (world: World, { buildJob, importJob, node }: Place & { readonly buildJob: Job }): Step => {
+const afterBuildJob = (world: World, { buildJob, node }: Place & { readonly buildJob: Job }): Step => {
   const { build, namespaceUid, settings } = world
   return {
     actions: isSucceeded(buildJob)
       ? create(
-          importJob,
+          undefined,
           `The build on ${node.metadata.name} succeeded`,
           makeImportJob({ build, namespaceUid, node, settings })
         )

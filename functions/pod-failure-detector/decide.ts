@@ -9,6 +9,7 @@ import { type Condition, type Reason, reasons } from "../../lib/api/condition.ts
 import type { Pod } from "../../lib/api/kubernetes.ts"
 import { conditionsOf, type NixBuild } from "../../lib/api/nixbuild.ts"
 import { imageTagAnnotation } from "../../lib/keys.ts"
+import { lastLines } from "../../lib/last-lines.ts"
 import { say, sayingName } from "../../lib/say.ts"
 import { isSameImage, waitingContainers } from "../../lib/waiting.ts"
 import { annotations, annotationsOf, makeNixBuild, refusalName, wishOf } from "./nixbuild.ts"
@@ -26,14 +27,16 @@ export const decide = (world: World): ReadonlyArray<Action> => {
     return tell(world, "AnnotationMissing", `No image is built for this Pod: it lacks the annotation ${missing}.`)
   }
   const imageTag = pod.metadata.annotations?.[imageTagAnnotation] ?? ""
-  const asking = waiting.filter((container) => isSameImage(container.image, imageTag))
-  if (asking.length === 0) {
+  const containers = [...(pod.spec.initContainers ?? []), ...pod.spec.containers]
+  if (!containers.some(({ image = "" }) => isSameImage(image, imageTag))) {
     return tell(
       world,
       "ImageTagDiffers",
       `No image is built for this Pod: its containers wait for ${waiting.map(({ image }) => image).join(", ")}, but its annotation ${imageTagAnnotation} names ${imageTag}.`
     )
   }
+  const asking = waiting.filter((container) => isSameImage(container.image, imageTag))
+  if (asking.length === 0) return []
   if (asking.every((container) => container.imagePullPolicy === "Always")) {
     return tell(
       world,
@@ -45,7 +48,11 @@ export const decide = (world: World): ReadonlyArray<Action> => {
   if (wish === undefined) {
     return node === undefined
       ? []
-      : tell(world, "SystemUnknown", `${reasons.SystemUnknown} It is ${node.metadata.name}.`)
+      : tell(
+          world,
+          "SystemUnknown",
+          `${reasons.SystemUnknown} ${node.metadata.name} is ${node.metadata.labels?.["kubernetes.io/arch"] ?? "without one"}.`
+        )
   }
   if (build !== undefined) return join(world, { build, nodeName: pod.spec.nodeName })
   if (world.said.includes(refusalName(pod, wish))) return []
@@ -71,6 +78,12 @@ const join = (world: World, { build, nodeName }: { readonly build: NixBuild; rea
   if (build.metadata.deletionTimestamp !== undefined) return []
   const stalled = conditionsOf(build).find((condition) => condition.type === "Stalled" && condition.status === "True")
   if (stalled !== undefined) return tellFailure(world, { build, stalled })
+  const there = build.status?.nodes?.find((node) => node.name === nodeName)
+  if (there?.reason === "ImagePulled") return []
+  if (there !== undefined) {
+    const message = `NixBuild ${build.metadata.name} did not bring the image to ${nodeName}: kubectl describe nixbuild ${build.metadata.name}`
+    return tell(world, there.reason, message, build.metadata.uid)
+  }
   return [
     ...(build.spec.nodes.includes(nodeName) ? [] : [addNode(build, nodeName)]),
     ...tellBuilding(world, build.metadata.name)
@@ -95,7 +108,7 @@ const tellFailure = (
   return tell(
     world,
     stalled.reason,
-    `NixBuild ${build.metadata.name} failed: ${stalled.message}${log === "" ? "" : `\n${log.slice(-500)}`}`,
+    `NixBuild ${build.metadata.name} failed: ${stalled.message}${log === "" ? "" : `\n${lastLines(log, 500)}`}`,
     build.metadata.uid
   )
 }

@@ -6,7 +6,7 @@
 import type { Action } from "../../lib/action.ts"
 import { isTrue, reasons } from "../../lib/api/condition.ts"
 import type { Node } from "../../lib/api/kubernetes.ts"
-import { conditionsOf, type NixBuild } from "../../lib/api/nixbuild.ts"
+import { conditionsOf, type NixBuild, unsettledNodes } from "../../lib/api/nixbuild.ts"
 import { hash10 } from "../../lib/names.ts"
 import { patchStatus } from "../../lib/nixbuild-status.ts"
 import { obstacleOf } from "../../lib/placement.ts"
@@ -15,24 +15,36 @@ import type { Observed } from "./observe.ts"
 type World = typeof Observed.Type
 
 export const decide = (world: World): ReadonlyArray<Action> => {
-  const scheduled = world.unfinished.filter((build) => isTrue(conditionsOf(build), "Scheduled"))
+  const placed = world.unfinished.filter((build) => isPlaced(world, build))
   const load = new Map<string, number>()
-  for (const build of scheduled) add(load, build.status?.buildNode ?? "")
+  for (const build of placed) for (const name of unsettledNodes(build)) add(load, name)
   let queued = 0
   return world.unfinished
-    .filter((build) => !scheduled.includes(build))
+    .filter((build) => !placed.includes(build))
     .flatMap((build) => {
-      const candidates = world.nodes.filter((node) => obstacleIn(world, { node, build }) === undefined)
-      if (candidates.length === 0) return noMatchingNode(world, build)
+      const able = world.nodes.filter((node) => obstacleIn(world, { node, build }) === undefined)
+      if (able.length === 0) return noMatchingNode(world, build)
+      const wanted = able.filter((node) => build.spec.nodes.includes(node.metadata.name))
+      // Elsewhere the image would be where no Pod waits for it.
+      const candidates = wanted.length > 0 ? wanted : able
       const [chosen] = candidates
         .filter((node) => loadOf(load, node) < world.maxBuildsPerNode)
         .toSorted((a, b) =>
           compare(rank({ node: a, build, candidates, load }), rank({ node: b, build, candidates, load }))
         )
       if (chosen === undefined) return noFreeSlot(world, { build, place: ++queued })
-      add(load, chosen.metadata.name)
+      for (const { metadata } of wanted.length > 0 ? wanted : [chosen]) add(load, metadata.name)
       return nodeFound(world, { build, node: chosen })
     })
+}
+
+/** It has its node, unless that became unable before anything was begun there. */
+const isPlaced = (world: World, build: NixBuild): boolean => {
+  if (!isTrue(conditionsOf(build), "Scheduled")) return false
+  const node = world.nodes.find(({ metadata }) => metadata.name === build.status?.buildNode)
+  return (
+    isTrue(conditionsOf(build), "Launched") || (node !== undefined && obstacleIn(world, { node, build }) === undefined)
+  )
 }
 
 const add = (load: Map<string, number>, name: string) => load.set(name, (load.get(name) ?? 0) + 1)
@@ -48,9 +60,8 @@ interface Candidacy {
   readonly load: ReadonlyMap<string, number>
 }
 
-// Who wants the image first; then where this flake was built before, since its cache is warm; then the least busy.
+// Where this flake was built before, since its cache is warm; then the least busy.
 const rank = ({ build, candidates, load, node }: Candidacy): ReadonlyArray<number | string> => [
-  build.spec.nodes.includes(node.metadata.name) ? 0 : 1,
   node === warmest(build, candidates) ? 0 : 1,
   loadOf(load, node),
   node.metadata.name
@@ -90,13 +101,16 @@ const noFreeSlot = (
         type: "Scheduled",
         status: "False",
         reason: "NoFreeSlot",
-        message: `${reasons.NoFreeSlot} Place ${place} in the queue; a node takes ${maxBuildsPerNode} builds at once.`
+        message: `${reasons.NoFreeSlot} Place ${place} in the queue; at most ${maxBuildsPerNode} at once on a node.`
       }
     ]
   })
 
 const noMatchingNode = (world: World, build: NixBuild) => {
-  const obstacles = world.nodes.map((node) => `${node.metadata.name} ${obstacleIn(world, { node, build })}`)
+  const obstacles =
+    world.nodes.length === 0
+      ? ["the cluster has no node"]
+      : world.nodes.map((node) => `${node.metadata.name} ${obstacleIn(world, { node, build })}`)
   return patchStatus(build, {
     why: "No node can build it",
     time: world.time,

@@ -29,7 +29,7 @@ export const observe = Effect.fn("scheduler.observe")(function* () {
   const unfinished = builds
     .filter((build) => !isTrue(conditionsOf(build), "Complete") && build.metadata.deletionTimestamp === undefined)
     .toSorted((a, b) => age(a).localeCompare(age(b)))
-  if (unfinished.every((build) => isTrue(conditionsOf(build), "Scheduled"))) return Option.none()
+  if (unfinished.every((build) => isTrue(conditionsOf(build), "Launched"))) return Option.none()
   return Option.some({
     time: yield* currentTime,
     unfinished,
