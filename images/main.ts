@@ -7,8 +7,8 @@ import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Console, Effect, Option } from "effect"
 import { Command, Flag } from "effect/cli"
-import { output } from "../kind/command.ts"
-import { buildImages } from "../kind/deploy.ts"
+import { output } from "./command.ts"
+import { buildImages } from "./images.ts"
 import { version } from "./version.ts"
 
 const docker = (...args: ReadonlyArray<string>) => output({ command: "docker", args })

@@ -1,8 +1,8 @@
 /** A kind cluster with this checkout's functions in it: what `npm start` and the cluster tests both begin with. */
 import { Effect, Path } from "effect"
 import { parseAllDocuments } from "yaml"
-import { bundle } from "../images/bundle.ts"
-import { CommandFailed, output } from "./command.ts"
+import { output } from "../images/command.ts"
+import type { Images } from "../images/images.ts"
 
 const root = new URL("../", import.meta.url)
 
@@ -14,24 +14,6 @@ const script = Effect.fnUntraced(function* (name: string, ...args: ReadonlyArray
 
 /** The path of the cluster's kubeconfig. */
 export const bringUpCluster = (name: string) => script("kind/cluster.sh", "up", name)
-
-export interface Images {
-  readonly functions: string
-  readonly builder: string
-}
-
-export const buildImages = Effect.gen(function* () {
-  const path = yield* Path.Path
-  yield* bundle(yield* path.fromFileUrl(root))
-  const lines = (yield* script("images/build.sh")).split("\n")
-  const valueOf = (key: string) => lines.find((line) => line.startsWith(`${key}=`))?.slice(key.length + 1)
-  const functions = valueOf("FUNCTIONS_IMAGE")
-  const builder = valueOf("BUILDER_IMAGE")
-  if (functions === undefined || builder === undefined) {
-    return yield* new CommandFailed({ message: `images/build.sh named no images: ${lines.join(" ")}` })
-  }
-  return { functions, builder }
-})
 
 export const loadImages = (cluster: string, { builder, functions }: Images) =>
   script("images/load.sh", cluster, functions, builder)

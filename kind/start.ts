@@ -6,8 +6,9 @@
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Clock, Console, Effect, Ref, Schedule, Schema } from "effect"
-import { CommandFailed, output } from "./command.ts"
-import { apply, bringUpCluster, buildImages, installFunctions, kubectl, loadImages, manifests } from "./deploy.ts"
+import { CommandFailed, output } from "../images/command.ts"
+import { buildImages } from "../images/images.ts"
+import { apply, bringUpCluster, installFunctions, kubectl, loadImages, manifests } from "./deploy.ts"
 
 const cluster = "enbi"
 const namespace = "enbi-example"

@@ -5,7 +5,7 @@ import { inject } from "vitest"
 import type { Kind } from "../../lib/api/kind.ts"
 import { nixBuilds, type NixBuild } from "../../lib/api/nixbuild.ts"
 import { apply as applyText, kubectl as kubectlWith } from "../../kind/deploy.ts"
-import { CommandFailed, output } from "../../kind/command.ts"
+import { CommandFailed, output } from "../../images/command.ts"
 
 export const services = NodeServices.layer
 

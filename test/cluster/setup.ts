@@ -6,15 +6,9 @@
 import { NodeServices } from "@effect/platform-node"
 import { Effect, FileSystem } from "effect"
 import type { TestProject } from "vitest/node"
-import {
-  apply,
-  bringUpCluster,
-  buildImages,
-  installFunctions,
-  kubectl,
-  loadImages,
-  manifests
-} from "../../kind/deploy.ts"
+import { apply, bringUpCluster, installFunctions, kubectl, loadImages, manifests } from "../../kind/deploy.ts"
+import { output } from "../../images/command.ts"
+import { buildImages } from "../../images/images.ts"
 
 declare module "vitest" {
   export interface ProvidedContext {
@@ -24,6 +18,7 @@ declare module "vitest" {
 }
 
 const cluster = "enbi-test"
+const workers = (cluster: string) => [`${cluster}-worker`, `${cluster}-worker2`]
 
 const program = Effect.gen(function* () {
   const files = yield* FileSystem.FileSystem
@@ -31,6 +26,13 @@ const program = Effect.gen(function* () {
   const images = yield* buildImages
   yield* loadImages(cluster, images)
   yield* kubectl(kubeconfig, "delete", "namespace", "-l", "enbi.hrzn.ee/test", "--wait", "--timeout=120s")
+  yield* kubectl(kubeconfig, "delete", "persistentvolume", "-l", "app.kubernetes.io/managed-by=enbi-functions")
+  // An image that an earlier run built would be found by a Pod that is to wait for it.
+  for (const worker of workers(cluster)) {
+    const clean =
+      "ctr -n k8s.io images ls -q | grep ^registry.invalid/ | xargs -r ctr -n k8s.io images rm --sync; rm -rf /var/lib/enbi"
+    yield* output({ command: "docker", args: ["exec", worker, "sh", "-c", clean] })
+  }
   yield* installFunctions(kubeconfig, images, "")
   const read = (name: string) => files.readFileString(`test/flakes/${name}`)
   const configMap = {

@@ -75,6 +75,7 @@ const story = Effect.fnUntraced(function* (plan: ReadonlyArray<Step>) {
       assert.isBelow(round, 40, `it never settles: ${api.writes.slice(-10).join(", ")}`)
       before = api.writes.length
       yield* world.tick
+      yield* TestClock.adjust("30 seconds")
       yield* deliver(sweepEvent)
     }
     // All that ever happened, once more and late.

@@ -1,4 +1,4 @@
-/** Runs the commands that bring up a cluster; what they print to stderr is their progress. */
+/** Runs the commands that make images and clusters; what they print to stderr is their progress. */
 import { Effect, Schema, Stream } from "effect"
 import { ChildProcess, ChildProcessSpawner } from "effect/process"
 

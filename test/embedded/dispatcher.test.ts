@@ -1,0 +1,114 @@
+/** What the dispatcher takes of a Broker's Triggers, and how it delivers. */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Layer, Logger, Option, Schema } from "effect"
+import { TestClock } from "effect/testing"
+import { makeDispatcher, readTriggers } from "../../embedded/dispatcher.ts"
+import { type CloudEvent, changed } from "../../lib/events.ts"
+import type { EnbiFunction } from "../../lib/function.ts"
+import { makeTriggers } from "../../lib/generate/triggers.ts"
+import { KubernetesError } from "../../lib/kube/error.ts"
+import { Settings } from "../../lib/settings.ts"
+import { makeApiServer } from "../memory/api-server.ts"
+
+const trigger = makeTriggers([{ ...fake({}), name: "one" }])[0]
+
+function fake(more: Partial<EnbiFunction<unknown>>): EnbiFunction<unknown> {
+  return {
+    name: "one",
+    on: [changed("Pod")],
+    permissions: [],
+    subjects: ({ name = "" }) => Effect.succeed([{ kind: "Pod", name }]),
+    observe: () => Effect.succeedNone,
+    Observed: Schema.Unknown,
+    decide: () => [],
+    ...more
+  }
+}
+
+const event = (name: string, kind = "Pod"): CloudEvent => ({
+  specversion: "1.0",
+  id: name,
+  source: "test",
+  type: "dev.knative.apiserver.resource.update",
+  kind,
+  name
+})
+
+const settings = Layer.succeed(Settings, {
+  builderImage: "x",
+  systemNamespace: "enbi-system",
+  maxBuildsPerNode: 1,
+  nodeRepel: [],
+  substituters: [],
+  trustedPublicKeys: []
+})
+const services = Layer.mergeAll(makeApiServer().layer, settings, Logger.layer([]))
+
+const conflict = new KubernetesError({ status: 503, reason: "ServiceUnavailable", message: "later" })
+
+describe("dispatcher", () => {
+  const refused: Record<string, object> = {
+    "another filter dialect": { filters: [{ exact: { kind: "Pod" } }] },
+    "an empty value, which brokers read differently": { filter: { attributes: { kind: "" } } },
+    "a subscriber by URI": { subscriber: { uri: "http://elsewhere" } },
+    "another number of tries": { delivery: { retry: 5, backoffPolicy: "exponential", backoffDelay: "PT0.2S" } },
+    "a dead letter sink": { delivery: { ...trigger?.spec.delivery, deadLetterSink: { uri: "http://elsewhere" } } }
+  }
+  for (const [what, spec] of Object.entries(refused)) {
+    it.effect(`refuses ${what}, naming the Trigger`, () =>
+      Effect.gen(function* () {
+        const text = JSON.stringify({ ...trigger, spec: { ...trigger?.spec, ...spec } })
+        assert.include((yield* Effect.flip(readTriggers(text))).message, "one-pod")
+      })
+    )
+  }
+
+  it.effect("refuses a Trigger for a function that is not there", () =>
+    Effect.gen(function* () {
+      const triggers = yield* readTriggers(JSON.stringify(trigger))
+      const refused = yield* Effect.flip(makeDispatcher([fake({ name: "two" })], triggers))
+      assert.include(refused.message, "one")
+    }).pipe(Effect.scoped, Effect.provide(services))
+  )
+
+  it.effect("delivers what matches, tries three times more, and then goes on", () =>
+    Effect.gen(function* () {
+      const seen: Array<string> = []
+      const observe = ({ name }: { readonly name: string }) =>
+        Effect.suspend(() => {
+          seen.push(name)
+          return name === "broken" ? Effect.fail(conflict) : Effect.succeed(Option.none())
+        })
+      const send = yield* makeDispatcher([fake({ observe })], yield* readTriggers(JSON.stringify(trigger)))
+      yield* send(event("a-job", "Job"))
+      yield* send(event("broken"))
+      yield* TestClock.adjust("10 seconds")
+      assert.deepStrictEqual(seen, ["broken", "broken", "broken", "broken"])
+      yield* send(event("whole"))
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(seen.slice(4), ["whole"])
+    }).pipe(Effect.scoped, Effect.provide(services))
+  )
+
+  it.effect("events about an object that is being looked at lead to one more look", () =>
+    Effect.gen(function* () {
+      let looks = 0
+      let together = 0
+      const observe = () =>
+        Effect.gen(function* () {
+          looks += 1
+          together += 1
+          assert.strictEqual(together, 1, "looks at one object at the same time")
+          yield* Effect.sleep("1 second")
+          together -= 1
+          return Option.none()
+        })
+      const send = yield* makeDispatcher([fake({ observe })], yield* readTriggers(JSON.stringify(trigger)))
+      yield* send(event("same"))
+      yield* TestClock.adjust("500 millis")
+      for (let i = 0; i < 20; i += 1) yield* send(event("same"))
+      yield* TestClock.adjust("10 seconds")
+      assert.strictEqual(looks, 2)
+    }).pipe(Effect.scoped, Effect.provide(services))
+  )
+})
