@@ -1,0 +1,117 @@
+/** The watch against a server that does what API servers do on bad days. */
+import { NodeHttpServer } from "@effect/platform-node"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Fiber, Layer, Option, Ref, Stream } from "effect"
+import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
+import { TestClock } from "effect/testing"
+import { KubernetesApi, layerAt } from "../../lib/kube/api.ts"
+
+const pod = (name: string, resourceVersion: string) => ({ metadata: { name, uid: name, resourceVersion } })
+const line = (type: string, object: object) => `${JSON.stringify({ type, object })}\n`
+
+/** What the server answers to the first, second … watch; after the last it stays silent. */
+type Answer = { readonly status: number; readonly body: string }
+
+const serve = (lists: ReadonlyArray<ReadonlyArray<object>>, watches: ReadonlyArray<Answer>) => {
+  const asked: Array<string> = []
+  const route = HttpRouter.add(
+    "GET",
+    "/api/v1/pods",
+    Effect.gen(function* () {
+      const { url } = yield* HttpServerRequest.HttpServerRequest
+      const query = new URL(url, "http://x").searchParams
+      if (query.get("watch") === null) {
+        const listed = asked.filter((what) => what === "list").length
+        asked.push("list")
+        const items = lists[Math.min(listed, lists.length - 1)]
+        return HttpServerResponse.jsonUnsafe({ items, metadata: { resourceVersion: String((listed + 1) * 100) } })
+      }
+      const answer = watches[asked.filter((what) => what.startsWith("watch")).length]
+      asked.push(`watch ${query.get("resourceVersion")}`)
+      return answer === undefined
+        ? HttpServerResponse.stream(Stream.never)
+        : HttpServerResponse.text(answer.body, { status: answer.status })
+    })
+  )
+  const server = HttpRouter.serve(route, { disableLogger: true, disableListenLog: true }).pipe(
+    Layer.provideMerge(NodeHttpServer.layerTest)
+  )
+  return { asked, layer: layerAt({ url: "", token: Effect.succeed(Option.none()) }).pipe(Layer.provideMerge(server)) }
+}
+
+const gone = line("ERROR", { code: 410, reason: "Expired", message: "too old resource version" })
+
+/** The names that the watch tells of, until there are `count`. */
+const follow = Effect.fnUntraced(function* (count: number) {
+  const api = yield* KubernetesApi
+  const told = yield* Ref.make<ReadonlyArray<string>>([])
+  const fiber = yield* api.follow("/api/v1/pods").pipe(
+    Stream.take(count),
+    Stream.runForEach((change) =>
+      Ref.update(told, (lines) => [
+        ...lines,
+        change._tag === "Listed" ? `listed ${change.items.length}` : `${change._tag} ${JSON.stringify(change.object)}`
+      ])
+    ),
+    Effect.forkChild({ startImmediately: true })
+  )
+  // Back-offs and pauses pass on the test's clock while the answers come by real sockets.
+  yield* TestClock.adjust("1 second").pipe(
+    Effect.andThen(TestClock.withLive(Effect.sleep("5 millis"))),
+    Effect.repeat({ until: () => fiber.pollUnsafe() !== undefined, times: 400 })
+  )
+  yield* Fiber.join(fiber)
+  return (yield* Ref.get(told)).map((text) => text.replace(/ \{.*"name":"([^"]*)".*/, " $1"))
+})
+
+describe("watch", () => {
+  it.effect("lists, tells of changes, and resumes after a clean end where it was", () => {
+    const { asked, layer } = serve(
+      [[pod("a", "1")]],
+      [
+        { status: 200, body: line("ADDED", pod("b", "101")) + line("BOOKMARK", pod("", "150")) },
+        { status: 200, body: line("DELETED", pod("b", "160")) }
+      ]
+    )
+    return Effect.gen(function* () {
+      assert.deepStrictEqual(yield* follow(3), ["listed 1", "ADDED b", "DELETED b"])
+      assert.deepStrictEqual(asked.slice(0, 3), ["list", "watch 100", "watch 150"])
+    }).pipe(Effect.provide(layer))
+  })
+
+  for (const [where, answer] of [
+    ["inside the watch", { status: 200, body: gone }],
+    ["instead of the watch", { status: 410, body: JSON.stringify({ reason: "Expired", message: "gone" }) }]
+  ] as const) {
+    it.effect(`lists again after 410 ${where}`, () => {
+      const { asked, layer } = serve([[pod("a", "1")], [pod("a", "1"), pod("c", "2")]], [answer])
+      return Effect.gen(function* () {
+        assert.deepStrictEqual(yield* follow(2), ["listed 1", "listed 2"])
+        assert.deepStrictEqual(asked.slice(0, 3), ["list", "watch 100", "list"])
+      }).pipe(Effect.provide(layer))
+    })
+  }
+
+  it.effect("tries again after 503 and after a line that broke off, without losing its place", () => {
+    const { asked, layer } = serve(
+      [[]],
+      [
+        { status: 503, body: "" },
+        { status: 200, body: `${line("ADDED", pod("b", "101"))}{"type":"MODI` },
+        { status: 200, body: line("MODIFIED", pod("b", "102")) }
+      ]
+    )
+    return Effect.gen(function* () {
+      assert.deepStrictEqual(yield* follow(3), ["listed 0", "ADDED b", "MODIFIED b"])
+      assert.deepStrictEqual(asked, ["list", "watch 100", "watch 100", "watch 101"])
+    }).pipe(Effect.provide(layer))
+  })
+
+  it.effect("gives up on what no try can mend", () => {
+    const { layer } = serve([[]], [{ status: 403, body: JSON.stringify({ reason: "Forbidden", message: "no" }) }])
+    return Effect.gen(function* () {
+      const error = yield* Effect.flip(follow(5))
+      assert.strictEqual(error.status, 403)
+    }).pipe(Effect.provide(layer))
+  })
+})
