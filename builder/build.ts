@@ -8,7 +8,8 @@ import { Clock, Console, Effect, Ref } from "effect"
 import { architectureOf } from "../lib/api/system.ts"
 import { convert } from "../lib/oci/layout.ts"
 import { orFailure, runJob } from "./job.ts"
-import { emptyLog } from "./nix-log.ts"
+import { Failure } from "../lib/oci/result.ts"
+import { emptyLog, tailOf } from "./nix-log.ts"
 import { kindOf } from "./output.ts"
 import { buildSettings, cache } from "./settings.ts"
 import { type Build, evaluate, lock, realise, runStreamScript, tookTooLong } from "./steps.ts"
@@ -41,6 +42,12 @@ const phases = Effect.fn("build")(function* (build: Build) {
   }
 })
 
+/** What Nix built before it failed tells most of why. */
+const withLog = Effect.fnUntraced(function* (build: Build, failure: Failure) {
+  const log = failure.log === "" ? tailOf(yield* Ref.get(build.log)) : failure.log
+  return yield* new Failure({ reason: failure.reason, message: failure.message, log })
+})
+
 runJob(
   Effect.gen(function* () {
     const settings = yield* buildSettings
@@ -49,6 +56,7 @@ runJob(
     return yield* phases(build).pipe(
       Effect.catchTag("PlatformError", (error) => Effect.fail(orFailure("BuildFailed")(error))),
       // Two seconds more than Nix has: its own words about the derivation that hangs say more than ours.
+      Effect.catchTag("Failure", (failure) => withLog(build, failure)),
       Effect.timeoutOrElse({ duration: (settings.timeoutSeconds + 2) * 1000, orElse: () => tookTooLong(build) })
     )
   })

@@ -38,6 +38,10 @@ const Head = Schema.Struct({
 const isOf = <A>(stored: Stored<unknown> | undefined, kind: Kind<A>): stored is Stored<A> =>
   stored?.kind.kind === kind.kind
 
+/** One object that we can't read, such as one that a newer version wrote, must not keep us from the others. */
+const unreadable = (kind: Kind<unknown>) => (error: KubernetesError) =>
+  Effect.as(Effect.logWarning(`a ${kind.kind} can't be read and is left alone`, error), Option.none<ObjectMeta>())
+
 const keyOf = ({ name, namespace = "" }: { readonly name: string; readonly namespace?: string | undefined }) =>
   `${namespace}/${name}`
 
@@ -69,8 +73,8 @@ export const layer = Layer.effectContext(
     })
 
     const replaceAll = Effect.fnUntraced(function* (kind: Kind<unknown>, items: ReadonlyArray<unknown>) {
-      const changed = yield* Effect.forEach(items, (item) => put(kind, item))
-      const there = yield* Effect.forEach(items, (item) => decodeAs({ ...kind, schema: Head })(item))
+      const changed = yield* Effect.forEach(items, (item) => Effect.catch(put(kind, item), unreadable(kind)))
+      const there = yield* Effect.forEach(items, (item) => Effect.orDie(decodeAs({ ...kind, schema: Head })(item)))
       const keys = new Set(there.map(({ metadata }) => keyOf(metadata)))
       const gone = [...storeOf(kind)].filter(([key]) => !keys.has(key))
       for (const [key] of gone) storeOf(kind).delete(key)

@@ -126,6 +126,11 @@ up() {
   say "The cluster $name is ready."
 }
 
+# Nothing is installed in order to remove nothing.
+if [ "$1" = down ] && ! docker info >/dev/null 2>&1; then
+  say "Docker does not run, so the cluster $name does not either."
+  exit 0
+fi
 "$here/docker.sh"
 "$here/tools.sh"
 "$1"

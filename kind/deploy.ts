@@ -3,6 +3,7 @@ import { Effect, Path } from "effect"
 import { parseAllDocuments } from "yaml"
 import { output } from "../images/command.ts"
 import type { Images } from "../images/images.ts"
+import { version } from "../images/version.ts"
 
 const root = new URL("../", import.meta.url)
 
@@ -32,8 +33,8 @@ export const manifests = Effect.fnUntraced(function* (folder: string, { builder,
     .filter((document) => document.getIn(["metadata", "name"]) !== "enbi-plain-http")
     .map(String)
     .join("---\n")
-    .replaceAll("enbi-functions:0.1.0", functions)
-    .replaceAll("enbi-builder:0.1.0", builder)
+    .replaceAll(`enbi-functions:${version}`, functions)
+    .replaceAll(`enbi-builder:${version}`, builder)
 })
 
 export const apply = (kubeconfig: string, text: string) =>

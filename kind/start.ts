@@ -70,6 +70,14 @@ const stateOf = ({ kind, metadata, status }: (typeof States.Type)["items"][numbe
   return `${kind} ${metadata.name}: ${word}`
 }
 
+/** A failed build of an earlier start is not tried again by itself. */
+const removeFailed = Effect.fnUntraced(function* (kubeconfig: string) {
+  const path = '{range .items[?(@.status.status=="Failed")]}{.metadata.name} {end}'
+  const names = yield* kubectl(kubeconfig, "get", "nixbuilds", "-n", namespace, "-o", `jsonpath=${path}`)
+  if (names.trim() === "") return
+  yield* kubectl(kubeconfig, "delete", "nixbuilds", "-n", namespace, ...names.trim().split(" "))
+})
+
 /** Prints what changes in the example until its Pod answers; the answer. */
 const watchExample = Effect.fnUntraced(function* (kubeconfig: string) {
   const begin = yield* Clock.currentTimeMillis
@@ -84,7 +92,7 @@ const watchExample = Effect.fnUntraced(function* (kubeconfig: string) {
       lines.filter((line) => !before.includes(line)),
       (line) => Console.log(`${at}  ${line}`)
     )
-    const failed = lines.find((line) => line.endsWith("Failed") || /: Failed /.test(line))
+    const failed = lines.find((line) => /^NixBuild .*: Failed/.test(line))
     if (failed !== undefined) {
       return yield* new CommandFailed({ message: `${failed}. Why: kubectl describe nixbuilds -n ${namespace}` })
     }
@@ -120,6 +128,7 @@ const program = Effect.gen(function* () {
     "The example: a Deployment whose image nobody has built",
     Effect.gen(function* () {
       yield* apply(kubeconfig, yield* manifests("examples", images))
+      yield* removeFailed(kubeconfig)
       return yield* watchExample(kubeconfig)
     })
   )

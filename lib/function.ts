@@ -33,8 +33,5 @@ export interface EnbiFunction<O> {
   readonly decide: (observed: O) => ReadonlyArray<Action>
 }
 
-/** A function whose observation is only its own affair. */
-export type AnyFunction = EnbiFunction<never> | EnbiFunction<unknown>
-
 /** Fixes the type of the observation; otherwise the identity. */
 export const defineFunction = <O>(definition: EnbiFunction<O>): EnbiFunction<O> => definition

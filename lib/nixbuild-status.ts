@@ -13,8 +13,8 @@ export interface StatusChange {
 
 export const patchStatus = (build: NixBuild, change: StatusChange): ReadonlyArray<Action> => {
   const observedGeneration = build.metadata.generation ?? 1
-  // Only spec.nodes can change, and no condition becomes untrue by that, so all
-  // are said of the newest generation: `kubectl wait` waits for that.
+  // What is built can't change, so no condition becomes untrue with the spec, and
+  // all are said of the newest generation: `kubectl wait` waits for that.
   const restated = conditionsOf(build).map((condition) => ({ ...condition, observedGeneration }))
   const conditions = change.verdicts.reduce<ReadonlyArray<Condition>>(
     (conditions, verdict) => setCondition(conditions, { ...verdict, observedGeneration, time: change.time }),

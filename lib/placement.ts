@@ -14,6 +14,8 @@ export interface Placement {
 export const obstacleOf = (node: Node, { nodeRepel, system }: Placement): string | undefined => {
   const { annotations = {}, labels = {}, name } = node.metadata
   if (labels["kubernetes.io/arch"] !== architectureOf(system)) return `is not ${architectureOf(system)}`
+  const runtime = node.status.nodeInfo?.containerRuntimeVersion
+  if (runtime !== undefined && !runtime.startsWith("containerd://")) return `runs ${runtime} and not containerd`
   if (!isReady(node)) return "is not Ready"
   if (node.spec.unschedulable === true) return "is cordoned"
   const taint = (node.spec.taints ?? []).find(({ effect }) => effect === "NoSchedule" || effect === "NoExecute")

@@ -27,7 +27,7 @@ export const isSameImage = (a: string, b: string): boolean => {
   return Option.isSome(first) && Option.isSome(second) && first.value === second.value
 }
 
-/** Pods that are over, or on their way out, or not made through the API server, wait for nothing. */
+/** A Pod on its way out waits for nothing. */
 export const isWaitingFor = (pod: Pod, imageTag: string): boolean =>
   pod.metadata.deletionTimestamp === undefined &&
   waitingContainers(pod).some((container) => isSameImage(container.image, imageTag))

@@ -3,7 +3,7 @@ import { Effect, Option, Schema } from "effect"
 import { isTrue } from "../../lib/api/condition.ts"
 import type { Reference } from "../../lib/api/kind.ts"
 import { Job, jobs, Node, nodes, Pod, pods } from "../../lib/api/kubernetes.ts"
-import { conditionsOf, NixBuild, nixBuilds, unsettledNodes, wantedNodes } from "../../lib/api/nixbuild.ts"
+import { conditionsOf, hasFailed, NixBuild, nixBuilds, unsettledNodes, wantedNodes } from "../../lib/api/nixbuild.ts"
 import { Cluster } from "../../lib/cluster.ts"
 import { type CloudEvent, isSweep } from "../../lib/events.ts"
 import { nixBuildUidLabel } from "../../lib/keys.ts"
@@ -43,7 +43,7 @@ export const subjects = Effect.fn("importer-status.subjects")(function* (event: 
   return yield* subjectsAmong(
     (build) =>
       isOpen(build) ||
-      (!isTrue(conditionsOf(build), "Stalled") &&
+      (!hasFailed(build) &&
         (withJobs.has(build.metadata.uid) || waiting.some((pod) => isWaitingFor(pod, build.spec.imageTag))))
   )(event)
 })
@@ -52,7 +52,7 @@ export const subjects = Effect.fn("importer-status.subjects")(function* (event: 
 const isOpen = (build: NixBuild): boolean =>
   conditionsOf(build).some((condition) => condition.observedGeneration !== build.metadata.generation) ||
   !isTrue(conditionsOf(build), "Complete") ||
-  (!isTrue(conditionsOf(build), "Stalled") && unsettledNodes(build).length > 0)
+  (!hasFailed(build) && unsettledNodes(build).length > 0)
 
 export const observe = Effect.fn("importer-status.observe")(function* (subject: Reference) {
   const cluster = yield* Cluster

@@ -44,8 +44,7 @@ interface Reading<A> {
 
 const outcomeOf = <A extends Success>(work: Work | undefined, { fallback, parse }: Reading<A>): Outcome<A> => {
   if (work === undefined || !(isSucceeded(work.job) || isFailed(work.job))) return open
-  const [container] = work.pod?.status?.containerStatuses ?? []
-  const terminated = container?.state?.terminated
+  const terminated = terminatedOf(work.pod)
   // Job and Pod come by different watches: the Pod's end may still be on its way.
   if (work.pod !== undefined && terminated === undefined && !isOver(work.pod)) return open
   const said = Option.getOrUndefined(parse(terminated?.message))
@@ -73,11 +72,15 @@ const outcomeOf = <A extends Success>(work: Work | undefined, { fallback, parse 
   return failed({ reason: fallback, message: `Job ${name} ended without a result: ${endOf(work.pod)}.` })
 }
 
+// A webhook may have added containers of its own.
+const terminatedOf = (pod: Pod | undefined) =>
+  pod?.status?.containerStatuses?.find(({ name }) => name === "build" || name === "import")?.state?.terminated
+
 const isOver = ({ status }: Pod): boolean => status?.phase === "Succeeded" || status?.phase === "Failed"
 
 const endOf = (pod: Pod | undefined): string => {
   if (pod === undefined) return "its Pod is gone"
-  const terminated = pod.status?.containerStatuses?.[0]?.state?.terminated
+  const terminated = terminatedOf(pod)
   if (terminated !== undefined) {
     return `its container ended with exit code ${terminated.exitCode}${terminated.reason === undefined ? "" : ` (${terminated.reason})`}`
   }

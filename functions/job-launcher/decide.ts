@@ -60,6 +60,13 @@ const nextStep = (world: World, place: Place): Step => {
   if (place.importJob !== undefined) return { actions: [], ...launched(world, buildJob.metadata) }
   if (place.buildJob !== undefined) return afterBuildJob(world, { ...place, buildJob: place.buildJob })
   if (place.admission === undefined) return beforeVolume(world, place)
+  if (isLost(place)) {
+    const { name } = makePersistentVolume(at).metadata
+    return wait(
+      "VolumeFailed",
+      `The claim of the cache was deleted, and its volume cannot be bound again: kubectl delete persistentvolume ${name}`
+    )
+  }
   const { message, outcome } = place.admission
   if (outcome === "FieldsDropped") return wait("SandboxUnavailable", reasons.SandboxUnavailable)
   if (outcome === "Denied") {
@@ -68,9 +75,9 @@ const nextStep = (world: World, place: Place): Step => {
   }
   return {
     actions: [
-      // The volume comes after its directories: once it is there, they are.
-      ...create(place.volume, "The directories of the cache are there", makePersistentVolume(at)),
-      ...create(place.claim, "The build Pod mounts the volume by its claim", makeClaim(at)),
+      ...create(place.volume, "The cache of this namespace is on the node", makePersistentVolume(at)),
+      // The claim comes after the directories: once it is there, they are.
+      ...create(place.claim, "The directories of the cache are there", makeClaim(at)),
       ...create(undefined, `${at.node} builds`, buildJob),
       ...(place.volumeJob === undefined
         ? []
@@ -79,6 +86,10 @@ const nextStep = (world: World, place: Place): Step => {
     ...launched(world, buildJob.metadata)
   }
 }
+
+// A volume keeps the uid of its claim, so it takes no other of the same name.
+const isLost = ({ claim, volume }: Place): boolean =>
+  volume?.status?.phase === "Released" || volume?.status?.phase === "Failed" || claim?.status?.phase === "Lost"
 
 const create = (
   there: unknown,
@@ -104,12 +115,19 @@ const beforeVolume = (world: World, place: Place): Step => {
   const { volumeJob } = place
   if (volumeJob !== undefined && isFailed(volumeJob)) {
     const { name, namespace } = volumeJob.metadata
-    return wait("VolumeFailed", `${reasons.VolumeFailed} kubectl logs -n ${namespace} job/${name}`)
+    return wait(
+      "VolumeFailed",
+      `${reasons.VolumeFailed} kubectl logs -n ${namespace} job/${name}; then kubectl delete -n ${namespace} job/${name} for another try.`
+    )
   }
   const at = placeOf(world, place)
   return {
     ...wait("VolumePending", reasons.VolumePending),
-    actions: create(volumeJob, `${at.node} has no cache for this namespace yet`, makeVolumeJob(at))
+    actions: [
+      // Before its claim, since Kubernetes looks for the volume of a new claim at once and then only every 15 s.
+      ...create(place.volume, "The cache of this namespace is on the node", makePersistentVolume(at)),
+      ...create(volumeJob, `${at.node} has no cache for this namespace yet`, makeVolumeJob(at))
+    ]
   }
 }
 

@@ -15,7 +15,7 @@ import {
   persistentVolumes,
   pods
 } from "../../lib/api/kubernetes.ts"
-import { conditionsOf, NixBuild, nixBuilds, unsettledNodes } from "../../lib/api/nixbuild.ts"
+import { conditionsOf, hasFailed, NixBuild, nixBuilds, unsettledNodes } from "../../lib/api/nixbuild.ts"
 import { Cluster } from "../../lib/cluster.ts"
 import { subjectsAmong } from "../../lib/nixbuild-subjects.ts"
 import { claimName, jobName, persistentVolumeName, volumeJobName } from "../../lib/names.ts"
@@ -57,7 +57,7 @@ export const Observed = Schema.Struct({
 const isOpen = (build: NixBuild): boolean =>
   build.metadata.deletionTimestamp === undefined &&
   isTrue(conditionsOf(build), "Scheduled") &&
-  !isTrue(conditionsOf(build), "Stalled") &&
+  !hasFailed(build) &&
   unsettledNodes(build).length > 0
 
 export const subjects = subjectsAmong(isOpen)
@@ -97,7 +97,7 @@ const observePlace = Effect.fnUntraced(function* (at: BuildPlace & { readonly na
     buildJob: yield* cluster.get(jobs, { namespace, name: jobName("build", attempt) }),
     importJob: yield* cluster.get(jobs, { namespace: system, name: jobName("import", attempt) })
   }
-  const isPrepared = Option.isSome(found.volume) || Option.exists(found.volumeJob, isSucceeded)
+  const isPrepared = Option.isSome(found.claim) || Option.exists(found.volumeJob, isSucceeded)
   return {
     node: node.value,
     ...(Option.isSome(found.volume) ? { volume: found.volume.value } : {}),
@@ -118,7 +118,8 @@ const askAdmission = Effect.fnUntraced(function* (place: BuildPlace) {
   const pod = { apiVersion: "v1", kind: "Pod", metadata: { ...metadata, name: "enbi-admission", namespace }, spec }
   return yield* cluster.dryRunCreate(pods, pod).pipe(
     Effect.map((stored): Admission => {
-      const isKept = !place.build.spec.sandbox || Option.isSome(Schema.decodeUnknownOption(SandboxedPod)(stored))
+      const isKept =
+        !place.build.spec.sandbox || Option.exists(Schema.decodeUnknownOption(SandboxedPod)(stored), isUnmasked)
       return { outcome: isKept ? "Admitted" : "FieldsDropped", message: "" }
     }),
     Effect.catchIf(
@@ -131,8 +132,15 @@ const askAdmission = Effect.fnUntraced(function* (place: BuildPlace) {
 const SandboxedPod = Schema.Struct({
   spec: Schema.Struct({
     hostUsers: Schema.Literal(false),
-    containers: Schema.Tuple([
-      Schema.Struct({ securityContext: Schema.Struct({ procMount: Schema.Literal("Unmasked") }) })
-    ])
+    // A webhook may have added containers of its own; the field is either kept for all or for none.
+    containers: Schema.Array(
+      Schema.Struct({
+        name: Schema.String,
+        securityContext: Schema.optionalKey(Schema.Struct({ procMount: Schema.optionalKey(Schema.String) }))
+      })
+    )
   })
 })
+
+const isUnmasked = ({ spec }: typeof SandboxedPod.Type): boolean =>
+  spec.containers.some(({ name, securityContext }) => name === "build" && securityContext?.procMount === "Unmasked")

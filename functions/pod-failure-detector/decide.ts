@@ -76,8 +76,8 @@ const isNotOurs = ({ metadata, status }: Pod): boolean =>
 
 const join = (world: World, { build, nodeName }: { readonly build: NixBuild; readonly nodeName: string }) => {
   if (build.metadata.deletionTimestamp !== undefined) return []
-  const stalled = conditionsOf(build).find((condition) => condition.type === "Stalled" && condition.status === "True")
-  if (stalled !== undefined) return tellFailure(world, { build, stalled })
+  const failed = conditionsOf(build).find((condition) => condition.type === "Success" && condition.status === "False")
+  if (failed !== undefined) return tellFailure(world, { build, failed })
   const there = build.status?.nodes?.find((node) => node.name === nodeName)
   if (there?.reason === "ImagePulled") return []
   if (there !== undefined) {
@@ -86,9 +86,26 @@ const join = (world: World, { build, nodeName }: { readonly build: NixBuild; rea
   }
   return [
     ...(build.spec.nodes.includes(nodeName) ? [] : [addNode(build, nodeName)]),
-    ...tellBuilding(world, build.metadata.name)
+    ...tellBuilding(world, build.metadata.name),
+    ...tellObstacle(world, build)
   ]
 }
+
+/** What a person has to change before the build can begin. */
+const obstacles: ReadonlyArray<Reason> = [
+  "NoMatchingNode",
+  "PodRefused",
+  "PodSecurityDenied",
+  "SandboxUnavailable",
+  "VolumeFailed"
+]
+
+const tellObstacle = (world: World, build: NixBuild): ReadonlyArray<Action> =>
+  conditionsOf(build)
+    .filter(({ reason, status }) => status === "False" && obstacles.includes(reason))
+    .flatMap(({ message, reason }) =>
+      tell(world, reason, `NixBuild ${build.metadata.name} waits: ${message}`, build.metadata.uid)
+    )
 
 const tellBuilding = (world: World, name: string): ReadonlyArray<Action> =>
   tell(world, "ImageBuilding", `NixBuild ${name} builds the image of this Pod: kubectl describe nixbuild ${name}`, name)
@@ -102,13 +119,13 @@ const addNode = (build: NixBuild, nodeName: string): Action => ({
 
 const tellFailure = (
   world: World,
-  { build, stalled }: { readonly build: NixBuild; readonly stalled: Condition }
+  { build, failed }: { readonly build: NixBuild; readonly failed: Condition }
 ): ReadonlyArray<Action> => {
   const log = build.status?.failure?.log ?? ""
   return tell(
     world,
-    stalled.reason,
-    `NixBuild ${build.metadata.name} failed: ${stalled.message}${log === "" ? "" : `\n${lastLines(log, 500)}`}`,
+    failed.reason,
+    `NixBuild ${build.metadata.name} failed: ${failed.message}${log === "" ? "" : `\n${lastLines(log, 500)}`}`,
     build.metadata.uid
   )
 }

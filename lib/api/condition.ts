@@ -5,7 +5,6 @@
  */
 import { Schema, Struct } from "effect"
 
-/** Who sets it: `scheduler` Scheduled, `job-launcher` Launched, `importer-status` the rest. */
 export const ConditionType = Schema.Literals([
   "Scheduled",
   "Launched",
@@ -47,8 +46,10 @@ export const reasons = {
   HashMismatch:
     "A download has another hash than its derivation says: update the hash, or find out who changed the file.",
   BuildFailed: "The build itself failed: the log says why; the failed Job and its Pod are kept for reading.",
-  TimedOut: "The build took longer than spec.timeoutSeconds: raise it, or find what hangs in the log.",
-  OutOfMemory: "The build needed more memory than its limit: raise spec.resources.limits.memory.",
+  TimedOut:
+    "The build took longer than spec.timeoutSeconds: find what hangs in the log, or delete the NixBuild and create it again with more.",
+  OutOfMemory:
+    "The build needed more memory than its limit: delete the NixBuild and create it again with a higher spec.resources.limits.memory.",
   DiskFull: "The node's disk or the cache volume is full: make room.",
   NotAnImage: "The package is neither an image archive nor a script that streams one: build it with dockerTools.",
   WrongArchitecture: "The image is for another architecture than spec.system: check the flake.",

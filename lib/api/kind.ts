@@ -4,7 +4,7 @@
  * does not name are dropped when an object is read, so that decisions (and
  * their records) hold nothing that did not matter.
  */
-import { Schema } from "effect"
+import { Schema, SchemaTransformation } from "effect"
 
 export interface Kind<A> {
   readonly apiVersion: string
@@ -26,6 +26,19 @@ export type Reference = typeof Reference.Type
 
 const Labels = Schema.Record(Schema.String, Schema.String)
 
+// Other people's annotations can hold whole manifests with their secrets, and decisions are logged.
+const Annotations = Labels.pipe(
+  Schema.decodeTo(
+    Labels,
+    SchemaTransformation.transform({
+      decode: (all) => Object.fromEntries(Object.entries(all).filter(([key]) => isOfInterest(key))),
+      encode: (kept) => kept
+    })
+  )
+)
+
+const isOfInterest = (key: string): boolean => key.startsWith("enbi.hrzn.ee/") || key === "kubernetes.io/config.mirror"
+
 export const ObjectMeta = Schema.Struct({
   name: Schema.String,
   namespace: Schema.optionalKey(Schema.String),
@@ -35,7 +48,7 @@ export const ObjectMeta = Schema.Struct({
   creationTimestamp: Schema.optionalKey(Schema.String),
   deletionTimestamp: Schema.optionalKey(Schema.String),
   labels: Schema.optionalKey(Labels),
-  annotations: Schema.optionalKey(Labels)
+  annotations: Schema.optionalKey(Annotations)
 })
 export type ObjectMeta = typeof ObjectMeta.Type
 

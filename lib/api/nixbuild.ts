@@ -158,6 +158,10 @@ export const wantedNodes = (build: NixBuild): ReadonlyArray<string> => [
   ...new Set([...(build.status?.buildNode === undefined ? [] : [build.status.buildNode]), ...build.spec.nodes])
 ]
 
+/** The build itself failed, so no node will get the image; a failed import speaks for its own node only. */
+export const hasFailed = (build: NixBuild): boolean =>
+  conditionsOf(build).some((condition) => condition.type === "Success" && condition.status === "False")
+
 /** The wanted nodes of which it is not yet decided whether they get the image. A node that can't build may yet become able. */
 export const unsettledNodes = (build: NixBuild): ReadonlyArray<string> => {
   const settled = (build.status?.nodes ?? [])

@@ -149,6 +149,12 @@ const fromResponse = Effect.fnUntraced(function* (response: HttpClientResponse.H
   })
 })
 
+// A request that hangs would hold its object's queue, or a kind's whole watch, for ever.
+const timeout = Effect.timeoutOrElse({
+  duration: "20 seconds",
+  orElse: () => Effect.fail(new KubernetesError({ status: 0, reason: "Timeout", message: "no answer in 20 s" }))
+})
+
 interface Connection {
   readonly url: string
   readonly token: Effect.Effect<Option.Option<string>, KubernetesError>
@@ -172,25 +178,18 @@ export const layerAt = (connection: Connection) =>
         return response
       })
 
-      const request = Effect.fn("KubernetesApi.request")(
-        function* (
-          method: HttpMethod.HttpMethod,
-          path: string,
-          options: { readonly query?: Query; readonly body?: Body } = {}
-        ) {
-          const bare = HttpClientRequest.make(method)(path).pipe(HttpClientRequest.setUrlParams(options.query ?? {}))
-          const { body } = options
-          const response = yield* send(
-            body === undefined ? bare : HttpClientRequest.bodyText(bare, JSON.stringify(body.value), body.type)
-          )
-          return yield* response.json.pipe(Effect.mapError(fromClient))
-        },
-        // A request that hangs would hold its object's queue for ever.
-        Effect.timeoutOrElse({
-          duration: "20 seconds",
-          orElse: () => Effect.fail(new KubernetesError({ status: 0, reason: "Timeout", message: "no answer in 20 s" }))
-        })
-      )
+      const request = Effect.fn("KubernetesApi.request")(function* (
+        method: HttpMethod.HttpMethod,
+        path: string,
+        options: { readonly query?: Query; readonly body?: Body } = {}
+      ) {
+        const bare = HttpClientRequest.make(method)(path).pipe(HttpClientRequest.setUrlParams(options.query ?? {}))
+        const { body } = options
+        const response = yield* send(
+          body === undefined ? bare : HttpClientRequest.bodyText(bare, JSON.stringify(body.value), body.type)
+        )
+        return yield* response.json.pipe(Effect.mapError(fromClient))
+      }, timeout)
 
       const list = Effect.fn("KubernetesApi.list")(function* (path: string, query: Query = {}) {
         const items: Array<unknown> = []
@@ -221,7 +220,7 @@ export const layerAt = (connection: Connection) =>
               timeoutSeconds
             })
           )
-        )
+        ).pipe(timeout)
         return response.stream.pipe(
           Stream.mapError(fromClient),
           // Bookmarks come each minute, so this long a silence is a dead peer.

@@ -61,12 +61,6 @@ export type BuildResult = typeof BuildResult.Type
 export const ImportResult = Schema.Union([ImportSucceeded, JobFailed])
 export type ImportResult = typeof ImportResult.Type
 
-/** Reads the termination message of a build Job's container. */
-export const decodeBuildResult = Schema.decodeUnknownEffect(Schema.fromJsonString(BuildResult))
-
-/** Reads the termination message of an import Job's container. */
-export const decodeImportResult = Schema.decodeUnknownEffect(Schema.fromJsonString(ImportResult))
-
 /** The error that ends a Job's program; it becomes the `JobFailed` in the termination message. */
 export class Failure extends Schema.TaggedError<Failure>()("Failure", {
   reason: FailureReason,

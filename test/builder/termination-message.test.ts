@@ -1,10 +1,12 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Schema } from "effect"
 import * as fc from "fast-check"
-import { decodeBuildResult, decodeImportResult } from "../../lib/oci/result.ts"
+import { BuildResult, ImportResult } from "../../lib/oci/result.ts"
 import { cleanText, encodeResult, maxMessageBytes } from "../../lib/oci/termination-message.ts"
 
 const failed = (message: string, log: string) => ({ outcome: "Failed", reason: "BuildFailed", message, log }) as const
+const decodeBuildResult = Schema.decodeUnknownEffect(Schema.fromJsonString(BuildResult))
+const decodeImportResult = Schema.decodeUnknownEffect(Schema.fromJsonString(ImportResult))
 const bytesOf = (text: string) => Buffer.byteLength(text)
 
 const anyText = fc.oneof(

@@ -44,12 +44,15 @@ const table: ReadonlyArray<Failing> = [
   { packageName: "eval-throw", reason: "EvaluationFailed", message: /evaluat/i, log: /throws when it is evaluated/ },
   { packageName: "fail", reason: "BuildFailed", message: /fail/i, log: /the compiler says no/ },
   { packageName: "hang", reason: "TimedOut", message: /timeoutSeconds/, log: /about to hang/, timeoutSeconds: 12 },
-  { packageName: "not-an-image", reason: "NotAnImage", message: /image/, log: /^/ },
-  { packageName: "trunc-tar", reason: "NotAnImage", message: /image|archive/, log: /^/ },
-  { packageName: "wrong-arch", reason: "WrongArchitecture", message: /s390x/, log: /^/ },
+  { packageName: "not-an-image", reason: "NotAnImage", message: /image/, log: /making a text/ },
+  { packageName: "trunc-tar", reason: "NotAnImage", message: /image|archive/, log: /making half an archive/ },
+  { packageName: "wrong-arch", reason: "WrongArchitecture", message: /s390x/, log: /making an image for s390x/ },
   { packageName: "hash-mismatch", reason: "HashMismatch", message: /hash/, log: /hash mismatch/ },
   { packageName: "hello", flake: "nobody-serves-this", reason: "FetchFailed", message: /fetch|download/i, log: /404/ }
 ]
+
+// A second node would have a failed Job of its own.
+const node = "enbi-test-worker"
 
 describe("failures", () => {
   for (const failing of table) {
@@ -65,10 +68,12 @@ describe("failures", () => {
         const build = { namespace: ns, name: nixBuildName(wish) }
         // By hand, but under the name that the Pod's annotations lead to, to have another time limit.
         if (failing.timeoutSeconds !== undefined) {
-          yield* apply(nixBuild(build, { ...wish, timeoutSeconds: failing.timeoutSeconds }))
+          yield* apply(nixBuild(build, { ...wish, timeoutSeconds: failing.timeoutSeconds, nodes: [node] }))
         }
         const waits = { namespace: ns, name: "waits" }
-        yield* apply(pod(waits, { annotations: annotations(wish), container: { image: wish.imageTag } }))
+        yield* apply(
+          pod(waits, { annotations: annotations(wish), container: { image: wish.imageTag }, nodeName: node })
+        )
         yield* told("Pod", waits, "ImageBuilding")
         const { metadata, status } = yield* complete(build)
         assert.strictEqual(status?.status, "Failed")

@@ -25,13 +25,19 @@ it.live("another tag, another failure, two of three annotations, Always, values 
     const all = annotations({ imageTag, packageName: "hello" })
     const { "enbi.hrzn.ee/nixbuild-packageName": _, ...two } = all
     yield* apply(
-      pod(at("other-tag"), { annotations: all, container: { image: "registry.invalid/no-build/other:1" } }),
+      pod(at("other-tag"), {
+        annotations: annotations({ imageTag, packageName: "other-tag" }),
+        container: { image: "registry.invalid/no-build/other:1" }
+      }),
       pod(at("crashes"), {
         annotations: annotations({ imageTag: builderImage, packageName: "hello" }),
         container: { image: builderImage, command: ["busybox", "false"] }
       }),
       pod(at("two-of-three"), { annotations: two, container: { image: imageTag } }),
-      pod(at("always"), { annotations: all, container: { image: imageTag, imagePullPolicy: "Always" } }),
+      pod(at("always"), {
+        annotations: annotations({ imageTag, packageName: "always" }),
+        container: { image: imageTag, imagePullPolicy: "Always" }
+      }),
       pod(at("refused"), {
         annotations: annotations({ flakeUrl: "path:/etc", imageTag, packageName: "hello" }),
         container: { image: imageTag }

@@ -6,6 +6,13 @@ import { apply, builderImage, kubectl, namespace, pod, refusalOf, services } fro
 const account = "system:serviceaccount:enbi-system:enbi-functions"
 const as = ["--as", account]
 
+const container = (namespace: string) => ({
+  name: "c",
+  image: builderImage,
+  args: [namespace === "enbi-system" ? "/app/import.js" : "/app/build.js"],
+  securityContext: { allowPrivilegeEscalation: false }
+})
+
 const job = (
   at: { readonly namespace: string; readonly name: string },
   spec: object = {},
@@ -20,7 +27,7 @@ const job = (
       spec: {
         restartPolicy: "Never",
         automountServiceAccountToken: false,
-        containers: [{ name: "c", image: builderImage, securityContext: { allowPrivilegeEscalation: false } }],
+        containers: [container(at.namespace)],
         ...spec
       }
     }
@@ -70,13 +77,34 @@ describe("policies", () => {
       assert.strictEqual(yield* create(job(system, mounting("/var/lib/enbi/x"))), "")
       assert.strictEqual(yield* create(job(system, mounting("/run/containerd/containerd.sock"))), "")
       assert.include(yield* create(job(here, {}, {})), "only the Jobs of NixBuilds")
+      const own = container(ns)
+      for (const [spec, message] of [
+        [{ initContainers: [{ ...own, name: "i" }] }, "own program alone"],
+        [{ volumes: [{ name: "v", secret: { secretName: "s" } }] }, "mount only the cache"],
+        [{ volumes: [{ name: "v", projected: { sources: [{ secret: { name: "s" } }] } }] }, "mount only the cache"],
+        [{ containers: [{ ...own, envFrom: [{ secretRef: { name: "s" } }] }] }, "own program alone"],
+        [
+          { containers: [{ ...own, env: [{ name: "E", valueFrom: { secretKeyRef: { name: "s", key: "k" } } }] }] },
+          "own program alone"
+        ],
+        [{ containers: [{ ...own, command: ["sh"] }] }, "own program alone"],
+        [{ containers: [{ ...own, args: ["/app/import.js"] }] }, "build Jobs build"],
+        [{ serviceAccountName: "somebody" }, "no account of anybody"]
+      ] as const) {
+        assert.include(yield* create(job(here, spec)), message)
+      }
+      yield* apply({ ...job(here, {}, {}), metadata: { namespace: ns, name: "not-ours" } })
+      assert.strictEqual(
+        yield* kubectl("delete", "job", "-n", ns, "not-ours", ...as).pipe(Effect.orElseSucceed(() => "refused")),
+        "refused"
+      )
       assert.include(yield* create(job(here, mounting("/var/lib/enbi/x"))), "mount nothing of the node")
       for (const path of ["/", "/etc", "/run", "/var/lib/enbi-other", "/var/lib/enbi/../../etc"]) {
         assert.notStrictEqual(yield* create(job(system, mounting(path))), "", path)
       }
       assert.include(yield* create(job(here, { automountServiceAccountToken: true })), "no token")
       assert.include(yield* create(job(here, { hostNetwork: true })), "namespaces")
-      const privileged = { containers: [{ name: "c", image: builderImage, securityContext: { privileged: true } }] }
+      const privileged = { containers: [{ ...own, securityContext: { privileged: true } }] }
       assert.include(yield* create(job(here, privileged)), "not privileged")
     }).pipe(Effect.provide(services))
   )

@@ -23,7 +23,9 @@ import {
 } from "./cluster.ts"
 
 const NodeImages = Schema.fromJsonString(
-  Schema.Array(Schema.Struct({ names: Schema.optionalKey(Schema.Array(Schema.String)), sizeBytes: Schema.Int }))
+  Schema.Array(
+    Schema.Struct({ names: Schema.optionalKey(Schema.NullOr(Schema.Array(Schema.String))), sizeBytes: Schema.Int })
+  )
 )
 
 /** What kubelet was told by CRI of an image's size; its report comes every ten seconds. */
@@ -32,7 +34,9 @@ const sizeByCri = (node: string, imageTag: string) =>
     `${node} reports ${imageTag}`,
     kubectl("get", "node", node, "-o", "jsonpath={.status.images}").pipe(
       Effect.flatMap(Schema.decodeUnknownEffect(NodeImages)),
-      Effect.map((images) => Option.fromNullishOr(images.find(({ names = [] }) => names.includes(imageTag))?.sizeBytes))
+      Effect.map((images) =>
+        Option.fromNullishOr(images.find(({ names }) => names?.includes(imageTag) === true)?.sizeBytes)
+      )
     )
   )
 

@@ -48,9 +48,9 @@
               appLayer = run "app-layer" { inherit revision; } "app; cp app.tar $out";
             } "cp $baseLayer base.tar; cp $appLayer app.tar; archive base.tar app.tar > $out";
           big = run "big.tar" { } "base; big; archive base.tar big.tar > $out";
-          wrong-arch = run "wrong-arch.tar" { architecture = "s390x"; } "base; archive base.tar > $out";
-          trunc-tar = run "trunc.tar" { } "base; archive base.tar > whole; head -c 1000000 whole > $out";
-          not-an-image = run "not-an-image" { } "echo 'just a text' > $out";
+          wrong-arch = run "wrong-arch.tar" { architecture = "s390x"; } "echo 'making an image for s390x'; base; archive base.tar > $out";
+          trunc-tar = run "trunc.tar" { } "echo 'making half an archive'; base; archive base.tar > whole; head -c 1000000 whole > $out";
+          not-an-image = run "not-an-image" { } "echo 'making a text'; echo 'just a text' > $out";
           directory = run "directory" { } "mkdir $out; echo 'just a text' > $out/file";
 
           fail = run "fail" { } "echo 'the compiler says no'; exit 3";
