@@ -1,7 +1,18 @@
 /** What the functions' account may not do, although its rights alone would let it. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { apply, builderImage, kubectl, namespace, pod, refusalOf, services } from "./cluster.ts"
+import {
+  apply,
+  builderImage,
+  eventually,
+  kubectl,
+  namespace,
+  nixBuild,
+  pod,
+  refusalOf,
+  services,
+  when
+} from "./cluster.ts"
 
 const account = "system:serviceaccount:enbi-system:enbi-functions"
 const as = ["--as", account]
@@ -106,6 +117,24 @@ describe("policies", () => {
       assert.include(yield* create(job(here, { hostNetwork: true })), "namespaces")
       const privileged = { containers: [{ ...own, securityContext: { privileged: true } }] }
       assert.include(yield* create(job(here, privileged)), "not privileged")
+    }).pipe(Effect.provide(services))
+  )
+
+  it.live("plain http is refused where its policy is", () =>
+    Effect.gen(function* () {
+      yield* kubectl("apply", "-f", "embedded/plain-http-policy.yaml")
+      const create = refusalOf(nixBuild({ namespace: "default", name: "http" }, {}), "create", "--dry-run=server")
+      yield* eventually(
+        "the policy is in force",
+        Effect.map(create, (refusal) => when(refusal, refusal.includes("spec.flakeUrl: plain http is not allowed")))
+      )
+      const https = nixBuild({ namespace: "default", name: "https" }, { flakeUrl: "https://h.org/x.tar.gz" })
+      assert.strictEqual(yield* refusalOf(https, "create", "--dry-run=server"), "")
+      yield* kubectl("delete", "-f", "embedded/plain-http-policy.yaml")
+      yield* eventually(
+        "the policy is gone",
+        Effect.map(create, (refusal) => when(refusal, refusal === ""))
+      )
     }).pipe(Effect.provide(services))
   )
 
