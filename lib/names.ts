@@ -36,6 +36,9 @@ export const persistentVolumeName = (namespaceUid: string, node: string): string
 
 export const claimName = (node: string): string => `enbi-cache-${hash10(node)}`
 
+/** Where import and volume Jobs run. No setting, because the policies of `embedded/` name it. */
+export const systemNamespace = "enbi-system"
+
 /** Where the volumes of all namespaces are on a node. */
 export const volumesPath = "/var/lib/enbi"
 

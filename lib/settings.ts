@@ -10,8 +10,6 @@ const list = (name: string) =>
 const settings = Config.all({
   /** Image of the build, import and volume Jobs. */
   builderImage: Config.NonEmptyString("BUILDER_IMAGE"),
-  /** Where import and volume Jobs run. */
-  systemNamespace: Config.NonEmptyString("SYSTEM_NAMESPACE").pipe(Config.withDefault("enbi-system")),
   /** How many builds may run on one node at once; a soft limit. */
   maxBuildsPerNode: Config.Int("MAX_BUILDS_PER_NODE").pipe(Config.withDefault(2)),
   /** Nodes that must not build: names or label selectors (key=value, or key alone). */
@@ -25,7 +23,6 @@ const settings = Config.all({
 /** The part of the settings that decisions look at, so that it stands in their records. */
 export const SettingsSchema = Schema.Struct({
   builderImage: Schema.String,
-  systemNamespace: Schema.String,
   maxBuildsPerNode: Schema.Int,
   nodeRepel: Schema.Array(Schema.String),
   substituters: Schema.Array(Schema.String),

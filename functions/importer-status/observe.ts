@@ -7,7 +7,7 @@ import { conditionsOf, hasFailed, NixBuild, nixBuilds, unsettledNodes, wantedNod
 import { Cluster } from "../../lib/cluster.ts"
 import { type CloudEvent, isSweep } from "../../lib/events.ts"
 import { nixBuildUidLabel } from "../../lib/keys.ts"
-import { jobName } from "../../lib/names.ts"
+import { jobName, systemNamespace } from "../../lib/names.ts"
 import { subjectsAmong } from "../../lib/nixbuild-subjects.ts"
 import { Settings } from "../../lib/settings.ts"
 import { currentTime } from "../../lib/time.ts"
@@ -70,7 +70,6 @@ export const observe = Effect.fn("importer-status.observe")(function* (subject: 
 
 const observePlace = Effect.fnUntraced(function* (build: NixBuild, name: string) {
   const cluster = yield* Cluster
-  const { systemNamespace } = yield* Settings
   const attempt = { build: build.metadata, node: name, attempt: build.status?.attempt ?? 1 }
   const node = yield* cluster.get(nodes, { name })
   const buildWork = yield* observeWork({ namespace: build.metadata.namespace, name: jobName("build", attempt) })

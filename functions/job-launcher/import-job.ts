@@ -6,7 +6,7 @@
  */
 import type { Node } from "../../lib/api/kubernetes.ts"
 import type { NixBuild } from "../../lib/api/nixbuild.ts"
-import { jobName, volumesPath } from "../../lib/names.ts"
+import { jobName, systemNamespace, volumesPath } from "../../lib/names.ts"
 import type { SettingsValue } from "../../lib/settings.ts"
 import { metadataFor, onNode } from "./job.ts"
 
@@ -22,7 +22,7 @@ export const makeImportJob = ({ build, namespaceUid, node, settings }: ImportPla
   const nodeName = node.metadata.name
   const metadata = metadataFor(build, {
     name: jobName("import", { build: build.metadata, node: nodeName, attempt }),
-    namespace: settings.systemNamespace
+    namespace: systemNamespace
   })
   return {
     apiVersion: "batch/v1",

@@ -18,7 +18,7 @@ import {
 import { conditionsOf, hasFailed, NixBuild, nixBuilds, unsettledNodes } from "../../lib/api/nixbuild.ts"
 import { Cluster } from "../../lib/cluster.ts"
 import { subjectsAmong } from "../../lib/nixbuild-subjects.ts"
-import { claimName, jobName, persistentVolumeName, volumeJobName } from "../../lib/names.ts"
+import { claimName, jobName, persistentVolumeName, systemNamespace, volumeJobName } from "../../lib/names.ts"
 import { Settings, SettingsSchema } from "../../lib/settings.ts"
 import { currentTime } from "../../lib/time.ts"
 import { type BuildPlace, makeBuildPod } from "./build-job.ts"
@@ -89,13 +89,12 @@ const observePlace = Effect.fnUntraced(function* (at: BuildPlace & { readonly na
   const cluster = yield* Cluster
   const node = yield* cluster.get(nodes, { name })
   if (Option.isNone(node)) return undefined
-  const system = settings.systemNamespace
   const found = {
     volume: yield* cluster.get(persistentVolumes, { name: persistentVolumeName(namespaceUid, name) }),
     claim: yield* cluster.get(persistentVolumeClaims, { namespace, name: claimName(name) }),
-    volumeJob: yield* cluster.get(jobs, { namespace: system, name: volumeJobName(namespaceUid, name) }),
+    volumeJob: yield* cluster.get(jobs, { namespace: systemNamespace, name: volumeJobName(namespaceUid, name) }),
     buildJob: yield* cluster.get(jobs, { namespace, name: jobName("build", attempt) }),
-    importJob: yield* cluster.get(jobs, { namespace: system, name: jobName("import", attempt) })
+    importJob: yield* cluster.get(jobs, { namespace: systemNamespace, name: jobName("import", attempt) })
   }
   const isPrepared = Option.isSome(found.claim) || Option.exists(found.volumeJob, isSucceeded)
   return {

@@ -5,7 +5,7 @@
  */
 import { managedBy } from "../../lib/api/kubernetes.ts"
 import type { NixBuild } from "../../lib/api/nixbuild.ts"
-import { claimName, persistentVolumeName, volumeJobName, volumesPath } from "../../lib/names.ts"
+import { claimName, persistentVolumeName, systemNamespace, volumeJobName, volumesPath } from "../../lib/names.ts"
 import type { SettingsValue } from "../../lib/settings.ts"
 import { metadataFor, onNode } from "./job.ts"
 
@@ -67,7 +67,7 @@ export const makeVolumeJob = ({ build, namespaceUid, node, settings }: Place) =>
   kind: "Job" as const,
   metadata: metadataFor(build, {
     name: volumeJobName(namespaceUid, node),
-    namespace: settings.systemNamespace
+    namespace: systemNamespace
   }),
   spec: {
     backoffLimit: 3,

@@ -36,7 +36,6 @@ const event = (name: string, kind = "Pod"): CloudEvent => ({
 
 const settings = Layer.succeed(Settings, {
   builderImage: "x",
-  systemNamespace: "enbi-system",
   maxBuildsPerNode: 1,
   nodeRepel: [],
   substituters: [],

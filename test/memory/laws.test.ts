@@ -21,7 +21,6 @@ const functions = await Effect.runPromise(
 
 const settings = Layer.succeed(Settings, {
   builderImage: "enbi-builder:test",
-  systemNamespace: "enbi-system",
   maxBuildsPerNode: 10,
   nodeRepel: [],
   substituters: [],
