@@ -83,7 +83,7 @@ export const observe = Effect.fn("job-launcher.observe")(function* (subject: Ref
 })
 
 const observePlace = Effect.fnUntraced(function* (at: BuildPlace & { readonly namespaceUid: string }) {
-  const { build, namespaceUid, node: name, settings } = at
+  const { build, namespaceUid, node: name } = at
   const { namespace } = build.metadata
   const attempt = { build: build.metadata, node: name, attempt: build.status?.attempt ?? 1 }
   const cluster = yield* Cluster
