@@ -1,11 +1,11 @@
 /**
- * The cluster as the functions see it: read an object, write an object. Two
- * layers: `layer` asks the API server each time; `embedded/` puts a watch
- * cache before it. Tests put an API server in memory in its place.
+ * The cluster as the functions see it: read an object, write an object.
+ * `embedded/` puts a watch cache before the API server; tests put one in memory
+ * in its place.
  */
-import { Context, Effect, Layer, Option, Schema } from "effect"
+import { Context, Effect, Option, Schema } from "effect"
 import { type Kind, KubernetesObject, pathOf } from "./api/kind.ts"
-import { type Body, KubernetesApi, type Query } from "./kube/api.ts"
+import type { Body, KubernetesApi, Query } from "./kube/api.ts"
 import { KubernetesError } from "./kube/error.ts"
 
 export interface Selection {
@@ -48,16 +48,7 @@ export class Cluster extends Context.Service<
     /** In the background, dependents too; refused as a Conflict when the object is another than that of `uid`. */
     readonly remove: (target: Target & { readonly uid: string }) => Effect.Effect<void, KubernetesError>
   }
->()("enbi/lib/Cluster") {
-  static readonly layer = Layer.effect(
-    Cluster,
-    Effect.gen(function* () {
-      const api = yield* KubernetesApi
-      const get = getFrom(api)
-      return Cluster.of({ get, getFresh: get, list: listFrom(api), ...writesOf(api) })
-    })
-  )
-}
+>()("enbi/lib/Cluster") {}
 
 const malformed = (cause: Schema.SchemaError) =>
   new KubernetesError({ status: 0, reason: "Malformed", message: cause.message, cause })
@@ -97,13 +88,6 @@ export const getFrom =
         () => Effect.succeedNone
       )
     )
-
-const listFrom =
-  (api: Api): (typeof Cluster)["Service"]["list"] =>
-  (kind, selection) =>
-    api
-      .list(pathOf(kind, selection), queryOf(kind, selection))
-      .pipe(Effect.flatMap(({ items }) => Effect.forEach(items, decodeAs(kind))))
 
 export const writesOf = (
   api: Api

@@ -52,6 +52,7 @@ export const makeApiServer = () => {
   const news: Array<CloudEvent> = []
   const history: Array<CloudEvent> = []
   const writes: Array<string> = []
+  const faults: Array<"lost" | "unanswered"> = []
   const births = new Map<string, number>()
   let version = 0
 
@@ -132,8 +133,14 @@ export const makeApiServer = () => {
     }
   })
 
-  const write = <A, E, R>(what: string, self: Effect.Effect<A, E, R>) =>
-    Effect.tap(self, () => Effect.sync(() => writes.push(what)))
+  const write = Effect.fnUntraced(function* <A, R>(what: string, self: Effect.Effect<A, KubernetesError, R>) {
+    const fault = faults.shift()
+    if (fault === "lost") return yield* refuse(503, "ServiceUnavailable", "the request was lost")
+    const result = yield* self
+    if (fault === "unanswered") return yield* refuse(0, "Timeout", "it was done, but nobody said so")
+    writes.push(what)
+    return result
+  })
 
   const cluster = Cluster.of({
     get: (kind, at) =>
@@ -172,6 +179,8 @@ export const makeApiServer = () => {
     writes,
     /** What changed and was not yet told to anybody. */
     news,
+    /** What becomes of the next writes: not done, or done without an answer. */
+    faults,
     /** All that ever changed. */
     history,
     /** What others do: users, kubelet, the Job controller. Not counted as writes. */
