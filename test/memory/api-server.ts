@@ -47,12 +47,16 @@ const keyOf = (
 
 const same = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.stringify(b)
 
+/** A write that is not done, or one that is done without an answer. */
+export type Fault = "lost" | "unanswered"
+
 export const makeApiServer = () => {
   const objects = new Map<string, Stored>()
   const news: Array<CloudEvent> = []
   const history: Array<CloudEvent> = []
+  const attempts: Array<string> = []
   const writes: Array<string> = []
-  const faults: Array<"lost" | "unanswered"> = []
+  const faults: Array<Fault | undefined> = []
   const births = new Map<string, number>()
   let version = 0
 
@@ -134,6 +138,7 @@ export const makeApiServer = () => {
   })
 
   const write = Effect.fnUntraced(function* <A, R>(what: string, self: Effect.Effect<A, KubernetesError, R>) {
+    attempts.push(what)
     const fault = faults.shift()
     if (fault === "lost") return yield* refuse(503, "ServiceUnavailable", "the request was lost")
     const result = yield* self
@@ -175,11 +180,13 @@ export const makeApiServer = () => {
   return {
     layer: Layer.succeed(Cluster, cluster),
     objects,
-    /** What the functions wrote, in order. */
+    /** What the functions tried to write, in order. */
+    attempts,
+    /** What they know to be written. */
     writes,
     /** What changed and was not yet told to anybody. */
     news,
-    /** What becomes of the next writes: not done, or done without an answer. */
+    /** What becomes of the next writes. */
     faults,
     /** All that ever changed. */
     history,

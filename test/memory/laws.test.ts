@@ -13,7 +13,7 @@ import type { EnbiFunction } from "../../lib/function.ts"
 import { loadFunctions } from "../../lib/functions.ts"
 import { run } from "../../lib/run.ts"
 import { Settings } from "../../lib/settings.ts"
-import { makeApiServer } from "./api-server.ts"
+import { type Fault, makeApiServer } from "./api-server.ts"
 import { makeWorld, namespace, node, waitingPod } from "./world.ts"
 
 const functions = await Effect.runPromise(
@@ -47,8 +47,12 @@ const deliver = Effect.fnUntraced(function* (event: CloudEvent) {
 /** What can become of the oldest news: a number picks which of it, the word says what happens. */
 type Step = readonly ["deliver" | "drop" | "double" | "others" | "sweep" | "lost" | "unanswered", number]
 
-const story = Effect.fnUntraced(function* (plan: ReadonlyArray<Step>) {
+const story = Effect.fnUntraced(function* (
+  plan: ReadonlyArray<Step>,
+  fault?: { readonly at: number; readonly as: Fault }
+) {
   const api = makeApiServer()
+  if (fault !== undefined) api.faults[fault.at] = fault.as
   const world = makeWorld(api)
   return yield* Effect.gen(function* () {
     for (const object of [
@@ -73,12 +77,11 @@ const story = Effect.fnUntraced(function* (plan: ReadonlyArray<Step>) {
         if (what === "double") yield* deliver(event)
       }
     }
-    // From here on all events are lost but the sweep, and the API server is well.
-    api.faults.length = 0
+    // From here on all events are lost but the sweep.
     let before = -1
-    for (let round = 0; before !== api.writes.length; round += 1) {
-      assert.isBelow(round, 40, `it never settles: ${api.writes.slice(-10).join(", ")}`)
-      before = api.writes.length
+    for (let round = 0; before !== api.attempts.length; round += 1) {
+      assert.isBelow(round, 40, `it never settles: ${api.attempts.slice(-10).join(", ")}`)
+      before = api.attempts.length
       yield* world.tick
       yield* TestClock.adjust("30 seconds")
       yield* deliver(sweepEvent)
@@ -86,13 +89,13 @@ const story = Effect.fnUntraced(function* (plan: ReadonlyArray<Step>) {
     // All that ever happened, once more and late.
     for (const event of api.history.slice()) yield* deliver(event)
     assert.strictEqual(
-      api.writes.length,
+      api.attempts.length,
       before,
-      `written after all was settled: ${api.writes.slice(before).join(", ")}`
+      `written after all was settled: ${api.attempts.slice(before).join(", ")}`
     )
     const created = api.writes.filter((write) => write.startsWith("create "))
     assert.lengthOf(created, new Set(created).size, `made twice: ${created.join(", ")}`)
-    return { state: stateOf(api.objects) }
+    return { state: stateOf(api.objects), writes: api.writes }
   }).pipe(Effect.provide(Layer.mergeAll(api.layer, settings, TestClock.layer(), Logger.layer([]))))
 })
 
@@ -181,4 +184,17 @@ it.effect(
       )
     }),
   60_000
+)
+
+it.effect("each write of the whole story, lost or not answered: the same end", () =>
+  Effect.gen(function* () {
+    const { state, writes } = yield* story([])
+    assert.isAbove(writes.length, 30)
+    for (const at of writes.keys()) {
+      for (const as of ["lost", "unanswered"] as const) {
+        const end = yield* story([], { at, as })
+        assert.deepStrictEqual(end.state, state, `${writes[at]} was ${as}`)
+      }
+    }
+  })
 )
