@@ -107,7 +107,7 @@ const limits = Effect.fnUntraced(function* ({ deadlineTime, settings }: Build) {
 export const tookTooLong = Effect.fnUntraced(function* ({ log, settings }: Build) {
   return yield* new Failure({
     reason: "TimedOut",
-    message: `The build did not end within ${settings.timeoutSeconds} s: raise spec.timeoutSeconds, or find what hangs in the log.`,
+    message: `The build did not end within ${settings.timeoutSeconds} s: find what hangs in the log, or delete the NixBuild and create it again with a higher spec.timeoutSeconds.`,
     log: tailOf(yield* Ref.get(log))
   })
 })

@@ -35,6 +35,9 @@ const Head = Schema.Struct({
   spec: Schema.optionalKey(Schema.Struct({ nodeName: Schema.optionalKey(Schema.String) }))
 })
 
+type Head = typeof Head.Type
+const readHead = decodeAs({ schema: Head })
+
 const isOf = <A>(stored: Stored<unknown> | undefined, kind: Kind<A>): stored is Stored<A> =>
   stored?.kind.kind === kind.kind
 
@@ -55,8 +58,8 @@ export const layer = Layer.effectContext(
     const storeOf = (kind: Kind<unknown>) => stores.get(kind.kind) ?? new Map<string, Stored<unknown>>()
     const listed = new Set<string>()
 
-    const put = Effect.fnUntraced(function* (kind: Kind<unknown>, object: unknown) {
-      const { metadata, spec } = yield* decodeAs({ ...kind, schema: Head })(object)
+    /** Its metadata if that is news, none if the cache has this version or a newer one. */
+    const put = Effect.fnUntraced(function* (kind: Kind<unknown>, object: unknown, { metadata, spec }: Head) {
       const store = storeOf(kind)
       const key = keyOf(metadata)
       const before = store.get(key)
@@ -65,17 +68,12 @@ export const layer = Layer.effectContext(
       return before?.meta.resourceVersion === metadata.resourceVersion ? Option.none() : Option.some(metadata)
     })
 
-    const drop = Effect.fnUntraced(function* (kind: Kind<unknown>, object: unknown) {
-      const { metadata } = yield* decodeAs({ ...kind, schema: Head })(object)
-      const before = storeOf(kind).get(keyOf(metadata))
-      if (before?.meta.uid === metadata.uid) storeOf(kind).delete(keyOf(metadata))
-      return metadata
-    })
-
     const replaceAll = Effect.fnUntraced(function* (kind: Kind<unknown>, items: ReadonlyArray<unknown>) {
-      const changed = yield* Effect.forEach(items, (item) => Effect.catch(put(kind, item), unreadable(kind)))
-      const there = yield* Effect.forEach(items, (item) => Effect.orDie(decodeAs({ ...kind, schema: Head })(item)))
-      const keys = new Set(there.map(({ metadata }) => keyOf(metadata)))
+      const heads = yield* Effect.orDie(Effect.forEach(items, readHead))
+      const changed = yield* Effect.forEach(heads, (head, index) =>
+        Effect.catch(put(kind, items[index], head), unreadable(kind))
+      )
+      const keys = new Set(heads.map(({ metadata }) => keyOf(metadata)))
       const gone = [...storeOf(kind)].filter(([key]) => !keys.has(key))
       for (const [key] of gone) storeOf(kind).delete(key)
       listed.add(kind.kind)
@@ -87,11 +85,15 @@ export const layer = Layer.effectContext(
 
     const apply = Effect.fnUntraced(function* (kind: Kind<unknown>, change: Change) {
       if (change._tag === "Listed") return yield* replaceAll(kind, change.items)
-      if (change._tag === "DELETED") return [eventOf(kind, { meta: yield* drop(kind, change.object), verb: "delete" })]
-      const verb = change._tag === "ADDED" ? "add" : "update"
-      const meta = yield* decodeAs({ ...kind, schema: Head })(change.object)
-      yield* put(kind, change.object)
-      return [eventOf(kind, { meta: meta.metadata, verb })]
+      const head = yield* readHead(change.object)
+      const meta = head.metadata
+      if (change._tag === "DELETED") {
+        const store = storeOf(kind)
+        if (store.get(keyOf(meta))?.meta.uid === meta.uid) store.delete(keyOf(meta))
+        return [eventOf(kind, { meta, verb: "delete" })]
+      }
+      yield* put(kind, change.object, head)
+      return [eventOf(kind, { meta, verb: change._tag === "ADDED" ? "add" : "update" })]
     })
 
     // An object that the cache has not read yet must not be taken for one that is not there.
@@ -127,6 +129,8 @@ export const layer = Layer.effectContext(
       )
 
     const writes = writesOf(api)
+    const keep = (kind: Kind<unknown>) => (stored: unknown) =>
+      Effect.flatMap(readHead(stored), (head) => put(kind, stored, head))
     const cluster = Cluster.of({
       get: (kind, at) =>
         Effect.sync(() => {
@@ -136,17 +140,12 @@ export const layer = Layer.effectContext(
       getFresh: getFrom(api),
       list,
       dryRunCreate: writes.dryRunCreate,
-      create: (kind, object) => writes.create(kind, object).pipe(Effect.tap((stored) => put(kind, stored))),
-      patch: (target, patch) => writes.patch(target, patch).pipe(Effect.tap((stored) => put(target.kind, stored))),
+      create: (kind, object) => writes.create(kind, object).pipe(Effect.tap(keep(kind))),
+      patch: (target, patch) => writes.patch(target, patch).pipe(Effect.tap(keep(target.kind))),
       remove: (target) =>
         writes.remove(target).pipe(Effect.tap(() => Effect.sync(() => storeOf(target.kind).delete(keyOf(target)))))
     })
-    return Context.make(Cluster, cluster).pipe(
-      Context.add(WatchCache, {
-        follow,
-        isComplete
-      })
-    )
+    return Context.make(Cluster, cluster).pipe(Context.add(WatchCache, { follow, isComplete }))
   })
 )
 

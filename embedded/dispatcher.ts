@@ -8,7 +8,7 @@ import { Effect, Queue, Schedule, Schema } from "effect"
 import { parseAllDocuments } from "yaml"
 import type { Reference } from "../lib/api/kind.ts"
 import type { Cluster } from "../lib/cluster.ts"
-import type { CloudEvent } from "../lib/events.ts"
+import { type CloudEvent, matches } from "../lib/events.ts"
 import type { EnbiFunction } from "../lib/function.ts"
 import { run } from "../lib/run.ts"
 import type { Settings } from "../lib/settings.ts"
@@ -53,12 +53,6 @@ export const readTriggers = (text: string) =>
     )
   )
 
-// Extensions of an event stand beside its other attributes, as Knative's filters see them.
-const matches = (trigger: Trigger, event: CloudEvent): boolean =>
-  Object.entries(trigger.spec.filter.attributes).every(([key, value]) =>
-    Object.entries(event).some(([k, v]) => k === key && v === value)
-  )
-
 // As the Triggers say: three more tries after 0.2, 0.4 and 0.8 s. What is left is the sweep's.
 const delivery = Schedule.exponential("200 millis").pipe(Schedule.upTo({ times: 3 }))
 
@@ -84,7 +78,9 @@ export const makeDispatcher = Effect.fnUntraced(function* (
   return (event: CloudEvent) =>
     Effect.forEach(
       lanes.filter((lane) =>
-        triggers.some((trigger) => trigger.spec.subscriber.ref.name === lane.name && matches(trigger, event))
+        triggers.some(
+          (trigger) => trigger.spec.subscriber.ref.name === lane.name && matches(trigger.spec.filter.attributes, event)
+        )
       ),
       (lane) => lane.send(event),
       { discard: true }

@@ -6,7 +6,7 @@
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Clock, Console, Effect, Ref, Schedule, Schema } from "effect"
-import { CommandFailed, output } from "../images/command.ts"
+import { CommandFailed } from "../images/command.ts"
 import { buildImages } from "../images/images.ts"
 import { apply, bringUpCluster, installFunctions, kubectl, loadImages, manifests } from "./deploy.ts"
 
@@ -27,13 +27,11 @@ const makeStage = (times: Ref.Ref<ReadonlyArray<string>>) =>
   })
 
 // Without the internet every build would first wait for the cache's name to resolve.
-const substituters = output({
-  command: process.execPath,
-  args: [
-    "-e",
-    "fetch('https://cache.nixos.org/nix-cache-info', { signal: AbortSignal.timeout(3000) }).then((r) => process.stdout.write(r.ok ? 'https://cache.nixos.org' : ''), () => {})"
-  ]
-})
+const substituters = Effect.tryPromise((signal) => fetch("https://cache.nixos.org/nix-cache-info", { signal })).pipe(
+  Effect.timeout("3 seconds"),
+  Effect.map((response) => (response.ok ? "https://cache.nixos.org" : "")),
+  Effect.orElseSucceed(() => "")
+)
 
 const States = Schema.Struct({
   items: Schema.Array(
@@ -96,7 +94,7 @@ const watchExample = Effect.fnUntraced(function* (kubeconfig: string) {
     if (failed !== undefined) {
       return yield* new CommandFailed({ message: `${failed}. Why: kubectl describe nixbuilds -n ${namespace}` })
     }
-    return items.some((item) => item.metadata.name.startsWith("hello-") && stateOf(item).endsWith(": Ready"))
+    return lines.some((line) => /^Pod hello-.*: Ready$/.test(line))
   })
   yield* look.pipe(
     Effect.repeat({ until: (isReady) => isReady, schedule: Schedule.spaced("500 millis") }),

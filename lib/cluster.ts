@@ -15,7 +15,7 @@ export interface Selection {
   readonly nodeName?: string
 }
 
-/** One object as it was when something was decided about it. */
+/** Names one object to write to. */
 export interface Target {
   readonly kind: Kind<unknown>
   readonly namespace?: string | undefined
@@ -68,7 +68,7 @@ export const queryOf = (kind: Kind<unknown>, selection: Selection = {}): Query =
 }
 
 export const decodeAs =
-  <A>(kind: Kind<A>) =>
+  <A>(kind: Pick<Kind<A>, "schema">) =>
   (object: unknown): Effect.Effect<A, KubernetesError> =>
     Schema.decodeUnknownEffect(kind.schema)(object).pipe(Effect.mapError(malformed))
 

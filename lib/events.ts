@@ -24,6 +24,12 @@ export type EventFilter = Readonly<Record<string, string>>
 /** An object of this kind came, changed or went. */
 export const changed = (kind: KindName): EventFilter => ({ kind })
 
+/** Extensions of an event stand beside its other attributes, as Knative's filters see them. */
+export const matches = (filter: EventFilter, event: CloudEvent): boolean => {
+  const attributes = new Map<string, string>(Object.entries(event))
+  return Object.entries(filter).every(([key, value]) => attributes.get(key) === value)
+}
+
 export const sweepType = "dev.knative.sources.ping"
 
 /** Every 30 s: look at all that is open, since events get lost. */

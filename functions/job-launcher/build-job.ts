@@ -8,7 +8,7 @@
 import { nixBuilds, type NixBuild } from "../../lib/api/nixbuild.ts"
 import { claimName, jobName } from "../../lib/names.ts"
 import type { SettingsValue } from "../../lib/settings.ts"
-import { metadataFor, onNode } from "./job.ts"
+import { belongingTo, onNode, plainPod } from "./job.ts"
 
 // The builder ends itself in time and says why; this is for one that cannot.
 const graceSeconds = 60
@@ -27,7 +27,9 @@ export const makeBuildJob = (place: BuildPlace) => {
     apiVersion: "batch/v1",
     kind: "Job" as const,
     metadata: {
-      ...metadataFor(build, { name: jobName("build", { build: build.metadata, node, attempt }), namespace }),
+      name: jobName("build", { build: build.metadata, node, attempt }),
+      namespace,
+      ...belongingTo(build),
       ownerReferences: [
         {
           apiVersion: nixBuilds.apiVersion,
@@ -48,14 +50,11 @@ export const makeBuildJob = (place: BuildPlace) => {
 }
 
 export const makeBuildPod = ({ build, node, settings }: BuildPlace) => {
-  const { labels, annotations } = metadataFor(build, { name: "", namespace: "" })
   return {
-    metadata: { labels, annotations },
+    metadata: belongingTo(build),
     spec: {
       ...onNode(node),
-      automountServiceAccountToken: false,
-      enableServiceLinks: false,
-      restartPolicy: "Never",
+      ...plainPod,
       ...(build.spec.sandbox ? { hostUsers: false } : {}),
       securityContext: {
         runAsNonRoot: true,

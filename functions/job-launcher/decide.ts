@@ -5,7 +5,7 @@
  */
 import { type Action, referTo } from "../../lib/action.ts"
 import { type Reason, reasons } from "../../lib/api/condition.ts"
-import { isFailed, isSucceeded, type Job } from "../../lib/api/kubernetes.ts"
+import { isFailed, isSucceeded } from "../../lib/api/kubernetes.ts"
 import { patchStatus } from "../../lib/nixbuild-status.ts"
 import { obstacleOf } from "../../lib/placement.ts"
 import { makeBuildJob } from "./build-job.ts"
@@ -58,7 +58,12 @@ const nextStep = (world: World, place: Place): Step => {
   const at = placeOf(world, place)
   const buildJob = makeBuildJob({ build: world.build, node: at.node, settings: world.settings })
   if (place.importJob !== undefined) return { actions: [], ...launched(world, buildJob.metadata) }
-  if (place.buildJob !== undefined) return afterBuildJob(world, { ...place, buildJob: place.buildJob })
+  if (place.buildJob !== undefined) {
+    return {
+      actions: isSucceeded(place.buildJob) ? [startImport(world, place)] : [],
+      ...launched(world, buildJob.metadata)
+    }
+  }
   if (place.admission === undefined) return beforeVolume(world, place)
   if (isLost(place)) {
     const { name } = makePersistentVolume(at).metadata
@@ -75,10 +80,10 @@ const nextStep = (world: World, place: Place): Step => {
   }
   return {
     actions: [
-      ...create(place.volume, "The cache of this namespace is on the node", makePersistentVolume(at)),
+      ...createUnless(place.volume, "The cache of this namespace is on the node", makePersistentVolume(at)),
       // The claim comes after the directories: once it is there, they are.
-      ...create(place.claim, "The directories of the cache are there", makeClaim(at)),
-      ...create(undefined, `${at.node} builds`, buildJob),
+      ...createUnless(place.claim, "The directories of the cache are there", makeClaim(at)),
+      { action: "Create", why: `${at.node} builds`, object: buildJob },
       ...(place.volumeJob === undefined
         ? []
         : [{ action: "Delete" as const, why: "The volume is prepared", target: referTo("Job", place.volumeJob) }])
@@ -91,25 +96,17 @@ const nextStep = (world: World, place: Place): Step => {
 const isLost = ({ claim, volume }: Place): boolean =>
   volume?.status?.phase === "Released" || volume?.status?.phase === "Failed" || claim?.status?.phase === "Lost"
 
-const create = (
+const createUnless = (
   there: unknown,
   why: string,
   object: Extract<Action, { action: "Create" }>["object"]
 ): ReadonlyArray<Action> => (there === undefined ? [{ action: "Create", why, object }] : [])
 
-const afterBuildJob = (world: World, { buildJob, node }: Place & { readonly buildJob: Job }): Step => {
-  const { build, namespaceUid, settings } = world
-  return {
-    actions: isSucceeded(buildJob)
-      ? create(
-          undefined,
-          `The build on ${node.metadata.name} succeeded`,
-          makeImportJob({ build, namespaceUid, node, settings })
-        )
-      : [],
-    ...launched(world, buildJob.metadata)
-  }
-}
+const startImport = ({ build, namespaceUid, settings }: World, { node }: Place): Action => ({
+  action: "Create",
+  why: `The build on ${node.metadata.name} succeeded`,
+  object: makeImportJob({ build, namespaceUid, node, settings })
+})
 
 const beforeVolume = (world: World, place: Place): Step => {
   const { volumeJob } = place
@@ -125,8 +122,8 @@ const beforeVolume = (world: World, place: Place): Step => {
     ...wait("VolumePending", reasons.VolumePending),
     actions: [
       // Before its claim, since Kubernetes looks for the volume of a new claim at once and then only every 15 s.
-      ...create(place.volume, "The cache of this namespace is on the node", makePersistentVolume(at)),
-      ...create(volumeJob, `${at.node} has no cache for this namespace yet`, makeVolumeJob(at))
+      ...createUnless(place.volume, "The cache of this namespace is on the node", makePersistentVolume(at)),
+      ...createUnless(volumeJob, `${at.node} has no cache for this namespace yet`, makeVolumeJob(at))
     ]
   }
 }

@@ -8,7 +8,7 @@ import type { Node } from "../../lib/api/kubernetes.ts"
 import type { NixBuild } from "../../lib/api/nixbuild.ts"
 import { jobName, systemNamespace, volumesPath } from "../../lib/names.ts"
 import type { SettingsValue } from "../../lib/settings.ts"
-import { metadataFor, onNode } from "./job.ts"
+import { belongingTo, systemPod } from "./job.ts"
 
 export interface ImportPlace {
   readonly build: NixBuild
@@ -20,27 +20,20 @@ export interface ImportPlace {
 export const makeImportJob = ({ build, namespaceUid, node, settings }: ImportPlace) => {
   const attempt = build.status?.attempt ?? 1
   const nodeName = node.metadata.name
-  const metadata = metadataFor(build, {
-    name: jobName("import", { build: build.metadata, node: nodeName, attempt }),
-    namespace: systemNamespace
-  })
+  const name = jobName("import", { build: build.metadata, node: nodeName, attempt })
   return {
     apiVersion: "batch/v1",
     kind: "Job" as const,
-    metadata,
+    metadata: { name, namespace: systemNamespace, ...belongingTo(build) },
     spec: {
       backoffLimit: 0,
       activeDeadlineSeconds: 1800,
       // The NixBuild cannot own a Job in another namespace, so this removes what nobody else did.
       ttlSecondsAfterFinished: 86_400,
       template: {
-        metadata: { labels: metadata.labels, annotations: metadata.annotations },
+        metadata: belongingTo(build),
         spec: {
-          ...onNode(nodeName),
-          tolerations: [{ operator: "Exists" }],
-          automountServiceAccountToken: false,
-          enableServiceLinks: false,
-          restartPolicy: "Never",
+          ...systemPod(nodeName),
           containers: [
             {
               name: "import",

@@ -3,22 +3,23 @@ import { managedBy } from "../../lib/api/kubernetes.ts"
 import type { NixBuild } from "../../lib/api/nixbuild.ts"
 import { nixBuildAnnotation, nixBuildUidLabel } from "../../lib/keys.ts"
 
-export const metadataFor = (
-  build: NixBuild,
-  at: { readonly name: string; readonly namespace: string | undefined }
-) => ({
-  ...at,
+/** Labels and annotations by which a Job and its Pod lead back to their NixBuild. */
+export const belongingTo = (build: NixBuild) => ({
   labels: { ...managedBy, [nixBuildUidLabel]: build.metadata.uid },
   annotations: { [nixBuildAnnotation]: `${build.metadata.namespace}/${build.metadata.name}` }
 })
 
-/** Binds to the node by its name, which unlike its hostname label nobody can change. */
-export const onNode = (node: string) => ({
-  affinity: {
-    nodeAffinity: {
-      requiredDuringSchedulingIgnoredDuringExecution: {
-        nodeSelectorTerms: [{ matchFields: [{ key: "metadata.name", operator: "In", values: [node] }] }]
-      }
-    }
-  }
+/** Selects the node by its name, which unlike its hostname label nobody can change. */
+export const selecting = (node: string) => ({
+  nodeSelectorTerms: [{ matchFields: [{ key: "metadata.name", operator: "In", values: [node] }] }]
 })
+
+export const onNode = (node: string) => ({
+  affinity: { nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: selecting(node) } }
+})
+
+/** No Job needs the API server or is tried again by kubelet. */
+export const plainPod = { automountServiceAccountToken: false, enableServiceLinks: false, restartPolicy: "Never" }
+
+/** Pods of the system namespace go wherever the image is wanted, whatever keeps others away. */
+export const systemPod = (node: string) => ({ ...onNode(node), tolerations: [{ operator: "Exists" }], ...plainPod })

@@ -7,7 +7,7 @@ import { managedBy } from "../../lib/api/kubernetes.ts"
 import type { NixBuild } from "../../lib/api/nixbuild.ts"
 import { claimName, persistentVolumeName, systemNamespace, volumeJobName, volumesPath } from "../../lib/names.ts"
 import type { SettingsValue } from "../../lib/settings.ts"
-import { metadataFor, onNode } from "./job.ts"
+import { belongingTo, selecting, systemPod } from "./job.ts"
 
 export interface Place {
   readonly build: NixBuild
@@ -39,9 +39,7 @@ export const makePersistentVolume = ({ build, namespaceUid, node }: Place) => ({
       name: claimName(node)
     },
     hostPath: { path: `${volumesPath}/${namespaceUid}`, type: "Directory" },
-    nodeAffinity: {
-      required: { nodeSelectorTerms: [{ matchFields: [{ key: "metadata.name", operator: "In", values: [node] }] }] }
-    }
+    nodeAffinity: { required: selecting(node) }
   }
 })
 
@@ -65,22 +63,15 @@ export const makeClaim = ({ build, namespaceUid, node }: Place) => ({
 export const makeVolumeJob = ({ build, namespaceUid, node, settings }: Place) => ({
   apiVersion: "batch/v1",
   kind: "Job" as const,
-  metadata: metadataFor(build, {
-    name: volumeJobName(namespaceUid, node),
-    namespace: systemNamespace
-  }),
+  metadata: { name: volumeJobName(namespaceUid, node), namespace: systemNamespace, ...belongingTo(build) },
   spec: {
     backoffLimit: 3,
     activeDeadlineSeconds: 300,
     ttlSecondsAfterFinished: 3600,
     template: {
-      metadata: { annotations: metadataFor(build, { name: "", namespace: "" }).annotations, labels: managedBy },
+      metadata: { annotations: belongingTo(build).annotations, labels: managedBy },
       spec: {
-        ...onNode(node),
-        tolerations: [{ operator: "Exists" }],
-        automountServiceAccountToken: false,
-        enableServiceLinks: false,
-        restartPolicy: "Never",
+        ...systemPod(node),
         containers: [
           {
             name: "prepare-volume",

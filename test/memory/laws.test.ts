@@ -8,7 +8,7 @@ import { assert, it } from "@effect/vitest"
 import { Effect, Layer, Logger, Schema } from "effect"
 import { TestClock } from "effect/testing"
 import fc from "fast-check"
-import { type CloudEvent, sweepType } from "../../lib/events.ts"
+import { type CloudEvent, matches, sweepType } from "../../lib/events.ts"
 import type { EnbiFunction } from "../../lib/function.ts"
 import { loadFunctions } from "../../lib/functions.ts"
 import { run } from "../../lib/run.ts"
@@ -31,9 +31,7 @@ const settings = Layer.succeed(Settings, {
 const sweepEvent: CloudEvent = { specversion: "1.0", id: "sweep", source: "test", type: sweepType }
 
 const listensTo = (definition: EnbiFunction<unknown>, event: CloudEvent): boolean =>
-  definition.on.some((filter) =>
-    Object.entries(filter).every(([key, value]) => Object.entries(event).some(([k, v]) => k === key && v === value))
-  )
+  definition.on.some((filter) => matches(filter, event))
 
 const deliver = Effect.fnUntraced(function* (event: CloudEvent) {
   for (const definition of functions.filter((definition) => listensTo(definition, event))) {
