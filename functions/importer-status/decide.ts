@@ -22,10 +22,22 @@ import { say } from "../../lib/say.ts"
 import type { Observed, Place } from "./observe.ts"
 import { buildOutcome, importOutcome } from "./outcome.ts"
 
-type World = typeof Observed.Type
+/** A node with what its Jobs came to. */
+interface Seen extends Place {
+  readonly built: ReturnType<typeof buildOutcome>
+  readonly imported: ReturnType<typeof importOutcome>
+}
 
-export const decide = (world: World): ReadonlyArray<Action> => {
-  const { build, places, time } = world
+type World = Omit<typeof Observed.Type, "places"> & { readonly places: ReadonlyArray<Seen> }
+
+export const decide = (observed: typeof Observed.Type): ReadonlyArray<Action> => {
+  const { build, time } = observed
+  const places = observed.places.map((place) => ({
+    ...place,
+    built: buildOutcome(place.build),
+    imported: importOutcome(place.import)
+  }))
+  const world = { ...observed, places }
   const settled = places.flatMap((place) => settle(world, place))
   const merged = mergeNodes(build, settled)
   const wakings = merged.map((node) => wakes(world, node))
@@ -52,8 +64,8 @@ interface Ending {
 const nothing: Ending = { verdicts: [], fields: {} }
 
 /** How the build ended, told by the Jobs on the node that builds. */
-const end = (build: NixBuild, place: Place): Ending => {
-  const built = buildOutcome(place.build)
+const end = (build: NixBuild, place: Seen): Ending => {
+  const { built, imported } = place
   // There is no import without a build that succeeded, and what was told stands, whatever became of its Pod since.
   if (place.import === undefined && !isTrue(conditionsOf(build), "Success")) {
     if (built._tag === "Open") return nothing
@@ -62,7 +74,6 @@ const end = (build: NixBuild, place: Place): Ending => {
   const found =
     built._tag === "Succeeded" ? { lockedUrl: built.result.lockedUrl, storePath: built.result.storePath } : {}
   const success = [verdict("Success", "True", { reason: "ResultSuccess", message: reasons.ResultSuccess })]
-  const imported = importOutcome(place.import)
   if (imported._tag === "Open") return { verdicts: success, fields: found }
   if (imported._tag === "Failed") return failing(imported.failure, success)
   const { configDigest, digest, sizeBytes } = imported.result
@@ -96,12 +107,11 @@ const readiness = (nodes: ReadonlyArray<NodeStatus>, failure: Failure | undefine
 }
 
 /** What is newly known of a node, if anything. */
-const settle = (world: World, place: Place): ReadonlyArray<NodeStatus> => {
+const settle = (world: World, place: Seen): ReadonlyArray<NodeStatus> => {
   const { build, time } = world
   if (!unsettledNodes(build).includes(place.name)) return []
   const entry = { name: place.name, attempt: build.status?.attempt ?? 1 }
-  const built = buildOutcome(place.build)
-  const imported = importOutcome(place.import)
+  const { built, imported } = place
   if (imported._tag === "Succeeded") {
     return [{ ...entry, reason: "ImagePulled", digest: imported.result.digest, importedTime: time }]
   }
@@ -140,9 +150,8 @@ const tell = (world: World, settled: ReadonlyArray<NodeStatus>): ReadonlyArray<A
       )
   )
 
-const sentence = (world: World, place: Place): string => {
-  const built = buildOutcome(place.build)
-  const imported = importOutcome(place.import)
+const sentence = (world: World, place: Seen): string => {
+  const { built, imported } = place
   if (imported._tag === "Succeeded") {
     const { movedBlobs, movedBytes } = imported.result
     const done =

@@ -126,8 +126,6 @@ export const pod = (
   }
 })
 
-export const workers = ["enbi-test-worker", "enbi-test-worker2"]
-
 /** containerd's own word, on the node. */
 export const ctr = (node: string, ...args: ReadonlyArray<string>) =>
   output({ command: "docker", args: ["exec", node, "ctr", "-n", "k8s.io", ...args] })

@@ -9,6 +9,7 @@ import type { TestProject } from "vitest/node"
 import { apply, bringUpCluster, installFunctions, kubectl, loadImages, manifests } from "../../kind/deploy.ts"
 import { output } from "../../images/command.ts"
 import { buildImages } from "../../images/images.ts"
+import { cluster, workers } from "./nodes.ts"
 
 declare module "vitest" {
   export interface ProvidedContext {
@@ -16,9 +17,6 @@ declare module "vitest" {
     builderImage: string
   }
 }
-
-const cluster = "enbi-test"
-const workers = (cluster: string) => [`${cluster}-worker`, `${cluster}-worker2`]
 
 const program = Effect.gen(function* () {
   const files = yield* FileSystem.FileSystem
@@ -28,7 +26,7 @@ const program = Effect.gen(function* () {
   yield* kubectl(kubeconfig, "delete", "namespace", "-l", "enbi.hrzn.ee/test", "--wait", "--timeout=120s")
   yield* kubectl(kubeconfig, "delete", "persistentvolume", "-l", "app.kubernetes.io/managed-by=enbi-functions")
   // An image that an earlier run built would be found by a Pod that is to wait for it.
-  for (const worker of workers(cluster)) {
+  for (const worker of workers) {
     const clean =
       "ctr -n k8s.io images ls -q | grep ^registry.invalid/ | xargs -r ctr -n k8s.io images rm --sync; rm -rf /var/lib/enbi"
     yield* output({ command: "docker", args: ["exec", worker, "sh", "-c", clean] })

@@ -18,9 +18,9 @@ import {
   pod,
   services,
   told,
-  when,
-  workers
+  when
 } from "./cluster.ts"
+import { workers } from "./nodes.ts"
 
 const NodeImages = Schema.fromJsonString(
   Schema.Array(

@@ -7,8 +7,8 @@ import { type CloudEvent, changed } from "../../lib/events.ts"
 import type { EnbiFunction } from "../../lib/function.ts"
 import { makeTriggers } from "../../lib/generate/triggers.ts"
 import { KubernetesError } from "../../lib/kube/error.ts"
-import { Settings } from "../../lib/settings.ts"
 import { makeApiServer } from "../memory/api-server.ts"
+import { settings } from "../memory/settings.ts"
 
 const trigger = makeTriggers([{ ...fake({}), name: "one" }])[0]
 
@@ -34,13 +34,6 @@ const event = (name: string, kind = "Pod"): CloudEvent => ({
   name
 })
 
-const settings = Layer.succeed(Settings, {
-  builderImage: "x",
-  maxBuildsPerNode: 1,
-  nodeRepel: [],
-  substituters: [],
-  trustedPublicKeys: []
-})
 const services = Layer.mergeAll(makeApiServer().layer, settings, Logger.layer([]))
 
 const conflict = new KubernetesError({ status: 503, reason: "ServiceUnavailable", message: "later" })

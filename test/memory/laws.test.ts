@@ -12,21 +12,13 @@ import { type CloudEvent, matches, sweepType } from "../../lib/events.ts"
 import type { EnbiFunction } from "../../lib/function.ts"
 import { loadFunctions } from "../../lib/functions.ts"
 import { run } from "../../lib/run.ts"
-import { Settings } from "../../lib/settings.ts"
 import { type Fault, makeApiServer } from "./api-server.ts"
 import { makeWorld, namespace, node, waitingPod } from "./world.ts"
+import { settings } from "./settings.ts"
 
 const functions = await Effect.runPromise(
   loadFunctions(new URL("../../functions/", import.meta.url)).pipe(Effect.provide(NodeServices.layer))
 )
-
-const settings = Layer.succeed(Settings, {
-  builderImage: "enbi-builder:test",
-  maxBuildsPerNode: 10,
-  nodeRepel: [],
-  substituters: [],
-  trustedPublicKeys: []
-})
 
 const sweepEvent: CloudEvent = { specversion: "1.0", id: "sweep", source: "test", type: sweepType }
 
