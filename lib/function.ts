@@ -13,6 +13,8 @@ import type { Settings } from "./settings.ts"
 
 /** One rule of a Role: `verbs` on `resources` of `apiGroups`. */
 export interface Permission {
+  /** Only in this namespace; absent: in all. */
+  readonly namespace?: string
   readonly apiGroups: ReadonlyArray<string>
   readonly resources: ReadonlyArray<string>
   readonly verbs: ReadonlyArray<string>

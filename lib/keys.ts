@@ -8,11 +8,17 @@ export const imageTagAnnotation = "enbi.hrzn.ee/nixbuild-imageTag"
 export const packageNameAnnotation = "enbi.hrzn.ee/nixbuild-packageName"
 /** On a Pod: when the image came that it was woken for. */
 export const wokenAnnotation = "enbi.hrzn.ee/woken"
+/** On a NixBuild: a new value, such as the time, starts the next attempt of what has failed. */
+export const retryAnnotation = "enbi.hrzn.ee/retry"
 /** On a Node: "true" keeps builds away. */
 export const nodeRepelAnnotation = "enbi.hrzn.ee/node-repel"
 /** On a Job and its Pod: namespace/name of the NixBuild that they are for. */
 export const nixBuildAnnotation = "enbi.hrzn.ee/nixbuild"
 /** On what cannot have an owner reference because it lives in another namespace. */
 export const nixBuildUidLabel = "enbi.hrzn.ee/nixbuild-uid"
+/** On a Lease: the namespace whose NixBuilds may use the image tag. */
+export const heldByLabel = "enbi.hrzn.ee/held-by"
+/** On a Lease: that image tag, in full. */
+export const heldTagAnnotation = "enbi.hrzn.ee/image-tag"
 /** On an Event: the uid of the object that it speaks of. */
 export const regardingLabel = "enbi.hrzn.ee/regarding-uid"

@@ -42,5 +42,9 @@ export const systemNamespace = "enbi-system"
 /** Where the volumes of all namespaces are on a node. */
 export const volumesPath = "/var/lib/enbi"
 
+/** Name of the Lease by which a namespace holds an image tag, given in its full form. */
+export const tagLeaseName = (reference: string): string =>
+  `enbi-tag-${createHash("sha256").update(reference).digest("hex").slice(0, 40)}`
+
 export const eventName = (about: { readonly name: string; readonly uid: string }, ...parts: ReadonlyArray<string>) =>
   `${beginning(about.name, 200)}.${hash10(about.uid, ...parts)}`

@@ -8,7 +8,8 @@ export interface StatusChange {
   readonly why: string
   readonly time: string
   readonly verdicts: ReadonlyArray<Verdict>
-  readonly fields?: Omit<Status, "conditions" | "status">
+  /** null removes a field. */
+  readonly fields?: { readonly [K in keyof Omit<Status, "conditions" | "status">]?: Status[K] | null }
 }
 
 export const patchStatus = (build: NixBuild, change: StatusChange): ReadonlyArray<Action> => {
@@ -21,7 +22,8 @@ export const patchStatus = (build: NixBuild, change: StatusChange): ReadonlyArra
     restated
   )
   const status = { ...change.fields, conditions, status: phaseOf(conditions) }
-  return Equal.equals({ ...build.status, ...status }, build.status)
+  const after = Object.entries({ ...build.status, ...status }).filter(([, value]) => value !== null)
+  return Equal.equals(Object.fromEntries(after), { ...build.status })
     ? []
     : [{ action: "PatchStatus", why: change.why, target: referTo("NixBuild", build), status }]
 }

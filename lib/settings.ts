@@ -1,11 +1,20 @@
 /** What whoever runs enbi can set, from the environment of the functions' container. */
-import { Config, Context, Effect, Layer, Schema } from "effect"
+import { Config, Context, Effect, Layer, Schema, SchemaGetter } from "effect"
 
 const list = (name: string) =>
   Config.String(name).pipe(
     Config.map((text) => text.split(/\s+/).filter((word) => word !== "")),
     Config.withDefault<ReadonlyArray<string>>([])
   )
+
+const Seconds = Schema.FiniteFromString.check(Schema.isInt(), Schema.isGreaterThanOrEqualTo(0))
+
+const Delays = Schema.String.pipe(
+  Schema.decodeTo(Schema.Array(Seconds), {
+    decode: SchemaGetter.transform((text: string) => text.split(/\s+/).filter((word) => word !== "")),
+    encode: SchemaGetter.transform((words: ReadonlyArray<string>) => words.join(" "))
+  })
+)
 
 const settings = Config.all({
   /** Image of the build, import and volume Jobs. */
@@ -14,6 +23,10 @@ const settings = Config.all({
   maxBuildsPerNode: Config.Int("MAX_BUILDS_PER_NODE").pipe(Config.withDefault(2)),
   /** Nodes that must not build: names or label selectors (key=value, or key alone). */
   nodeRepel: list("NODE_REPEL"),
+  /** How long to wait before each new attempt of what may pass; as many attempts more as there are delays. */
+  retryDelaysSeconds: Config.schema(Delays, "RETRY_DELAYS").pipe(
+    Config.withDefault<ReadonlyArray<number>>([60, 300, 900])
+  ),
   /** Binary caches that builds may fetch from, as URLs; their keys are below. Empty: none. */
   substituters: list("SUBSTITUTERS"),
   /** Public keys whose signatures on fetched paths are accepted. */
@@ -25,6 +38,7 @@ export const SettingsSchema = Schema.Struct({
   builderImage: Schema.String,
   maxBuildsPerNode: Schema.Int,
   nodeRepel: Schema.Array(Schema.String),
+  retryDelaysSeconds: Schema.Array(Schema.Int),
   substituters: Schema.Array(Schema.String),
   trustedPublicKeys: Schema.Array(Schema.String)
 })

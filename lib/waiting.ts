@@ -27,7 +27,9 @@ export const isSameImage = (a: string, b: string): boolean => {
   return Option.isSome(first) && Option.isSome(second) && first.value === second.value
 }
 
-/** A Pod on its way out waits for nothing. */
+/** A Pod on its way out waits for nothing, and one that always pulls uses nothing that was imported. */
 export const isWaitingFor = (pod: Pod, imageTag: string): boolean =>
   pod.metadata.deletionTimestamp === undefined &&
-  waitingContainers(pod).some((container) => isSameImage(container.image, imageTag))
+  waitingContainers(pod).some(
+    (container) => container.imagePullPolicy !== "Always" && isSameImage(container.image, imageTag)
+  )

@@ -1,55 +1,43 @@
 /**
  * Tells how a NixBuild ended, once for the build and once for each node that
- * wants it; wakes the Pods that waited there; then removes the Jobs that
- * succeeded and leaves those that failed for reading. Sets `Success`,
- * `Complete`, `Ready` and `Stalled`.
+ * wants it, and when what failed is tried again; wakes the Pods that waited
+ * there; then removes the Jobs that succeeded and leaves those that failed for
+ * reading. Sets `Success`, `Complete`, `Ready` and `Stalled`.
  */
 import { type Action, referTo } from "../../lib/action.ts"
 import { isTrue, reasons, type Verdict } from "../../lib/api/condition.ts"
 import {
   conditionsOf,
+  endedAttempt,
   type Failure,
   type NixBuild,
   type NodeStatus,
-  type Status,
-  unsettledNodes
+  nodeStatusOf
 } from "../../lib/api/nixbuild.ts"
 import { wokenAnnotation } from "../../lib/keys.ts"
 import { lastLines } from "../../lib/last-lines.ts"
-import { patchStatus } from "../../lib/nixbuild-status.ts"
-import { obstacleOf } from "../../lib/placement.ts"
+import { patchStatus, type StatusChange } from "../../lib/nixbuild-status.ts"
 import { say } from "../../lib/say.ts"
-import type { Observed, Place } from "./observe.ts"
-import { buildOutcome, importOutcome } from "./outcome.ts"
-
-/** A node with what its Jobs came to. */
-interface Seen extends Place {
-  readonly built: ReturnType<typeof buildOutcome>
-  readonly imported: ReturnType<typeof importOutcome>
-}
-
-type World = Omit<typeof Observed.Type, "places"> & { readonly places: ReadonlyArray<Seen> }
+import type { Observed } from "./observe.ts"
+import { failureAt, isMain, obstacleAt, type Seen, seen, settle, type World } from "./settle.ts"
+import { asksForRetry, retryAll } from "./retry.ts"
 
 export const decide = (observed: typeof Observed.Type): ReadonlyArray<Action> => {
   const { build, time } = observed
-  const places = observed.places.map((place) => ({
-    ...place,
-    built: buildOutcome(place.build),
-    imported: importOutcome(place.import)
-  }))
-  const world = { ...observed, places }
-  const settled = places.flatMap((place) => settle(world, place))
+  if (asksForRetry(build)) return retryAll(build, time)
+  const world = seen(observed)
+  const settled = world.places.flatMap((place) => settle(world, place))
   const merged = mergeNodes(build, settled)
   const wakings = merged.map((node) => wakes(world, node))
   const nodes = merged.map((node, index) => (wakings[index]?.length === 0 ? node : { ...node, wokenTime: time }))
-  const main = places.find((place) => isMain(build, place))
-  const ending = main === undefined || isTrue(conditionsOf(build), "Complete") ? nothing : end(build, main)
+  const main = world.places.find((place) => isMain(build, place))
+  const ending = main === undefined || isTrue(conditionsOf(build), "Complete") ? nothing : end(world, main)
   return [
     ...tell(world, settled),
     ...patchStatus(build, {
       why: "What the Jobs on its nodes came to",
       time,
-      verdicts: [...ending.verdicts, ...readiness(nodes, ending.fields.failure)],
+      verdicts: [...ending.verdicts, ...readiness(nodes, ending.fields.failure ?? undefined)],
       fields: { ...ending.fields, ...(nodes.length === 0 ? {} : { nodes }) }
     }),
     ...wakings.flat(),
@@ -59,28 +47,43 @@ export const decide = (observed: typeof Observed.Type): ReadonlyArray<Action> =>
 
 interface Ending {
   readonly verdicts: ReadonlyArray<Verdict>
-  readonly fields: Omit<Status, "conditions" | "status">
+  readonly fields: NonNullable<StatusChange["fields"]>
 }
 const nothing: Ending = { verdicts: [], fields: {} }
 
 /** How the build ended, told by the Jobs on the node that builds. */
-const end = (build: NixBuild, place: Seen): Ending => {
+const end = (world: World, place: Seen): Ending => {
   const { built, imported } = place
-  // There is no import without a build that succeeded, and what was told stands, whatever became of its Pod since.
-  if (place.import === undefined && !isTrue(conditionsOf(build), "Success")) {
-    if (built._tag === "Open") return nothing
-    if (built._tag === "Failed") return failing(built.failure, [verdict("Success", "False", built.failure)])
-  }
+  const isBuilt = place.import !== undefined || isTrue(conditionsOf(world.build), "Success")
+  if (!isBuilt && built._tag === "Open" && failureAt(world, place) === undefined) return nothing
   const found =
     built._tag === "Succeeded" ? { lockedUrl: built.result.lockedUrl, storePath: built.result.storePath } : {}
-  const success = [verdict("Success", "True", { reason: "ResultSuccess", message: reasons.ResultSuccess })]
-  if (imported._tag === "Open") return { verdicts: success, fields: found }
-  if (imported._tag === "Failed") return failing(imported.failure, success)
-  const { configDigest, digest, sizeBytes } = imported.result
-  return {
-    verdicts: [...success, verdict("Complete", "True", { reason: "BuildFinished", message: "Image loaded" })],
-    fields: { ...found, imageDigest: digest, imageConfigDigest: configDigest, imageSize: sizeBytes }
+  const success =
+    isBuilt || built._tag === "Succeeded"
+      ? [verdict("Success", "True", { reason: "ResultSuccess", message: reasons.ResultSuccess })]
+      : []
+  if (imported._tag === "Succeeded") {
+    const { configDigest, digest, sizeBytes } = imported.result
+    return {
+      verdicts: [...success, verdict("Complete", "True", { reason: "BuildFinished", message: "Image loaded" })],
+      fields: {
+        ...found,
+        imageDigest: digest,
+        imageConfigDigest: configDigest,
+        imageSize: sizeBytes,
+        ...(world.build.status?.failure === undefined ? {} : { failure: null })
+      }
+    }
   }
+  const failure = failureAt(world, place)
+  if (failure === undefined) return { verdicts: success, fields: found }
+  const [retry] = settle(world, place)
+  return retry?.retryTime === undefined
+    ? failing(failure, success.length > 0 ? success : [verdict("Success", "False", failure)])
+    : {
+        verdicts: success.length > 0 ? success : [verdict("Success", "Unknown", failure)],
+        fields: { failure, attempt: retry.attempt, retryTime: retry.retryTime }
+      }
 }
 
 const verdict = (
@@ -103,30 +106,11 @@ const readiness = (nodes: ReadonlyArray<NodeStatus>, failure: Failure | undefine
   if (have.length > 0) {
     return [verdict("Ready", "True", { reason: "Imported", message: `The image is on ${have.join(", ")}.` })]
   }
-  return failure === undefined ? [] : [verdict("Ready", "False", failure)]
+  if (failure !== undefined) return [verdict("Ready", "False", failure)]
+  return nodes.some((node) => node.reason === "ImageVanished")
+    ? [verdict("Ready", "False", { reason: "ImageVanished", message: reasons.ImageVanished })]
+    : []
 }
-
-/** What is newly known of a node, if anything. */
-const settle = (world: World, place: Seen): ReadonlyArray<NodeStatus> => {
-  const { build, time } = world
-  if (!unsettledNodes(build).includes(place.name)) return []
-  const entry = { name: place.name, attempt: build.status?.attempt ?? 1 }
-  const { built, imported } = place
-  if (imported._tag === "Succeeded") {
-    return [{ ...entry, reason: "ImagePulled", digest: imported.result.digest, importedTime: time }]
-  }
-  if (imported._tag === "Failed") return [{ ...entry, reason: imported.failure.reason }]
-  const isBuilt = place.import !== undefined || (isMain(build, place) && isTrue(conditionsOf(build), "Success"))
-  if (built._tag === "Failed" && !isBuilt) return [{ ...entry, reason: built.failure.reason }]
-  const isUnable = obstacleAt(world, place) !== undefined
-  const isKnown = (build.status?.nodes ?? []).some((node) => node.name === place.name)
-  return isUnable && !isKnown && place.build === undefined ? [{ ...entry, reason: "NoMatchingNode" }] : []
-}
-
-const isMain = (build: NixBuild, place: Place): boolean => place.name === build.status?.buildNode
-
-const obstacleAt = ({ build, nodeRepel }: World, { node }: Place): string | undefined =>
-  node === undefined ? "is gone" : obstacleOf(node, { system: build.spec.system, nodeRepel })
 
 const mergeNodes = (build: NixBuild, settled: ReadonlyArray<NodeStatus>): ReadonlyArray<NodeStatus> => [
   ...(build.status?.nodes ?? []).filter((before) => settled.every((node) => node.name !== before.name)),
@@ -137,18 +121,21 @@ const tell = (world: World, settled: ReadonlyArray<NodeStatus>): ReadonlyArray<A
   world.places.flatMap((place) =>
     settled
       .filter((node) => node.name === place.name)
-      .map(({ name, reason }) =>
+      .map((node) =>
         say({
           regarding: "NixBuild",
           about: world.build.metadata,
-          type: reason === "ImagePulled" ? "Normal" : "Warning",
-          reason,
-          message: `On ${name}: ${sentence(world, place)}`,
+          type: node.reason === "ImagePulled" ? "Normal" : "Warning",
+          reason: node.reason,
+          message: `On ${node.name}: ${sentence(world, place)}${again(node)}`,
           time: world.time,
-          key: name
+          key: endedAttempt(node) === 1 ? node.name : `${node.name} ${endedAttempt(node)}`
         })
       )
   )
+
+const again = ({ attempt, retryTime }: NodeStatus): string =>
+  retryTime === undefined ? "" : `\nAttempt ${attempt} begins at ${retryTime}.`
 
 const sentence = (world: World, place: Seen): string => {
   const { built, imported } = place
@@ -160,9 +147,13 @@ const sentence = (world: World, place: Seen): string => {
         : ""
     return `${world.build.spec.imageTag} (${done}blobs moved: ${movedBlobs}, ${movedBytes} bytes).`
   }
-  const failure = imported._tag === "Failed" ? imported.failure : built._tag === "Failed" ? built.failure : undefined
-  if (failure === undefined) return `the image is not brought there: the node ${obstacleAt(world, place)}.`
-  return failure.log === undefined ? failure.message : `${failure.message}\n${lastLines(failure.log, 500)}`
+  const failure = failureAt(world, place)
+  if (failure !== undefined) {
+    return failure.log === undefined ? failure.message : `${failure.message}\n${lastLines(failure.log, 500)}`
+  }
+  return nodeStatusOf(world.build, place.name)?.importedTime === undefined
+    ? `the image is not brought there: the node ${obstacleAt(world, place)}.`
+    : reasons.ImageVanished
 }
 
 // kubelet looks again as soon as the Pod changes in any way, instead of at the end of its back-off.
@@ -183,9 +174,7 @@ const wakes = ({ build, places }: World, { importedTime, name }: NodeStatus): Re
 /** Only what the stored status already tells of: a Job is the only witness until then. */
 const removals = ({ build, places }: World): ReadonlyArray<Action> =>
   places
-    .filter((place) =>
-      build.status?.nodes?.some(({ importedTime, name }) => name === place.name && importedTime !== undefined)
-    )
+    .filter(({ name }) => nodeStatusOf(build, name)?.importedTime !== undefined)
     .flatMap((place) => [place.build, place.import])
     .flatMap((work) => (work === undefined || work.job.metadata.deletionTimestamp !== undefined ? [] : [work.job]))
     .map((job) => ({ action: "Delete", why: "It succeeded and its outcome is told", target: referTo("Job", job) }))

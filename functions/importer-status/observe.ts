@@ -3,7 +3,15 @@ import { Effect, Option, Schema } from "effect"
 import { isTrue } from "../../lib/api/condition.ts"
 import type { Reference } from "../../lib/api/kind.ts"
 import { Job, jobs, Node, nodes, Pod, pods } from "../../lib/api/kubernetes.ts"
-import { conditionsOf, hasFailed, NixBuild, nixBuilds, unsettledNodes, wantedNodes } from "../../lib/api/nixbuild.ts"
+import {
+  attemptOn,
+  conditionsOf,
+  hasFailed,
+  NixBuild,
+  nixBuilds,
+  unsettledNodes,
+  wantedNodes
+} from "../../lib/api/nixbuild.ts"
 import { Cluster } from "../../lib/cluster.ts"
 import { type CloudEvent, isSweep } from "../../lib/events.ts"
 import { nixBuildUidLabel } from "../../lib/keys.ts"
@@ -12,6 +20,7 @@ import { subjectsAmong } from "../../lib/nixbuild-subjects.ts"
 import { Settings } from "../../lib/settings.ts"
 import { currentTime } from "../../lib/time.ts"
 import { isWaitingFor, waitingContainers } from "../../lib/waiting.ts"
+import { asksForRetry } from "./retry.ts"
 
 const optional = Schema.optionalKey
 
@@ -32,6 +41,7 @@ export const Observed = Schema.Struct({
   time: Schema.String,
   build: NixBuild,
   nodeRepel: Schema.Array(Schema.String),
+  retryDelaysSeconds: Schema.Array(Schema.Int),
   places: Schema.Array(Place)
 })
 
@@ -52,11 +62,12 @@ export const subjects = Effect.fn("importer-status.subjects")(function* (event: 
 const isOpen = (build: NixBuild): boolean =>
   conditionsOf(build).some((condition) => condition.observedGeneration !== build.metadata.generation) ||
   !isTrue(conditionsOf(build), "Complete") ||
+  asksForRetry(build) ||
   (!hasFailed(build) && unsettledNodes(build).length > 0)
 
 export const observe = Effect.fn("importer-status.observe")(function* (subject: Reference) {
   const cluster = yield* Cluster
-  const { nodeRepel } = yield* Settings
+  const { nodeRepel, retryDelaysSeconds } = yield* Settings
   const build = yield* cluster.get(nixBuilds, subject)
   if (Option.isNone(build) || build.value.metadata.deletionTimestamp !== undefined) return Option.none()
   if (!isTrue(conditionsOf(build.value), "Scheduled")) return Option.none()
@@ -64,13 +75,14 @@ export const observe = Effect.fn("importer-status.observe")(function* (subject: 
     time: yield* currentTime,
     build: build.value,
     nodeRepel,
+    retryDelaysSeconds,
     places: yield* Effect.forEach(wantedNodes(build.value), (name) => observePlace(build.value, name))
   })
 })
 
 const observePlace = Effect.fnUntraced(function* (build: NixBuild, name: string) {
   const cluster = yield* Cluster
-  const attempt = { build: build.metadata, node: name, attempt: build.status?.attempt ?? 1 }
+  const attempt = { build: build.metadata, node: name, attempt: attemptOn(build, name) }
   const node = yield* cluster.get(nodes, { name })
   const buildWork = yield* observeWork({ namespace: build.metadata.namespace, name: jobName("build", attempt) })
   const importWork = yield* observeWork({ namespace: systemNamespace, name: jobName("import", attempt) })

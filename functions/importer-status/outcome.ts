@@ -11,7 +11,8 @@ import {
   type ImportSucceeded,
   type JobFailed
 } from "../../lib/oci/result.ts"
-import type { Work } from "./observe.ts"
+import { secondsBetween } from "../../lib/time.ts"
+import type { Place, Work } from "./observe.ts"
 
 /** Nothing while the Job runs, or until its Pod has been seen to end. */
 export type Outcome<A> =
@@ -49,19 +50,19 @@ const outcomeOf = <A extends Success>(work: Work | undefined, { fallback, parse 
   if (work.pod !== undefined && terminated === undefined && !isOver(work.pod)) return open
   const said = Option.getOrUndefined(parse(terminated?.message))
   if (said?.outcome === "Succeeded" && isSucceeded(work.job)) return { _tag: "Succeeded", result: said }
-  if (said?.outcome === "Failed") {
-    const { log, message, reason } = said
-    return failed({ reason, message, ...(log === "" ? {} : { log: lastLines(log, maxLog) }) })
-  }
+  const log = said?.outcome === "Failed" && said.log !== "" ? { log: lastLines(said.log, maxLog) } : {}
   const name = work.job.metadata.name
   const isBuild = fallback === "BuildFailed"
+  // With cgroup v2 all of the container is killed and says nothing; with v1 perhaps only a compiler, and Nix tells of a
+  // builder that got signal 9.
   if (terminated?.reason === "OOMKilled") {
     return failed(
       isBuild
-        ? { reason: "OutOfMemory", message: reasons.OutOfMemory }
-        : { reason: fallback, message: `Job ${name} ran out of memory: make room on the node.` }
+        ? { reason: "OutOfMemory", message: reasons.OutOfMemory, ...log }
+        : { reason: fallback, message: `Job ${name} ran out of memory: make room on the node.`, ...log }
     )
   }
+  if (said?.outcome === "Failed") return failed({ reason: said.reason, message: said.message, ...log })
   if (work.job.status?.conditions?.some((condition) => condition.reason === "DeadlineExceeded") === true) {
     return failed(
       isBuild
@@ -69,7 +70,49 @@ const outcomeOf = <A extends Success>(work: Work | undefined, { fallback, parse 
         : { reason: fallback, message: `Job ${name} took longer than it may: look at containerd on the node.` }
     )
   }
-  return failed({ reason: fallback, message: `Job ${name} ended without a result: ${endOf(work.pod)}.` })
+  return failed({
+    reason: interruptionOf(work.pod) ?? fallback,
+    message: `Job ${name} ended without a result: ${endOf(work.pod)}.`
+  })
+}
+
+/**
+ * Who ended a Pod that said nothing:
+ *
+ * | Pod                                    | reason      |
+ * |----------------------------------------|-------------|
+ * | gone                                   | Interrupted |
+ * | Failed, with kubelet's reason for it   | Evicted     |
+ * | container ended by a signal, or unknown | Interrupted |
+ * | container ended by itself              | none        |
+ */
+const interruptionOf = (pod: Pod | undefined): Reason | undefined => {
+  if (pod === undefined) return "Interrupted"
+  if (pod.status?.phase === "Failed" && pod.status.reason !== undefined) return "Evicted"
+  const terminated = terminatedOf(pod)
+  // 128 and the signal's number; 255 is containerd's for a container that it lost.
+  return terminated === undefined || terminated.exitCode > 128 ? "Interrupted" : undefined
+}
+
+// As long as Kubernetes waits before it gives up the Pods of a node that is not Ready.
+const lostSeconds = 300
+
+/** Why the work on a node that is gone or silent will not end, if there is such work. */
+export const nodeLost = (
+  { build, import: imported, name, node }: Pick<Place, "build" | "import" | "name" | "node">,
+  time: string
+): Failure | undefined => {
+  const running = [imported, build].find((work) => work !== undefined && !isSucceeded(work.job) && !isFailed(work.job))
+  if (running === undefined) return undefined
+  const ready = node?.status.conditions?.find((condition) => condition.type === "Ready")
+  const isSilent =
+    ready !== undefined &&
+    ready.status !== "True" &&
+    ready.lastTransitionTime !== undefined &&
+    secondsBetween(ready.lastTransitionTime, time) >= lostSeconds
+  if (node !== undefined && !isSilent) return undefined
+  const what = node === undefined ? "is gone" : `is not Ready since ${ready?.lastTransitionTime}`
+  return { reason: "NodeLost", message: `Node ${name} ${what}, and with it Job ${running.job.metadata.name}.` }
 }
 
 // A webhook may have added containers of its own.
@@ -84,7 +127,7 @@ const endOf = (pod: Pod | undefined): string => {
   if (terminated !== undefined) {
     return `its container ended with exit code ${terminated.exitCode}${terminated.reason === undefined ? "" : ` (${terminated.reason})`}`
   }
-  return `its Pod was ended: ${pod.status?.message ?? pod.status?.reason ?? "nobody says why"}`
+  return `its Pod was ended: ${(pod.status?.message ?? pod.status?.reason ?? "nobody says why").replace(/\.\s*$/, "")}`
 }
 
 // Half of what a termination message holds; the rest is in the kept Pod's log.

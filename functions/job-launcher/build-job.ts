@@ -5,7 +5,7 @@
  * it a Pod that only namespaces of level privileged admit; without the sandbox
  * the Restricted level admits it.
  */
-import { nixBuilds, type NixBuild } from "../../lib/api/nixbuild.ts"
+import { attemptOn, nixBuilds, type NixBuild } from "../../lib/api/nixbuild.ts"
 import { claimName, jobName } from "../../lib/names.ts"
 import type { SettingsValue } from "../../lib/settings.ts"
 import { belongingTo, onNode, plainPod } from "./job.ts"
@@ -22,12 +22,11 @@ export interface BuildPlace {
 export const makeBuildJob = (place: BuildPlace) => {
   const { build, node } = place
   const { name, namespace, uid } = build.metadata
-  const attempt = build.status?.attempt ?? 1
   return {
     apiVersion: "batch/v1",
     kind: "Job" as const,
     metadata: {
-      name: jobName("build", { build: build.metadata, node, attempt }),
+      name: jobName("build", { build: build.metadata, node, attempt: attemptOn(build, node) }),
       namespace,
       ...belongingTo(build),
       ownerReferences: [

@@ -4,8 +4,10 @@
  * `Launched` for the node that builds; `importer-status` reads the outcomes.
  */
 import { type Action, referTo } from "../../lib/action.ts"
-import { type Reason, reasons } from "../../lib/api/condition.ts"
+import { isTrue, type Reason, reasons } from "../../lib/api/condition.ts"
 import { isFailed, isSucceeded } from "../../lib/api/kubernetes.ts"
+import { attemptOn, conditionsOf, isWaitingForRetry, nodeStatusOf, unsettledNodes } from "../../lib/api/nixbuild.ts"
+import { jobName } from "../../lib/names.ts"
 import { patchStatus } from "../../lib/nixbuild-status.ts"
 import { obstacleOf } from "../../lib/placement.ts"
 import { makeBuildJob } from "./build-job.ts"
@@ -33,7 +35,7 @@ export const decide = (world: World): ReadonlyArray<Action> => {
       obstacleOf(node, { system: build.spec.system, nodeRepel: settings.nodeRepel }) === undefined
   )
   const steps = able.map((place) => ({ name: place.node.metadata.name, ...nextStep(world, place) }))
-  const main = steps.find((step) => step.name === build.status?.buildNode)
+  const main = steps.find((step) => step.name === build.status?.buildNode) ?? held(world)
   return [
     ...steps.flatMap((step) => step.actions),
     ...(main === undefined
@@ -52,6 +54,25 @@ export const decide = (world: World): ReadonlyArray<Action> => {
           ...(main.buildJobName === undefined ? {} : { fields: { buildJobName: main.buildJobName } })
         }))
   ]
+}
+
+/** Why nothing happens on the node that builds, where that is not so already: the scheduler may find another then. */
+const held = ({ build, places, time }: World): (Step & { readonly name: string }) | undefined => {
+  const { buildJobName, buildNode: name = "", failure } = build.status ?? {}
+  const attempt = attemptOn(build, name)
+  const node = nodeStatusOf(build, name)
+  if (isTrue(conditionsOf(build), "Complete")) return undefined
+  if (isWaitingForRetry(node, time)) {
+    const message = `${reasons.RetryPending} Attempt ${attempt} begins at ${node?.retryTime}. ${failure?.message ?? ""}`
+    return { name, ...wait("RetryPending", message.trim()) }
+  }
+  const isBegun = buildJobName === jobName("build", { build: build.metadata, node: name, attempt })
+  if (!unsettledNodes(build).includes(name) || isBegun || !isTrue(conditionsOf(build), "Launched")) return undefined
+  const isThere = places.some((place) => place.node.metadata.name === name)
+  return {
+    name,
+    ...wait("NoMatchingNode", `${reasons.NoMatchingNode} ${name} ${isThere ? "can't build now" : "is gone"}.`)
+  }
 }
 
 const nextStep = (world: World, place: Place): Step => {

@@ -5,7 +5,7 @@
  * read-only.
  */
 import type { Node } from "../../lib/api/kubernetes.ts"
-import type { NixBuild } from "../../lib/api/nixbuild.ts"
+import { attemptOn, type NixBuild } from "../../lib/api/nixbuild.ts"
 import { jobName, systemNamespace, volumesPath } from "../../lib/names.ts"
 import type { SettingsValue } from "../../lib/settings.ts"
 import { belongingTo, systemPod } from "./job.ts"
@@ -18,9 +18,8 @@ export interface ImportPlace {
 }
 
 export const makeImportJob = ({ build, namespaceUid, node, settings }: ImportPlace) => {
-  const attempt = build.status?.attempt ?? 1
   const nodeName = node.metadata.name
-  const name = jobName("import", { build: build.metadata, node: nodeName, attempt })
+  const name = jobName("import", { build: build.metadata, node: nodeName, attempt: attemptOn(build, nodeName) })
   return {
     apiVersion: "batch/v1",
     kind: "Job" as const,

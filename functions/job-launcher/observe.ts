@@ -15,7 +15,16 @@ import {
   persistentVolumes,
   pods
 } from "../../lib/api/kubernetes.ts"
-import { conditionsOf, hasFailed, NixBuild, nixBuilds, unsettledNodes } from "../../lib/api/nixbuild.ts"
+import {
+  attemptOn,
+  conditionsOf,
+  hasFailed,
+  isWaitingForRetry,
+  NixBuild,
+  nixBuilds,
+  nodeStatusOf,
+  unsettledNodes
+} from "../../lib/api/nixbuild.ts"
 import { Cluster } from "../../lib/cluster.ts"
 import { subjectsAmong } from "../../lib/nixbuild-subjects.ts"
 import { claimName, jobName, persistentVolumeName, systemNamespace, volumeJobName } from "../../lib/names.ts"
@@ -49,7 +58,7 @@ export const Observed = Schema.Struct({
   build: NixBuild,
   namespaceUid: Schema.String,
   settings: SettingsSchema,
-  /** The nodes that want the image and do not have it, the build node first. */
+  /** The nodes that want the image, do not have it, and need not wait for their next attempt; the build node first. */
   places: Schema.Array(Place)
 })
 
@@ -70,11 +79,13 @@ export const observe = Effect.fn("job-launcher.observe")(function* (subject: Ref
   const namespace = yield* cluster.get(namespaces, { name: subject.namespace ?? "" })
   if (Option.isNone(namespace)) return Option.none()
   const namespaceUid = namespace.value.metadata.uid
-  const places = yield* Effect.forEach(unsettledNodes(build.value), (name) =>
+  const time = yield* currentTime
+  const due = unsettledNodes(build.value).filter((name) => !isWaitingForRetry(nodeStatusOf(build.value, name), time))
+  const places = yield* Effect.forEach(due, (name) =>
     observePlace({ build: build.value, namespaceUid, node: name, settings })
   )
   return Option.some({
-    time: yield* currentTime,
+    time,
     build: build.value,
     namespaceUid,
     settings,
@@ -85,7 +96,7 @@ export const observe = Effect.fn("job-launcher.observe")(function* (subject: Ref
 const observePlace = Effect.fnUntraced(function* (at: BuildPlace & { readonly namespaceUid: string }) {
   const { build, namespaceUid, node: name } = at
   const { namespace } = build.metadata
-  const attempt = { build: build.metadata, node: name, attempt: build.status?.attempt ?? 1 }
+  const attempt = { build: build.metadata, node: name, attempt: attemptOn(build, name) }
   const cluster = yield* Cluster
   const node = yield* cluster.get(nodes, { name })
   if (Option.isNone(node)) return undefined

@@ -7,7 +7,7 @@
 import { type Action, referTo } from "../../lib/action.ts"
 import { type Condition, type Reason, reasons } from "../../lib/api/condition.ts"
 import type { Pod } from "../../lib/api/kubernetes.ts"
-import { conditionsOf, type NixBuild } from "../../lib/api/nixbuild.ts"
+import { conditionsOf, endedAttempt, type NixBuild, nodeStatusOf } from "../../lib/api/nixbuild.ts"
 import { imageTagAnnotation } from "../../lib/keys.ts"
 import { lastLines } from "../../lib/last-lines.ts"
 import { say, sayingName } from "../../lib/say.ts"
@@ -78,11 +78,20 @@ const join = (world: World, { build, nodeName }: { readonly build: NixBuild; rea
   if (build.metadata.deletionTimestamp !== undefined) return []
   const failed = conditionsOf(build).find((condition) => condition.type === "Success" && condition.status === "False")
   if (failed !== undefined) return tellFailure(world, { build, failed })
-  const there = build.status?.nodes?.find((node) => node.name === nodeName)
+  const there = nodeStatusOf(build, nodeName)
   if (there?.reason === "ImagePulled") return []
   if (there !== undefined) {
-    const message = `NixBuild ${build.metadata.name} did not bring the image to ${nodeName}: kubectl describe nixbuild ${build.metadata.name}`
-    return tell(world, there.reason, message, build.metadata.uid)
+    const { name, uid } = build.metadata
+    const next =
+      there.retryTime === undefined
+        ? `kubectl describe nixbuild ${name}`
+        : `attempt ${there.attempt} begins at ${there.retryTime}. ${reasons[there.reason]}`
+    return tell(
+      world,
+      there.reason,
+      `NixBuild ${name} did not bring the image to ${nodeName}: ${next}`,
+      `${uid} ${endedAttempt(there)}`
+    )
   }
   return [
     ...(build.spec.nodes.includes(nodeName) ? [] : [addNode(build, nodeName)]),
@@ -97,6 +106,7 @@ const obstacles: ReadonlyArray<Reason> = [
   "PodRefused",
   "PodSecurityDenied",
   "SandboxUnavailable",
+  "TagConflict",
   "VolumeFailed"
 ]
 

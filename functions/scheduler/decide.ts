@@ -1,40 +1,49 @@
 /**
- * Gives every NixBuild a node: the builds that have waited longest take the
- * free slots, the rest are told their place in the queue. Sets `Scheduled`;
- * `job-launcher` acts on it.
+ * Gives every NixBuild that may have its tag a node: the builds that have
+ * waited longest take the free slots, the rest are told their place in the
+ * queue. Sets `Scheduled`; `job-launcher` acts on it.
  */
 import type { Action } from "../../lib/action.ts"
 import { isTrue, reasons } from "../../lib/api/condition.ts"
 import type { Node } from "../../lib/api/kubernetes.ts"
-import { conditionsOf, type NixBuild, unsettledNodes } from "../../lib/api/nixbuild.ts"
+import { conditionsOf, isWaitingForRetry, type NixBuild, unsettledNodes } from "../../lib/api/nixbuild.ts"
 import { hash10 } from "../../lib/names.ts"
 import { patchStatus } from "../../lib/nixbuild-status.ts"
 import { obstacleOf } from "../../lib/placement.ts"
 import type { Observed } from "./observe.ts"
+import { tagClaims } from "./tag.ts"
 
 type World = typeof Observed.Type
 
 export const decide = (world: World): ReadonlyArray<Action> => {
   const placed = world.unfinished.filter((build) => isPlaced(world, build))
   const load = new Map<string, number>()
-  for (const build of placed) for (const name of unsettledNodes(build)) add(load, name)
+  for (const build of placed) {
+    // Who waits for the next attempt leaves the slot to others.
+    if (!isWaitingForRetry(build.status, world.time)) for (const name of unsettledNodes(build)) add(load, name)
+  }
+  const claims = tagClaims(world)
   let queued = 0
+  const place = (build: NixBuild): ReadonlyArray<Action> => {
+    const able = world.nodes.filter((node) => obstacleIn(world, { node, build }) === undefined)
+    if (able.length === 0) return noMatchingNode(world, build)
+    const wanted = able.filter((node) => build.spec.nodes.includes(node.metadata.name))
+    // Elsewhere the image would be where no Pod waits for it.
+    const candidates = wanted.length > 0 ? wanted : able
+    const [chosen] = candidates
+      .filter((node) => loadOf(load, node) < world.maxBuildsPerNode)
+      .toSorted((a, b) =>
+        compare(rank({ node: a, build, candidates, load }), rank({ node: b, build, candidates, load }))
+      )
+    if (chosen === undefined) return noFreeSlot(world, { build, place: ++queued })
+    for (const { metadata } of wanted.length > 0 ? wanted : [chosen]) add(load, metadata.name)
+    return nodeFound(world, { build, node: chosen })
+  }
   return world.unfinished
     .filter((build) => !placed.includes(build))
     .flatMap((build) => {
-      const able = world.nodes.filter((node) => obstacleIn(world, { node, build }) === undefined)
-      if (able.length === 0) return noMatchingNode(world, build)
-      const wanted = able.filter((node) => build.spec.nodes.includes(node.metadata.name))
-      // Elsewhere the image would be where no Pod waits for it.
-      const candidates = wanted.length > 0 ? wanted : able
-      const [chosen] = candidates
-        .filter((node) => loadOf(load, node) < world.maxBuildsPerNode)
-        .toSorted((a, b) =>
-          compare(rank({ node: a, build, candidates, load }), rank({ node: b, build, candidates, load }))
-        )
-      if (chosen === undefined) return noFreeSlot(world, { build, place: ++queued })
-      for (const { metadata } of wanted.length > 0 ? wanted : [chosen]) add(load, metadata.name)
-      return nodeFound(world, { build, node: chosen })
+      const conflict = claims.conflictOf(build)
+      return conflict === undefined ? [...claims.take(build), ...place(build)] : tagConflict(world, { build, conflict })
     })
 }
 
@@ -85,9 +94,18 @@ const nodeFound = ({ time }: World, { build, node }: { readonly build: NixBuild;
     why: `${buildNode} has a free slot`,
     time,
     verdicts: [{ type: "Scheduled", status: "True", reason: "NodeFound", message }],
-    fields: { buildNode, attempt: 1 }
+    fields: { buildNode, attempt: build.status?.attempt ?? 1 }
   })
 }
+
+const tagConflict = ({ time }: World, { build, conflict }: { readonly build: NixBuild; readonly conflict: string }) =>
+  patchStatus(build, {
+    why: "Its tag is another's",
+    time,
+    verdicts: [
+      { type: "Scheduled", status: "False", reason: "TagConflict", message: `${reasons.TagConflict} ${conflict}` }
+    ]
+  })
 
 const noFreeSlot = (
   { maxBuildsPerNode, time }: World,

@@ -1,16 +1,23 @@
 import { changed, sweep } from "../../lib/events.ts"
 import { defineFunction } from "../../lib/function.ts"
+import { systemNamespace } from "../../lib/names.ts"
 import { decide } from "./decide.ts"
 import { observe, Observed, subjects } from "./observe.ts"
 
 /** NixBuilds without a node → `status.buildNode`. */
 export default defineFunction({
   name: "scheduler",
-  on: [changed("NixBuild"), changed("Node"), sweep],
+  on: [changed("NixBuild"), changed("Node"), changed("Lease"), sweep],
   permissions: [
     { apiGroups: [""], resources: ["nodes"], verbs: ["get", "list", "watch"] },
     { apiGroups: ["enbi.hrzn.ee"], resources: ["nixbuilds"], verbs: ["get", "list", "watch"] },
-    { apiGroups: ["enbi.hrzn.ee"], resources: ["nixbuilds/status"], verbs: ["patch"] }
+    { apiGroups: ["enbi.hrzn.ee"], resources: ["nixbuilds/status"], verbs: ["patch"] },
+    {
+      namespace: systemNamespace,
+      apiGroups: ["coordination.k8s.io"],
+      resources: ["leases"],
+      verbs: ["get", "list", "watch", "create"]
+    }
   ],
   subjects,
   observe,

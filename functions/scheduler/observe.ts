@@ -2,16 +2,21 @@
 import { Effect, Option, Schema } from "effect"
 import { isTrue } from "../../lib/api/condition.ts"
 import type { Reference } from "../../lib/api/kind.ts"
-import { Node, nodes } from "../../lib/api/kubernetes.ts"
-import { conditionsOf, NixBuild, nixBuilds } from "../../lib/api/nixbuild.ts"
+import { Lease, leases, Node, nodes } from "../../lib/api/kubernetes.ts"
+import { conditionsOf, hasFailed, NixBuild, nixBuilds } from "../../lib/api/nixbuild.ts"
 import { Cluster } from "../../lib/cluster.ts"
 import { Settings } from "../../lib/settings.ts"
+import { fullTag, heldTagOf } from "../../lib/tags.ts"
 import { currentTime } from "../../lib/time.ts"
 
 export const Observed = Schema.Struct({
   time: Schema.String,
   /** Oldest first. */
   unfinished: Schema.Array(NixBuild),
+  /** Those that succeeded under a tag that one of the unfinished asks for in the same namespace. */
+  succeeded: Schema.Array(NixBuild),
+  /** Who holds the tags that the unfinished ask for. */
+  leases: Schema.Array(Lease),
   nodes: Schema.Array(Node),
   maxBuildsPerNode: Schema.Int,
   nodeRepel: Schema.Array(Schema.String)
@@ -30,13 +35,22 @@ export const observe = Effect.fn("scheduler.observe")(function* () {
     .filter((build) => !isTrue(conditionsOf(build), "Complete") && build.metadata.deletionTimestamp === undefined)
     .toSorted((a, b) => age(a).localeCompare(age(b)))
   if (unfinished.every((build) => isTrue(conditionsOf(build), "Launched"))) return Option.none()
+  const tags = new Set(unfinished.map(({ spec }) => fullTag(spec.imageTag)))
+  const wishes = new Set(unfinished.map(wishOf))
   return Option.some({
     time: yield* currentTime,
     unfinished,
+    succeeded: builds.filter(
+      (build) => isTrue(conditionsOf(build), "Complete") && !hasFailed(build) && wishes.has(wishOf(build))
+    ),
+    leases: (yield* cluster.list(leases)).filter((lease) => tags.has(heldTagOf(lease))),
     nodes: yield* cluster.list(nodes),
     maxBuildsPerNode,
     nodeRepel
   })
 })
+
+const wishOf = ({ metadata, spec }: NixBuild): string =>
+  `${metadata.namespace} ${spec.system} ${fullTag(spec.imageTag)}`
 
 const age = ({ metadata }: NixBuild): string => `${metadata.creationTimestamp ?? ""} ${metadata.uid}`

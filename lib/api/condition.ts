@@ -53,7 +53,15 @@ export const reasons = {
   DiskFull: "The node's disk or the cache volume is full: make room.",
   NotAnImage: "The package is neither an image archive nor a script that streams one: build it with dockerTools.",
   WrongArchitecture: "The image is for another architecture than spec.system: check the flake.",
-  ImportFailed: "The image was built but containerd did not take it: read the log of the import Job."
+  ImportFailed: "The image was built but containerd did not take it: read the log of the import Job.",
+  Evicted: "The Job's Pod was evicted from its node: make room there, or lower what the build asks for.",
+  Interrupted: "The Job's Pod was deleted or killed before it could say why.",
+  NodeLost: "The node was gone, or not Ready for five minutes, while a Job ran there: look after the node.",
+  ImageVanished: "The image was on the node and is no longer, though a Pod wants it: it is brought there again.",
+  RetryPending: "It failed in a way that may pass, so it is tried again: the message says when.",
+  RetryRequested: "The annotation enbi.hrzn.ee/retry asked for another attempt.",
+  TagConflict:
+    "The image tag belongs to another NixBuild or namespace: use another tag, or delete what holds it, as the message says."
 } as const
 
 export const Reason = Schema.Literals(Struct.keys(reasons)).annotate({

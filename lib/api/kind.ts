@@ -11,6 +11,8 @@ export interface Kind<A> {
   readonly kind: string
   readonly plural: string
   readonly namespaced: boolean
+  /** Only objects of this namespace are of interest. */
+  readonly onlyNamespace?: string
   /** Only objects with this label selector are of interest: keeps the watch cache small. */
   readonly selector?: string
   readonly schema: Schema.Codec<A, unknown>
@@ -67,10 +69,11 @@ export type KubernetesObject = typeof KubernetesObject.Type
 
 /** The path of one object, or of all in a namespace, or of all in the cluster. */
 export const pathOf = (
-  kind: Pick<Kind<unknown>, "apiVersion" | "plural" | "namespaced">,
+  kind: Pick<Kind<unknown>, "apiVersion" | "plural" | "namespaced" | "onlyNamespace">,
   at: { readonly namespace?: string | undefined; readonly name?: string | undefined } = {}
 ): string => {
   const root = kind.apiVersion.includes("/") ? `/apis/${kind.apiVersion}` : `/api/${kind.apiVersion}`
-  const scope = kind.namespaced && at.namespace !== undefined ? `/namespaces/${at.namespace}` : ""
+  const namespace = at.namespace ?? kind.onlyNamespace
+  const scope = kind.namespaced && namespace !== undefined ? `/namespaces/${namespace}` : ""
   return `${root}${scope}/${kind.plural}${at.name === undefined ? "" : `/${at.name}`}`
 }

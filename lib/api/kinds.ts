@@ -6,6 +6,7 @@ import { nixBuilds } from "./nixbuild.ts"
 export const kinds = {
   Event: kubernetes.events,
   Job: kubernetes.jobs,
+  Lease: kubernetes.leases,
   Namespace: kubernetes.namespaces,
   NixBuild: nixBuilds,
   Node: kubernetes.nodes,

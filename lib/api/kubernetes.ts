@@ -1,5 +1,6 @@
 /** The kinds of Kubernetes itself that the functions read, with the fields that they look at. */
 import { Schema } from "effect"
+import { systemNamespace } from "../names.ts"
 import { type Kind, ObjectMeta } from "./kind.ts"
 
 const optional = Schema.optionalKey
@@ -48,7 +49,11 @@ export const Node = Schema.Struct({
   metadata: ObjectMeta,
   spec: Schema.Struct({ unschedulable: optional(Schema.Boolean), taints: optional(Schema.Array(Taint)) }),
   status: Schema.Struct({
-    conditions: optional(Schema.Array(Schema.Struct({ type: Schema.String, status: Schema.String }))),
+    conditions: optional(
+      Schema.Array(
+        Schema.Struct({ type: Schema.String, status: Schema.String, lastTransitionTime: optional(Schema.String) })
+      )
+    ),
     nodeInfo: optional(Schema.Struct({ containerRuntimeVersion: Schema.String }))
   })
 })
@@ -130,6 +135,19 @@ export const events: Kind<Event> = {
   namespaced: true,
   selector: ours,
   schema: Event
+}
+
+/** Which namespace holds an image tag: see `lib/tags.ts`. */
+export const Lease = Schema.Struct({ metadata: ObjectMeta })
+export type Lease = typeof Lease.Type
+export const leases: Kind<Lease> = {
+  apiVersion: "coordination.k8s.io/v1",
+  kind: "Lease",
+  plural: "leases",
+  namespaced: true,
+  onlyNamespace: systemNamespace,
+  selector: ours,
+  schema: Lease
 }
 
 export const isReady = (node: Node): boolean =>

@@ -60,6 +60,12 @@ export const imageTagRules: ReadonlyArray<Rule> = [
     `^(${label}(\\.${label})*(:[0-9]{1,5})?/)?${name}(/${name})*:[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$`,
     "must be [registry/]repository:tag, the repository in lower case, the tag of at most 128 letters, digits, _ . and -; digests (@sha256:) can't be promised before the build"
   ),
+  mustNot(
+    "^((index\\.)?docker\\.io/)?(library/)?[^/]+$",
+    "must not be a name of docker.io/library, which every cluster knows as Docker's own images: put a registry and a path in front"
+  ),
+  mustNot("^(registry\\.k8s\\.io|k8s\\.gcr\\.io)/", "must not be a name of Kubernetes' own images"),
+  mustNot("(^|[/-])pause:", "must not be called pause: every Pod runs the image of that name"),
   { rule: "self.lastIndexOf(':') <= 255", message: "the name before the tag must have at most 255 characters" }
 ]
 

@@ -37,7 +37,7 @@ export const Spec = Schema.Struct({
   }),
   imageTag: Schema.String.check(Schema.isMinLength(1), Schema.isMaxLength(384)).annotate({
     description:
-      "The full name that the image gets in containerd: [registry/]repository:tag, as Pods write it under image. Short names are read as Docker does (x:1 is docker.io/library/x:1). The name inside the archive counts for nothing. Immutable.",
+      "The full name that the image gets in containerd: [registry/]repository:tag, as Pods write it under image. It belongs to the first namespace that asks for it; names of docker.io/library, of registry.k8s.io and pause images are nobody's. A namespace's annotation enbi.hrzn.ee/tag-prefixes limits it to names that begin with one of its blank-separated values. The name inside the archive counts for nothing. Immutable.",
     "x-kubernetes-validations": [...imageTagRules, immutable]
   }),
   packageName: Schema.String.check(Schema.isMinLength(1), Schema.isMaxLength(512)).annotate({
@@ -83,7 +83,9 @@ const NodeStatus = Schema.Struct({
   attempt: Schema.Int.annotate({
     description: "Which attempt at bringing the image there this tells of; the first is 1."
   }),
-  reason: Reason.annotate({ description: "ImagePulled when the image is there, else why not." }),
+  reason: Reason.annotate({
+    description: "ImagePulled when the image is there, else why not: with retryTime, why the attempt before failed."
+  }),
   digest: optional(Schema.String.annotate({ description: "sha256 of the image's index on this node." })),
   importedTime: optional(
     Schema.String.annotate({ description: "When containerd had the image, RFC 3339.", format: "date-time" })
@@ -93,6 +95,12 @@ const NodeStatus = Schema.Struct({
       description: "When the Pods that waited there were last woken, RFC 3339.",
       format: "date-time"
     })
+  ),
+  retryTime: optional(
+    Schema.String.annotate({ description: "When this attempt begins, RFC 3339; absent: at once.", format: "date-time" })
+  ),
+  retries: optional(
+    Schema.Int.annotate({ description: "How many attempts in a row were made because the one before failed." })
   )
 })
 export type NodeStatus = typeof NodeStatus.Type
@@ -118,6 +126,15 @@ export const Status = Schema.Struct({
   lockedUrl: optional(Schema.String.annotate({ description: "What spec.flakeUrl was resolved to for this build." })),
   storePath: optional(Schema.String.annotate({ description: "The package's store path in the cache of buildNode." })),
   attempt: optional(Schema.Int.annotate({ description: "Which attempt at the build this tells of; the first is 1." })),
+  retryTime: optional(
+    Schema.String.annotate({
+      description: "When the attempt begins or began, RFC 3339; absent: at once.",
+      format: "date-time"
+    })
+  ),
+  handledRetry: optional(
+    Schema.String.annotate({ description: "The value of the annotation enbi.hrzn.ee/retry that was last acted on." })
+  ),
   nodes: optional(
     Schema.Array(NodeStatus).annotate({
       description: "Which nodes have the image, and why not those that have not.",
@@ -162,10 +179,24 @@ export const wantedNodes = (build: NixBuild): ReadonlyArray<string> => [
 export const hasFailed = (build: NixBuild): boolean =>
   conditionsOf(build).some((condition) => condition.type === "Success" && condition.status === "False")
 
+export const nodeStatusOf = (build: NixBuild, name: string): NodeStatus | undefined =>
+  build.status?.nodes?.find((node) => node.name === name)
+
 /** The wanted nodes of which it is not yet decided whether they get the image. A node that can't build may yet become able. */
-export const unsettledNodes = (build: NixBuild): ReadonlyArray<string> => {
-  const settled = (build.status?.nodes ?? [])
-    .filter((node) => node.reason !== "NoMatchingNode")
-    .map((node) => node.name)
-  return wantedNodes(build).filter((name) => !settled.includes(name))
-}
+export const unsettledNodes = (build: NixBuild): ReadonlyArray<string> =>
+  wantedNodes(build).filter((name) => {
+    const node = nodeStatusOf(build, name)
+    return node === undefined || node.reason === "NoMatchingNode" || node.retryTime !== undefined
+  })
+
+/** Which attempt at bringing the image to this node is under way, or was the last. */
+export const attemptOn = (build: NixBuild, name: string): number =>
+  Math.max(name === build.status?.buildNode ? (build.status.attempt ?? 1) : 1, nodeStatusOf(build, name)?.attempt ?? 1)
+
+/** The attempt that the entry's reason tells of: with another one to come, the one before that. */
+export const endedAttempt = ({ attempt, retryTime }: NodeStatus): number =>
+  retryTime === undefined ? attempt : attempt - 1
+
+/** Whether the next attempt has to wait: RFC 3339 in UTC sorts as text. */
+export const isWaitingForRetry = (status: { readonly retryTime?: string } | undefined, time: string): boolean =>
+  status?.retryTime !== undefined && status.retryTime > time

@@ -3,24 +3,31 @@
  * account, so it gets the sum of what each says it needs.
  */
 import type { EnbiFunction, Permission } from "../function.ts"
+import { systemNamespace } from "../names.ts"
 
 const name = "enbi-functions"
+const group = "rbac.authorization.k8s.io"
+const subjects = [{ kind: "ServiceAccount", name, namespace: systemNamespace }]
 
-export const makeRbac = (functions: ReadonlyArray<EnbiFunction<unknown>>) => [
-  {
-    apiVersion: "rbac.authorization.k8s.io/v1",
-    kind: "ClusterRole",
-    metadata: { name },
-    rules: sum(functions.flatMap(({ permissions }) => permissions))
-  },
-  {
-    apiVersion: "rbac.authorization.k8s.io/v1",
-    kind: "ClusterRoleBinding",
-    metadata: { name },
-    roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name },
-    subjects: [{ kind: "ServiceAccount", name, namespace: "enbi-system" }]
-  }
-]
+export const makeRbac = (functions: ReadonlyArray<EnbiFunction<unknown>>) => {
+  const permissions = functions.flatMap(({ permissions }) => permissions)
+  const namespaces = new Set(permissions.map(({ namespace }) => namespace))
+  return [...namespaces].toSorted().flatMap((namespace) => {
+    const rules = sum(permissions.filter((permission) => permission.namespace === namespace))
+    const kind = namespace === undefined ? "ClusterRole" : "Role"
+    const metadata = namespace === undefined ? { name } : { name, namespace }
+    return [
+      { apiVersion: `${group}/v1`, kind, metadata, rules },
+      {
+        apiVersion: `${group}/v1`,
+        kind: `${kind}Binding`,
+        metadata,
+        roleRef: { apiGroup: group, kind, name },
+        subjects
+      }
+    ]
+  })
+}
 
 const sum = (permissions: ReadonlyArray<Permission>): ReadonlyArray<Permission> => {
   const verbs = new Map<string, ReadonlySet<string>>()

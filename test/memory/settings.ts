@@ -7,6 +7,7 @@ export const settings = Layer.succeed(Settings, {
   // More than the stories have builds, so that the order of things does not choose the nodes.
   maxBuildsPerNode: 10,
   nodeRepel: [],
+  retryDelaysSeconds: [60, 300, 900],
   substituters: [],
   trustedPublicKeys: []
 })

@@ -1,0 +1,65 @@
+/** What is tried again after it failed: by itself when the cause may pass, or because somebody asks for it. */
+import type { Action } from "../../lib/action.ts"
+import { type Reason, reasons } from "../../lib/api/condition.ts"
+import { attemptOn, conditionsOf, type NixBuild, type NodeStatus } from "../../lib/api/nixbuild.ts"
+import { retryAnnotation } from "../../lib/keys.ts"
+import { patchStatus } from "../../lib/nixbuild-status.ts"
+import { later } from "../../lib/time.ts"
+
+// What else there is fails the same way again: the flake, its package or its image has to change.
+const passing: ReadonlyArray<Reason> = ["FetchFailed", "DiskFull", "ImportFailed", "Evicted", "Interrupted", "NodeLost"]
+
+interface Tries {
+  /** How many retries came before, in a row. */
+  readonly retries: number
+  readonly time: string
+  /** How long to wait before each retry; as many retries as there are delays. */
+  readonly delaysSeconds: ReadonlyArray<number>
+}
+
+/** When the next attempt begins, if there is one. */
+export const retryOf = (reason: Reason, { delaysSeconds, retries, time }: Tries) => {
+  const delay = delaysSeconds[retries]
+  return delay === undefined || !passing.includes(reason)
+    ? undefined
+    : { retryTime: later(time, delay, time), retries: retries + 1 }
+}
+
+/** The annotation has a value that was not acted on. */
+export const asksForRetry = ({ metadata, status }: NixBuild): boolean => {
+  const asked = metadata.annotations?.[retryAnnotation]
+  return asked !== undefined && asked !== status?.handledRetry
+}
+
+/** Everything that failed or waits for its next attempt begins it now; what runs or succeeded is left alone. */
+export const retryAll = (build: NixBuild, time: string): ReadonlyArray<Action> => {
+  const { buildNode, nodes = [] } = build.status ?? {}
+  const isFailed = conditionsOf(build).some((condition) => condition.type === "Stalled" && condition.status === "True")
+  const isPending = build.status?.retryTime !== undefined && build.status.retryTime > time
+  const begin = (node: NodeStatus): NodeStatus => {
+    if (node.importedTime !== undefined || node.reason === "NoMatchingNode") return node
+    if (node.retryTime !== undefined) return { ...node, retryTime: node.retryTime < time ? node.retryTime : time }
+    return { name: node.name, attempt: node.attempt + 1, reason: node.reason, retryTime: time }
+  }
+  const message = reasons.RetryRequested
+  const attempt = buildNode === undefined ? 1 : attemptOn(build, buildNode)
+  return patchStatus(build, {
+    why: `The annotation ${retryAnnotation} asks for it`,
+    time,
+    verdicts: isFailed
+      ? [
+          ...(conditionsOf(build).some(({ status, type }) => type === "Success" && status === "False")
+            ? [{ type: "Success" as const, status: "Unknown" as const, reason: "RetryRequested" as const, message }]
+            : []),
+          // The one way back from the end, since a person asked for it.
+          { type: "Complete", status: "Unknown", reason: "RetryRequested", message },
+          { type: "Stalled", status: "False", reason: "RetryRequested", message }
+        ]
+      : [],
+    fields: {
+      handledRetry: build.metadata.annotations?.[retryAnnotation] ?? "",
+      ...(nodes.length === 0 ? {} : { nodes: nodes.map(begin) }),
+      ...(isFailed ? { attempt: attempt + 1, retryTime: time } : isPending ? { retryTime: time } : {})
+    }
+  })
+}

@@ -1,0 +1,92 @@
+/** What is newly known of one node that wants the image: that it has it, why not, or that it lost it. */
+import { isTrue } from "../../lib/api/condition.ts"
+import {
+  attemptOn,
+  conditionsOf,
+  type Failure,
+  type NixBuild,
+  type NodeStatus,
+  nodeStatusOf,
+  unsettledNodes
+} from "../../lib/api/nixbuild.ts"
+import { obstacleOf } from "../../lib/placement.ts"
+import { wokenAnnotation } from "../../lib/keys.ts"
+import { later, secondsBetween } from "../../lib/time.ts"
+import type { Observed, Place } from "./observe.ts"
+import { buildOutcome, importOutcome, nodeLost } from "./outcome.ts"
+import { retryOf } from "./retry.ts"
+
+/** A node with what its Jobs came to. */
+export interface Seen extends Place {
+  readonly built: ReturnType<typeof buildOutcome>
+  readonly imported: ReturnType<typeof importOutcome>
+}
+
+export type World = Omit<typeof Observed.Type, "places"> & { readonly places: ReadonlyArray<Seen> }
+
+export const seen = (observed: typeof Observed.Type): World => ({
+  ...observed,
+  places: observed.places.map((place) => ({
+    ...place,
+    built: buildOutcome(place.build),
+    imported: importOutcome(place.import)
+  }))
+})
+
+export const isMain = (build: NixBuild, place: Place): boolean => place.name === build.status?.buildNode
+
+export const settle = (world: World, place: Seen): ReadonlyArray<NodeStatus> => {
+  const { build, time } = world
+  const known = nodeStatusOf(build, place.name)
+  const attempt = attemptOn(build, place.name)
+  if (!unsettledNodes(build).includes(place.name)) return known === undefined ? [] : vanish(world, place, known)
+  if (place.imported._tag === "Succeeded") {
+    const { digest } = place.imported.result
+    return [{ name: place.name, attempt, reason: "ImagePulled", digest, importedTime: time }]
+  }
+  const failure = failureAt(world, place)
+  if (failure !== undefined) {
+    const retries = known?.retryTime === undefined ? 0 : (known.retries ?? 0)
+    const retry = retryOf(failure.reason, { retries, time, delaysSeconds: world.retryDelaysSeconds })
+    return [
+      retry === undefined
+        ? { name: place.name, attempt, reason: failure.reason }
+        : { name: place.name, attempt: attempt + 1, reason: failure.reason, ...retry }
+    ]
+  }
+  const isUnable = obstacleAt(world, place) !== undefined
+  return isUnable && known === undefined && place.build === undefined
+    ? [{ name: place.name, attempt, reason: "NoMatchingNode" }]
+    : []
+}
+
+/** Why the attempt on this node failed, if it did. */
+export const failureAt = ({ build, time }: World, place: Seen): Failure | undefined => {
+  const { built, imported } = place
+  if (imported._tag === "Failed") return imported.failure
+  if (imported._tag === "Succeeded") return undefined
+  const isBuilt = place.import !== undefined || (isMain(build, place) && isTrue(conditionsOf(build), "Success"))
+  if (built._tag === "Failed" && !isBuilt) return built.failure
+  return nodeLost(place, time)
+}
+
+export const obstacleAt = ({ build, nodeRepel }: World, { node }: Place): string | undefined =>
+  node === undefined ? "is gone" : obstacleOf(node, { system: build.spec.system, nodeRepel })
+
+// A Pod that was woken starts within a second or two. Only one that still waits this long after tells that the image
+// is gone, so that an import and its echo are not mistaken for a loss.
+const vanishedSeconds = 30
+
+// Bounds what a Pod costs that cannot start for a reason that nobody foresaw.
+const againSeconds = 60
+
+const vanish = ({ time }: World, { name, waiting }: Seen, known: NodeStatus): ReadonlyArray<NodeStatus> => {
+  const { attempt, importedTime, wokenTime } = known
+  if (importedTime === undefined || wokenTime === undefined) return []
+  const isMissed =
+    secondsBetween(wokenTime, time) >= vanishedSeconds &&
+    waiting.some((pod) => pod.metadata.annotations?.[wokenAnnotation] === importedTime)
+  return isMissed
+    ? [{ name, attempt: attempt + 1, reason: "ImageVanished", retryTime: later(importedTime, againSeconds, time) }]
+    : []
+}
