@@ -45,13 +45,14 @@ export const apply = (kubeconfig: string, text: string) =>
     input: text
   })
 
-/** Applies `embedded/` and waits until the functions have read the cluster. */
+/** Applies `embedded/` with these settings and waits until the functions have read the cluster. */
 export const installFunctions = Effect.fn("installFunctions")(function* (
   kubeconfig: string,
   images: Images,
-  substituters: string
+  settings: Readonly<Record<string, string>>
 ) {
-  const text = yield* manifests("embedded", images)
-  yield* apply(kubeconfig, text.replaceAll("value: https://cache.nixos.org", `value: "${substituters}"`))
+  yield* apply(kubeconfig, yield* manifests("embedded", images))
+  const env = Object.entries(settings).map(([name, value]) => `${name}=${value}`)
+  yield* kubectl(kubeconfig, "set", "env", "-n", "enbi-system", "deployment/enbi-functions", ...env)
   yield* kubectl(kubeconfig, "rollout", "status", "-n", "enbi-system", "deployment/enbi-functions", "--timeout=120s")
 })

@@ -120,7 +120,7 @@ const program = Effect.gen(function* () {
   yield* stage("The images on the nodes", loadImages(cluster, images))
   yield* stage(
     "The functions",
-    Effect.flatMap(substituters, (found) => installFunctions(kubeconfig, images, found))
+    Effect.flatMap(substituters, (found) => installFunctions(kubeconfig, images, { SUBSTITUTERS: found }))
   )
   const answer = yield* stage(
     "The example: a Deployment whose image nobody has built",

@@ -3,7 +3,7 @@
  * the three steps. `npm run generate` makes its Triggers and permissions of
  * this; `run` takes it through one event.
  */
-import type { Effect, Option, Schema } from "effect"
+import { type Effect, type Option, Schema } from "effect"
 import type { Action } from "./action.ts"
 import type { Reference } from "./api/kind.ts"
 import type { Cluster } from "./cluster.ts"
@@ -20,6 +20,10 @@ export interface Permission {
   readonly verbs: ReadonlyArray<string>
 }
 
+/** An object that a function wanted to create, and what the API server has against it. */
+export const Refusal = Schema.Struct({ kind: Schema.String, name: Schema.String, message: Schema.String })
+export type Refusal = typeof Refusal.Type
+
 export type Reads<A> = Effect.Effect<A, KubernetesError, Cluster | Settings>
 
 export interface EnbiFunction<O> {
@@ -33,6 +37,8 @@ export interface EnbiFunction<O> {
   readonly observe: (subject: Reference) => Reads<Option.Option<O>>
   readonly Observed: Schema.Codec<O, unknown>
   readonly decide: (observed: O) => ReadonlyArray<Action>
+  /** The observation with a refusal in it, for a function that tells people of one: it is then decided again. */
+  readonly refused?: (observed: O, refusal: Refusal) => O
 }
 
 /** Fixes the type of the observation; otherwise the identity. */

@@ -13,13 +13,20 @@ import type { KubernetesError } from "./kube/error.ts"
 /** An object of the name that we computed is there, but it is not ours, or it is on its way out. */
 export class NameTaken extends Schema.TaggedError<NameTaken>()("NameTaken", { message: Schema.String }) {}
 
+/** The API server does not admit an object that we would create: a quota, a policy, a namespace on its way out. */
+export class Refused extends Schema.TaggedError<Refused>()("Refused", {
+  kind: Schema.String,
+  name: Schema.String,
+  message: Schema.String
+}) {}
+
 export const interpret = Effect.fn("interpret")(function* (actions: ReadonlyArray<Action>) {
   for (const action of actions) yield* carryOut(action)
 })
 
 const carryOut = Effect.fnUntraced(function* (
   action: Action
-): Effect.fn.Return<void, KubernetesError | NameTaken, Cluster> {
+): Effect.fn.Return<void, KubernetesError | NameTaken | Refused, Cluster> {
   const cluster = yield* Cluster
   if (action.action === "Create") return yield* create(action.object)
   const { kind, name, namespace, resourceVersion, uid } = action.target
@@ -53,10 +60,13 @@ const create = Effect.fnUntraced(function* (object: Extract<Action, { action: "C
       (error) => error.status === 409 && error.reason === "AlreadyExists",
       () => mustBeOurs(object)
     ),
-    // An Event only tells; a quota that refuses it must not stop the work.
     Effect.catchIf(
-      (error) => object.kind === "Event" && error._tag === "KubernetesError" && !error.isRetryable,
-      (error) => Effect.logWarning("an Event was refused", error)
+      (error) => error._tag === "KubernetesError" && error.isRefusal,
+      ({ message }) =>
+        // An Event only tells; a quota that refuses it must not stop the work.
+        object.kind === "Event"
+          ? Effect.logWarning("an Event was refused", message)
+          : Effect.fail(new Refused({ kind: object.kind, name: object.metadata.name, message }))
     )
   )
 })

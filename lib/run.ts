@@ -11,15 +11,23 @@ import type { EnbiFunction } from "./function.ts"
 import { interpret } from "./interpret.ts"
 
 export const run = Effect.fn("run")(function* <O>(definition: EnbiFunction<O>, event: CloudEvent, subject: Reference) {
-  const once = Effect.gen(function* () {
-    const observed = yield* definition.observe(subject)
-    if (Option.isNone(observed)) return
-    const actions = definition.decide(observed.value)
+  const act = Effect.fnUntraced(function* (observed: O) {
+    const actions = definition.decide(observed)
     if (actions.length === 0) return
-    const record = { function: definition.name, event, subject, observed: observed.value, actions }
+    const record = { function: definition.name, event, subject, observed, actions }
     yield* interpret(actions).pipe(
       Effect.tap(() => Effect.logInfo("decided", { ...record, outcome: "Done" })),
       Effect.tapError((error) => Effect.logInfo("decided", { ...record, outcome: error.message }))
+    )
+  })
+  const once = Effect.gen(function* () {
+    const observed = yield* definition.observe(subject)
+    if (Option.isNone(observed)) return
+    const { refused } = definition
+    yield* act(observed.value).pipe(
+      Effect.catchTag("Refused", (refusal) =>
+        refused === undefined ? Effect.fail(refusal) : act(refused(observed.value, refusal))
+      )
     )
   })
   return yield* once.pipe(

@@ -35,9 +35,11 @@ export const decide = (world: World): ReadonlyArray<Action> => {
       obstacleOf(node, { system: build.spec.system, nodeRepel: settings.nodeRepel }) === undefined
   )
   const steps = able.map((place) => ({ name: place.node.metadata.name, ...nextStep(world, place) }))
-  const main = steps.find((step) => step.name === build.status?.buildNode) ?? held(world)
+  const step = steps.find((step) => step.name === build.status?.buildNode) ?? held(world)
+  const main = step === undefined ? undefined : orRefused(world, step)
   return [
-    ...steps.flatMap((step) => step.actions),
+    // What was refused would be again; what comes before it in the list is done.
+    ...(world.refusal === undefined ? steps.flatMap((step) => step.actions) : []),
     ...(main === undefined
       ? []
       : patchStatus(build, {
@@ -54,6 +56,19 @@ export const decide = (world: World): ReadonlyArray<Action> => {
           ...(main.buildJobName === undefined ? {} : { fields: { buildJobName: main.buildJobName } })
         }))
   ]
+}
+
+/** The step as it is when the API server refuses what it creates. */
+const orRefused = ({ refusal }: World, step: Step & { readonly name: string }): Step & { readonly name: string } => {
+  const isOurs = step.actions.some(
+    (action) => action.action === "Create" && action.object.metadata.name === refusal?.name
+  )
+  return refusal === undefined || !isOurs
+    ? step
+    : {
+        name: step.name,
+        ...wait("PodRefused", `${reasons.PodRefused} ${refusal.kind} ${refusal.name}: ${refusal.message}`)
+      }
 }
 
 /** Why nothing happens on the node that builds, where that is not so already: the scheduler may find another then. */

@@ -23,5 +23,6 @@ export default defineFunction({
   subjects,
   observe,
   Observed,
-  decide
+  decide,
+  refused: (observed, refusal) => ({ ...observed, refusal })
 })

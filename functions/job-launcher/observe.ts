@@ -26,6 +26,7 @@ import {
   unsettledNodes
 } from "../../lib/api/nixbuild.ts"
 import { Cluster } from "../../lib/cluster.ts"
+import { Refusal } from "../../lib/function.ts"
 import { subjectsAmong } from "../../lib/nixbuild-subjects.ts"
 import { claimName, jobName, persistentVolumeName, systemNamespace, volumeJobName } from "../../lib/names.ts"
 import { Settings, SettingsSchema } from "../../lib/settings.ts"
@@ -59,7 +60,9 @@ export const Observed = Schema.Struct({
   namespaceUid: Schema.String,
   settings: SettingsSchema,
   /** The nodes that want the image, do not have it, and need not wait for their next attempt; the build node first. */
-  places: Schema.Array(Place)
+  places: Schema.Array(Place),
+  /** What the API server has against an object that was to be created. */
+  refusal: optional(Refusal)
 })
 
 /** A NixBuild that was given a node and that some node still wants. */

@@ -58,7 +58,12 @@ export const decide = (world: World): ReadonlyArray<Action> => {
   if (world.said.includes(refusalName(pod, wish))) return []
   const wanted = makeNixBuild(pod, wish)
   if (world.refusal !== undefined) {
-    return tell(world, "NixBuildRefused", `No image is built for this Pod: ${world.refusal}`, wanted.metadata.name)
+    return tell(
+      world,
+      "NixBuildRefused",
+      `No image is built for this Pod: ${world.refusal.message}`,
+      wanted.metadata.name
+    )
   }
   return [
     { action: "Create", why: `Pod ${pod.metadata.name} waits for ${imageTag}`, object: wanted },

@@ -5,10 +5,11 @@ import { events, Node, nodes, Pod, pods } from "../../lib/api/kubernetes.ts"
 import { NixBuild, nixBuilds } from "../../lib/api/nixbuild.ts"
 import { Cluster } from "../../lib/cluster.ts"
 import { type CloudEvent, isSweep } from "../../lib/events.ts"
+import { Refusal } from "../../lib/function.ts"
 import { regardingLabel } from "../../lib/keys.ts"
 import { currentTime } from "../../lib/time.ts"
 import { isWaitingFor, waitingContainers } from "../../lib/waiting.ts"
-import { annotationsOf, makeNixBuild, nixBuildName, refusalName, wishOf } from "./nixbuild.ts"
+import { annotationsOf, nixBuildName, wishOf } from "./nixbuild.ts"
 
 export const Observed = Schema.Struct({
   time: Schema.String,
@@ -17,7 +18,7 @@ export const Observed = Schema.Struct({
   /** The NixBuild that the Pod's annotations lead to, if it is there. */
   build: Schema.optionalKey(NixBuild),
   /** What the API server has against creating it. */
-  refusal: Schema.optionalKey(Schema.String),
+  refusal: Schema.optionalKey(Refusal),
   /** Names of the Events that this Pod got from us. */
   said: Schema.Array(Schema.String)
 })
@@ -57,22 +58,11 @@ export const observe = Effect.fn("pod-failure-detector.observe")(function* (subj
     wish === undefined
       ? Option.none()
       : yield* cluster.get(nixBuilds, { namespace: metadata.namespace, name: nixBuildName(wish) })
-  const refusal =
-    wish === undefined || Option.isSome(build) || said.includes(refusalName(pod.value, wish))
-      ? Option.none()
-      : yield* cluster.dryRunCreate(nixBuilds, makeNixBuild(pod.value, wish)).pipe(
-          Effect.as(Option.none<string>()),
-          Effect.catchIf(
-            (error) => error.status === 422 || error.status === 400 || error.status === 403,
-            (error) => Effect.succeedSome(error.message)
-          )
-        )
   return Option.some({
     time: yield* currentTime,
     pod: pod.value,
     ...(Option.isSome(node) ? { node: node.value } : {}),
     ...(Option.isSome(build) ? { build: build.value } : {}),
-    ...(Option.isSome(refusal) ? { refusal: refusal.value } : {}),
     said
   })
 })

@@ -35,7 +35,8 @@ export const reasons = {
     "The namespace's Pod security level refuses the sandboxed build Pod: set spec.sandbox to false, or build in a namespace that enforces privileged.",
   SandboxUnavailable:
     "The cluster or the node cannot give a Pod the namespaces that Nix's sandbox needs: enable user namespaces and ProcMountType, or set spec.sandbox to false.",
-  PodRefused: "The namespace refuses the build Pod (quota, limit range or a policy): the message says which.",
+  PodRefused:
+    "The namespace refuses what the build needs (a quota, a limit range, a policy, or it is being deleted): the message says which.",
   ResultSuccess: "Build completed successfully and result was fetched from endpoint",
   BuildFinished: "The build ended.",
   Imported: "The image is on at least one of the nodes that want it.",

@@ -104,9 +104,9 @@ const accepted: Record<Row["field"], ReadonlyArray<string>> = {
   ],
   imageTag: [
     "nossa.ee/talya/chog:f5d531177a7330e9b270c15cca5df0eb72b8684c",
-    "hello:1",
+    "localhost/hello:1",
     "localhost:5000/a/b__c:v1.2_3-x",
-    `a:${"b".repeat(128)}`
+    `h.org/a:${"b".repeat(128)}`
   ],
   packageName: ["chog-docker.stream-layered", "default", "_a'.b_2", "7zip"],
   system: ["aarch64-linux", "riscv64-linux"]

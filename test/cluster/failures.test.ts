@@ -1,6 +1,6 @@
 /** Builds that fail: each its own reason, sentence and log tail, where people look. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Option } from "effect"
 import { isFailed, jobs } from "../../lib/api/kubernetes.ts"
 import { nixBuilds } from "../../lib/api/nixbuild.ts"
 import { nixBuildName } from "../../functions/pod-failure-detector/nixbuild.ts"
@@ -8,6 +8,8 @@ import {
   annotations,
   apply,
   complete,
+  eventually,
+  find,
   flakeUrl,
   kubectl,
   list,
@@ -47,8 +49,7 @@ const table: ReadonlyArray<Failing> = [
   { packageName: "not-an-image", reason: "NotAnImage", message: /image/, log: /making a text/ },
   { packageName: "trunc-tar", reason: "NotAnImage", message: /image|archive/, log: /making half an archive/ },
   { packageName: "wrong-arch", reason: "WrongArchitecture", message: /s390x/, log: /making an image for s390x/ },
-  { packageName: "hash-mismatch", reason: "HashMismatch", message: /hash/, log: /hash mismatch/ },
-  { packageName: "hello", flake: "nobody-serves-this", reason: "FetchFailed", message: /fetch|download/i, log: /404/ }
+  { packageName: "hash-mismatch", reason: "HashMismatch", message: /hash/, log: /hash mismatch/ }
 ]
 
 // A second node would have a failed Job of its own.
@@ -102,4 +103,32 @@ describe("failures", () => {
       }).pipe(Effect.provide(services))
     )
   }
+
+  it.live("what may pass is tried four times, and once more when somebody asks for it", () =>
+    Effect.gen(function* () {
+      const ns = yield* namespace("fails-to-fetch")
+      const at = { namespace: ns, name: "unreachable" }
+      yield* apply(nixBuild(at, { flakeUrl: flakeUrl("nobody-serves-this") }))
+      const first = yield* told("NixBuild", at, "FetchFailed")
+      assert.match(first.message, /404[^]*Attempt 2 begins at/)
+      const { status } = yield* complete(at)
+      assert.strictEqual(status?.status, "Failed")
+      assert.strictEqual(status?.attempt, 4)
+      assert.strictEqual(status?.failure?.reason, "FetchFailed")
+      assert.match(status?.failure?.log ?? "", /404/)
+
+      yield* kubectl("annotate", "nixbuild", "-n", ns, at.name, "enbi.hrzn.ee/retry=now")
+      const fifth = yield* eventually(
+        "the fifth attempt",
+        Effect.map(
+          find(nixBuilds, at),
+          Option.filter((build) => (build.status?.attempt ?? 0) > 4)
+        )
+      )
+      assert.notStrictEqual(fifth.status?.status, "Failed")
+      const again = yield* complete(at)
+      assert.strictEqual(again.status?.status, "Failed")
+      assert.strictEqual(again.status?.attempt, 8)
+    }).pipe(Effect.provide(services))
+  )
 })

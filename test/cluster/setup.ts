@@ -24,14 +24,16 @@ const program = Effect.gen(function* () {
   const images = yield* buildImages
   yield* loadImages(cluster, images)
   yield* kubectl(kubeconfig, "delete", "namespace", "-l", "enbi.hrzn.ee/test", "--wait", "--timeout=120s")
-  yield* kubectl(kubeconfig, "delete", "persistentvolume", "-l", "app.kubernetes.io/managed-by=enbi-functions")
+  const ours = ["-l", "app.kubernetes.io/managed-by=enbi-functions"]
+  yield* kubectl(kubeconfig, "delete", "persistentvolume", ...ours)
+  yield* kubectl(kubeconfig, "delete", "lease", "-n", "enbi-system", ...ours)
   // An image that an earlier run built would be found by a Pod that is to wait for it.
   for (const worker of workers) {
     const clean =
       "ctr -n k8s.io images ls -q | grep ^registry.invalid/ | xargs -r ctr -n k8s.io images rm --sync; rm -rf /var/lib/enbi"
     yield* output({ command: "docker", args: ["exec", worker, "sh", "-c", clean] })
   }
-  yield* installFunctions(kubeconfig, images, "")
+  yield* installFunctions(kubeconfig, images, { SUBSTITUTERS: "", RETRY_DELAYS: "5 5 5" })
   const read = (name: string) => files.readFileString(`test/flakes/${name}`)
   const configMap = {
     apiVersion: "v1",
