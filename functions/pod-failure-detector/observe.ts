@@ -62,6 +62,11 @@ export const observe = Effect.fn("pod-failure-detector.observe")(function* (subj
       ? Option.none()
       : yield* cluster.dryRunCreate(nixBuilds, makeNixBuild(pod.value, wish)).pipe(
           Effect.as(Option.none<string>()),
+          // Another Pod's look made it and we have not seen it yet: that refuses nothing.
+          Effect.catchIf(
+            (error) => error.reason === "AlreadyExists",
+            () => Effect.succeedNone
+          ),
           Effect.catchIf(
             (error) => error.status === 422 || error.status === 400 || error.status === 403,
             (error) => Effect.succeedSome(error.message)
