@@ -2,7 +2,7 @@
 import { Effect, Option, Schema } from "effect"
 import { isTrue } from "../../lib/api/condition.ts"
 import type { Reference } from "../../lib/api/kind.ts"
-import { Job, jobs, Node, nodes, Pod, pods } from "../../lib/api/kubernetes.ts"
+import { isFailed, isSucceeded, Job, jobs, Node, nodes, Pod, pods } from "../../lib/api/kubernetes.ts"
 import { conditionsOf, hasFailed, NixBuild, nixBuilds, unsettledNodes, wantedNodes } from "../../lib/api/nixbuild.ts"
 import { Cluster } from "../../lib/cluster.ts"
 import { type CloudEvent, isSweep } from "../../lib/events.ts"
@@ -72,8 +72,10 @@ const observePlace = Effect.fnUntraced(function* (build: NixBuild, name: string)
   const cluster = yield* Cluster
   const attempt = { build: build.metadata, node: name, attempt: build.status?.attempt ?? 1 }
   const node = yield* cluster.get(nodes, { name })
-  const buildWork = yield* observeWork({ namespace: build.metadata.namespace, name: jobName("build", attempt) })
-  const importWork = yield* observeWork({ namespace: systemNamespace, name: jobName("import", attempt) })
+  const isOpen = unsettledNodes(build).includes(name)
+  const { namespace } = build.metadata
+  const buildWork = yield* observeWork({ namespace, name: jobName("build", attempt), isOpen })
+  const importWork = yield* observeWork({ namespace: systemNamespace, name: jobName("import", attempt), isOpen })
   const there = yield* cluster.list(pods, { nodeName: name })
   return {
     name,
@@ -87,13 +89,20 @@ const observePlace = Effect.fnUntraced(function* (build: NixBuild, name: string)
 const observeWork = Effect.fnUntraced(function* (at: {
   readonly namespace: string | undefined
   readonly name: string
+  /** Whether the outcome is yet to be told. */
+  readonly isOpen: boolean
 }) {
   const cluster = yield* Cluster
   const job = yield* cluster.get(jobs, at)
   if (Option.isNone(job)) return Option.none()
-  const [pod] = yield* cluster.list(pods, {
+  // By uid: a Job that was deleted and made again under the same name must not be told of by its forerunner's Pod.
+  const selection = {
     namespace: at.namespace,
-    labels: { "batch.kubernetes.io/job-name": at.name }
-  })
+    labels: { "batch.kubernetes.io/controller-uid": job.value.metadata.uid }
+  }
+  const [seen] = yield* cluster.list(pods, selection)
+  // Job and Pod come by different watches, and a Pod that is gone makes the Job a failed one.
+  const isNews = at.isOpen && (isSucceeded(job.value) || isFailed(job.value))
+  const [pod] = seen === undefined && isNews ? yield* cluster.listFresh(pods, selection) : [seen]
   return Option.some({ job: job.value, ...(pod === undefined ? {} : { pod }) })
 })
