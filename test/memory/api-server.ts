@@ -27,6 +27,12 @@ export interface Counted {
   readonly write: number | undefined
 }
 
+export interface Refusal {
+  readonly what: string
+  /** How many writes had been tried by then. */
+  readonly attempts: number
+}
+
 interface Fate {
   faultOf: (counted: Counted) => Fault | undefined
   before: (counted: Counted) => Effect.Effect<void>
@@ -43,7 +49,7 @@ export const makeApiServer = () => {
   const requests: Array<string> = []
   const attempts: Array<string> = []
   const writes: Array<string> = []
-  const refusals: Array<string> = []
+  const refusals: Array<Refusal> = []
   /** What becomes of a request, and what others do just before and after it: set by whoever tells the story. */
   const fate: Fate = { faultOf: () => undefined, before: () => Effect.void, after: () => Effect.void }
 
@@ -63,42 +69,50 @@ export const makeApiServer = () => {
   })
 
   // As people and controllers do that we know nothing of.
-  const touch = (at: At) =>
+  const touch = ({ kind, name, namespace }: At) =>
     Effect.ignore(
-      Effect.flatMap(objects.find(at), (there) =>
-        objects.patch(at, { metadata: { annotations: { "example.com/touched": there.metadata.resourceVersion } } })
+      Effect.flatMap(objects.find({ kind, name, namespace }), (there) =>
+        objects.patch(
+          { kind, name, namespace },
+          { metadata: { annotations: { "example.com/touched": there.metadata.resourceVersion } } }
+        )
       )
     )
 
-  const request: Api["request"] = Effect.fnUntraced(function* (method, path, options = {}) {
-    const asked = yield* read(method, path, options)
+  /** Counts a request, and lets it suffer what it has to. */
+  const receive = Effect.fnUntraced(function* <A>(asked: Asked, answer: Effect.Effect<A, KubernetesError>) {
     const what = wordsOf(asked)
-    const write = isWrite(asked.verb) ? attempts.length : undefined
-    const counted: Counted = { what, request: requests.length, write }
+    const isWriting = isWrite(asked.verb)
+    const counted: Counted = { what, request: requests.length, write: isWriting ? attempts.length : undefined }
     requests.push(what)
-    if (write !== undefined) attempts.push(what)
+    if (isWriting) attempts.push(what)
     yield* fate.before(counted)
-    const stored = yield* answer(asked).pipe(
+    return yield* answer.pipe(
       Effect.tap(() => fate.after(counted)),
-      Effect.tap(() => Effect.sync(() => (write === undefined ? undefined : writes.push(what)))),
+      Effect.tap(() => Effect.sync(() => (isWriting ? writes.push(what) : undefined))),
       suffer(fate.faultOf(counted), { what, touch: touch(asked) }),
       Effect.tapError((error) =>
-        Effect.sync(() => (error.isRetryable && write !== undefined ? refusals.push(what) : undefined))
+        Effect.sync(() => (error.isRetryable ? refusals.push({ what, attempts: attempts.length }) : undefined))
       )
     )
-    return stored
+  })
+
+  const request: Api["request"] = Effect.fnUntraced(function* (method, path, options = {}) {
+    const asked = yield* read(method, path, options)
+    return yield* receive(asked, answer(asked))
   })
 
   const list: Api["list"] = Effect.fnUntraced(function* (path, query = {}) {
     const asked = yield* read("GET", path, { query })
-    requests.push(wordsOf(asked))
-    const items = [...objects.objects.values()].filter(
-      (object) =>
-        object.kind === asked.kind &&
-        (asked.namespace === undefined || object.metadata.namespace === asked.namespace) &&
-        isSelected(object, query)
+    const all = Effect.sync(() =>
+      [...objects.objects.values()].filter(
+        (object) =>
+          object.kind === asked.kind &&
+          (asked.namespace === undefined || object.metadata.namespace === asked.namespace) &&
+          isSelected(object, query)
+      )
     )
-    return { items, resourceVersion: objects.newest() }
+    return { items: yield* receive(asked, all), resourceVersion: objects.newest() }
   })
 
   /** The way to here of one process, whose watches are fed by `follow`. */
@@ -115,7 +129,7 @@ export const makeApiServer = () => {
     attempts,
     /** What was written. */
     writes,
-    /** What was tried and brought back nothing but an error that another try can mend. */
+    /** What brought back an error that another try can mend. */
     refusals
   }
 }

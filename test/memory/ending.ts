@@ -11,7 +11,8 @@ export const stateOf = (objects: All): ReadonlyArray<string> => {
   const uids = new Set([...objects.values()].map(({ metadata }) => metadata.uid))
   const orphans = orphansIn(objects)
   const lines = [...objects.values()]
-    .filter((object) => !orphans.includes(object))
+    // What prepared a volume goes by its TTL at the latest.
+    .filter((object) => !orphans.includes(object) && !object.metadata.name.startsWith("enbi-volume-"))
     .flatMap((object) => {
       const { involvedObject, reason = "" } = readSummary(object)
       if (involvedObject === undefined) return [summaryOf(object)]

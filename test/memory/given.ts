@@ -71,6 +71,13 @@ export const onePod = [
   waitingPod({ name: "a", nodeName: "one", image: "reg.io/a:1", packageName: "good" })
 ]
 
+/** One that can't be built. */
+export const onePodInVain = [
+  namespace("apps"),
+  node("one"),
+  waitingPod({ name: "b", nodeName: "one", image: "reg.io/b:1", packageName: "bad" })
+]
+
 /** An image that two nodes want, one that nobody waits for, and a build that fails. */
 export const twoNodes = [
   namespace("apps"),

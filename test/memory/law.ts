@@ -24,22 +24,28 @@ export const sameEnd = ({ runs, words, ...script }: Law) =>
     )
   })
 
-/** Plays one story for each name and tells of all that do not end as `state`. */
+interface Bounds {
+  readonly state: ReadonlyArray<string>
+  /** At most so many writes. */
+  readonly writes?: number
+}
+
+/** Plays one story for each name and tells of all that do not end as they should. */
 export const allEnd = Effect.fnUntraced(function* (
-  state: ReadonlyArray<string>,
-  stories: Readonly<Record<string, Script>>
+  { state, writes = Infinity }: Bounds,
+  stories: ReadonlyArray<readonly [string, Script]>
 ) {
   const bad: Array<string> = []
-  for (const [name, script] of Object.entries(stories)) {
+  for (const [name, script] of stories) {
     const exit = yield* Effect.exit(play(script))
     if (Exit.isFailure(exit)) bad.push(`${name}: ${Cause.pretty(exit.cause)}`)
     else if (!Equal.equals(exit.value.state, state)) {
       const lines = (all: ReadonlyArray<string>, but: ReadonlyArray<string>) =>
         all.filter((line) => !but.includes(line))
-      bad.push(
-        `${name}: ${lines(exit.value.state, state).join(", ")} instead of ${lines(state, exit.value.state).join(", ")}`
-      )
+      bad.push(`${name}: ${lines(exit.value.state, state).join()} instead of ${lines(state, exit.value.state).join()}`)
+    } else if (exit.value.writes.length > writes) {
+      bad.push(`${name}: I7, ${exit.value.writes.length} writes where ${writes} are enough`)
     }
   }
-  assert.deepStrictEqual(bad, [])
+  assert.deepStrictEqual(bad, [], bad.join("\n"))
 })

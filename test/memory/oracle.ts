@@ -8,6 +8,7 @@ import type { Reference } from "../../lib/api/kind.ts"
 import type { EnbiFunction } from "../../lib/function.ts"
 import { KubernetesError } from "../../lib/kube/error.ts"
 import type { NameTaken } from "../../lib/interpret.ts"
+import type { Refusal } from "./api-server.ts"
 import { checks } from "./invariants.ts"
 import type { Objects } from "./objects.ts"
 import type { World } from "./world.ts"
@@ -17,20 +18,21 @@ export interface Ran {
   readonly definition: Pick<EnbiFunction<unknown>, "name">
   readonly subject: Reference
   readonly exit: Exit.Exit<void, KubernetesError | NameTaken>
-  /** The writes that brought an error which another try can mend. */
-  readonly refused: ReadonlyArray<string>
-  /** All writes that were tried. */
-  readonly attempted: ReadonlyArray<string>
+  readonly refused: ReadonlyArray<Refusal>
+  /** All writes of the story so far. */
+  readonly attempts: ReadonlyArray<string>
 }
 
 const runChecks: Record<string, (ran: Ran) => string | undefined> = {
   "an error is not taken for done": ({ exit, refused }) =>
-    refused.length > 0 && Exit.isSuccess(exit) ? `${refused.join()} came to nothing` : undefined,
-
-  "after an error nothing more is written": ({ attempted, refused }) =>
-    refused.length > 0 && attempted.at(-1) !== refused.at(-1)
-      ? `${attempted.at(-1)} after ${refused.at(-1)}`
+    refused.length > 0 && Exit.isSuccess(exit)
+      ? `${refused.map(({ what }) => what).join()} came to nothing`
       : undefined,
+
+  "after an error nothing more is written": ({ attempts, refused: [first] }) =>
+    first === undefined || attempts.length === first.attempts
+      ? undefined
+      : `${attempts.slice(first.attempts).join()} after ${first.what}`,
 
   "what nothing disturbs ends well": ({ exit, refused }) =>
     refused.length === 0 && Exit.isFailure(exit) ? Cause.pretty(exit.cause) : undefined

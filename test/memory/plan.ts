@@ -30,7 +30,7 @@ export const follow =
     Effect.gen(function* () {
       const { api, processes, world } = stage
       const coming: Array<Fault> = []
-      api.fate.faultOf = ({ write }) => (write === undefined ? undefined : coming.shift())
+      api.fate.faultOf = () => coming.shift()
       for (const [word, pick] of plan) {
         const replica = processes[pick % processes.length] ?? stage.first
         const choice = Math.floor(pick / processes.length)

@@ -68,16 +68,15 @@ export const makeReplica = ({ api, functions, oracle, settings }: ReplicaOptions
   })
 
   const look = Effect.fnUntraced(function* (at: Process, definition: EnbiFunction<unknown>, event: CloudEvent) {
-    const clock = skewed(yield* Clock.Clock, () => condition.skewMillis)
+    const clock = skewed(yield* Clock.Clock, { skewMillis: () => condition.skewMillis, meanwhile: follow })
     const inProcess = <A, E>(self: Effect.Effect<A, E, Cluster | Settings>) =>
       self.pipe(Effect.provideContext(at.services), Effect.provideService(Clock.Clock, clock))
     const subjects = yield* definition.subjects(event).pipe(inProcess, Effect.orDie)
     for (const subject of subjects) {
-      const [refusals, attempts] = [api.refusals.length, api.attempts.length]
+      const { length } = api.refusals
       const exit = yield* Effect.exit(inProcess(run(definition, event, subject)))
       if (Exit.isFailure(exit) && Cause.hasDies(exit.cause)) return yield* Effect.die(Cause.squash(exit.cause))
-      const [refused, attempted] = [api.refusals.slice(refusals), api.attempts.slice(attempts)]
-      oracle.ran({ definition, subject, exit, refused, attempted })
+      oracle.ran({ definition, subject, exit, refused: api.refusals.slice(length), attempts: api.attempts })
     }
   })
 
@@ -124,10 +123,17 @@ export const makeReplica = ({ api, functions, oracle, settings }: ReplicaOptions
 
 export type Replica = ReturnType<typeof makeReplica>
 
+interface Skew {
+  readonly skewMillis: () => number
+  /** What goes on while somebody sleeps. */
+  readonly meanwhile: Effect.Effect<void>
+}
+
 // Whoever sleeps moves the test's clock: nobody else is there to do it.
-const skewed = (clock: Clock.Clock, skewMillis: () => number): Clock.Clock => ({
+const skewed = (clock: Clock.Clock, { meanwhile, skewMillis }: Skew): Clock.Clock => ({
   ...clock,
   currentTimeMillisUnsafe: () => clock.currentTimeMillisUnsafe() + skewMillis(),
   currentTimeMillis: Effect.map(clock.currentTimeMillis, (millis) => millis + skewMillis()),
-  sleep: (duration: Duration.Duration) => TestClock.adjust(duration).pipe(Effect.provideService(Clock.Clock, clock))
+  sleep: (duration: Duration.Duration) =>
+    TestClock.adjust(duration).pipe(Effect.provideService(Clock.Clock, clock), Effect.andThen(meanwhile))
 })

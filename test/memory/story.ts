@@ -28,8 +28,8 @@ export interface Script {
   readonly replicas?: ReadonlyArray<Partial<SettingsValue>>
   /** What happens before all events but the sweep are lost. */
   readonly happens?: (stage: Stage) => Effect.Effect<void>
-  /** The write of this number, and what becomes of it. */
-  readonly fault?: { readonly write: number; readonly as: Fault }
+  /** The request of this number, and what becomes of it. */
+  readonly fault?: { readonly request: number; readonly as: Fault }
   /** Checks that the story breaks on purpose. */
   readonly excused?: ReadonlyArray<CheckName>
 }
@@ -62,7 +62,7 @@ export const round = Effect.fnUntraced(function* (stage: Stage) {
 /** Sweeps until nothing changes; then neither time nor what happened before, told once more, may lead to a write. */
 const settle = Effect.fnUntraced(function* (stage: Stage) {
   const { api, processes } = stage
-  const sizeOf = () => `${api.objects.log.length} ${api.attempts.length}`
+  const sizeOf = () => `${api.objects.log.length} changes, ${api.requests.length} requests`
   for (const replica of processes) {
     replica.condition.lagging.clear()
     if (!replica.isUp()) yield* replica.start
@@ -90,7 +90,7 @@ export const play = (script: Script) =>
     const stage = yield* makeStage(script)
     const { api } = stage
     const { fault } = script
-    if (fault !== undefined) api.fate.faultOf = ({ write }) => (write === fault.write ? fault.as : undefined)
+    if (fault !== undefined) api.fate.faultOf = ({ request }) => (request === fault.request ? fault.as : undefined)
     yield* script.happens?.(stage) ?? Effect.void
     yield* settle(stage)
     mustHold(stage)

@@ -34,7 +34,7 @@ it.effect(
           behind(kind, write)
         ])
       )
-      yield* allEnd(state, Object.fromEntries(stories))
+      yield* allEnd({ state }, stories)
     }),
   60_000
 )
