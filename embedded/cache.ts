@@ -6,7 +6,7 @@
 import { Context, Deferred, Effect, Layer, Option, Schema, Stream } from "effect"
 import { type Kind, ObjectMeta, pathOf } from "../lib/api/kind.ts"
 import { kinds } from "../lib/api/kinds.ts"
-import { Cluster, decodeAs, getFrom, queryOf, type Selection, writesOf } from "../lib/cluster.ts"
+import { Cluster, decodeAs, getFrom, listFrom, queryOf, type Selection, writesOf } from "../lib/cluster.ts"
 import type { CloudEvent } from "../lib/events.ts"
 import { type Change, KubernetesApi } from "../lib/kube/api.ts"
 import type { KubernetesError } from "../lib/kube/error.ts"
@@ -139,6 +139,7 @@ export const layer = Layer.effectContext(
         }),
       getFresh: getFrom(api),
       list,
+      listFresh: listFrom(api),
       dryRunCreate: writes.dryRunCreate,
       create: (kind, object) => writes.create(kind, object).pipe(Effect.tap(keep(kind))),
       patch: (target, patch) => writes.patch(target, patch).pipe(Effect.tap(keep(target.kind))),

@@ -27,13 +27,17 @@ type Get = <A>(
   at: { readonly namespace?: string | undefined; readonly name: string }
 ) => Effect.Effect<Option.Option<A>, KubernetesError>
 
+type List = <A>(kind: Kind<A>, selection?: Selection) => Effect.Effect<ReadonlyArray<A>, KubernetesError>
+
 export class Cluster extends Context.Service<
   Cluster,
   {
     readonly get: Get
     /** Past any cache: for what must not be decided on an old copy. */
     readonly getFresh: Get
-    readonly list: <A>(kind: Kind<A>, selection?: Selection) => Effect.Effect<ReadonlyArray<A>, KubernetesError>
+    readonly list: List
+    /** Past any cache, as `getFresh`. */
+    readonly listFresh: List
     readonly create: (kind: Kind<unknown>, object: KubernetesObject) => Effect.Effect<KubernetesObject, KubernetesError>
     /** What would be stored if `object` were created, admission included; nothing is. */
     readonly dryRunCreate: (
@@ -88,6 +92,13 @@ export const getFrom =
         () => Effect.succeedNone
       )
     )
+
+export const listFrom =
+  (api: Api): List =>
+  (kind, selection = {}) =>
+    api
+      .list(pathOf(kind, { namespace: selection.namespace }), queryOf(kind, selection))
+      .pipe(Effect.flatMap(({ items }) => Effect.forEach(items, decodeAs(kind))))
 
 export const writesOf = (
   api: Api

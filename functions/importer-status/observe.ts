@@ -2,13 +2,14 @@
 import { Effect, Option, Schema } from "effect"
 import { isTrue } from "../../lib/api/condition.ts"
 import type { Reference } from "../../lib/api/kind.ts"
-import { Job, jobs, Node, nodes, Pod, pods } from "../../lib/api/kubernetes.ts"
+import { isFailed, isSucceeded, Job, jobs, Node, nodes, Pod, pods } from "../../lib/api/kubernetes.ts"
 import {
   attemptOn,
   conditionsOf,
   hasFailed,
   NixBuild,
   nixBuilds,
+  nodeStatusOf,
   unsettledNodes,
   wantedNodes
 } from "../../lib/api/nixbuild.ts"
@@ -20,6 +21,7 @@ import { subjectsAmong } from "../../lib/nixbuild-subjects.ts"
 import { Settings } from "../../lib/settings.ts"
 import { currentTime } from "../../lib/time.ts"
 import { isWaitingFor, waitingContainers } from "../../lib/waiting.ts"
+import { isMissed } from "./missed.ts"
 import { asksForRetry } from "./retry.ts"
 
 const optional = Schema.optionalKey
@@ -71,41 +73,70 @@ export const observe = Effect.fn("importer-status.observe")(function* (subject: 
   const build = yield* cluster.get(nixBuilds, subject)
   if (Option.isNone(build) || build.value.metadata.deletionTimestamp !== undefined) return Option.none()
   if (!isTrue(conditionsOf(build.value), "Scheduled")) return Option.none()
+  const time = yield* currentTime
   return Option.some({
-    time: yield* currentTime,
+    time,
     build: build.value,
     nodeRepel,
     retryDelaysSeconds,
-    places: yield* Effect.forEach(wantedNodes(build.value), (name) => observePlace(build.value, name))
+    places: yield* Effect.forEach(wantedNodes(build.value), (name) => observePlace({ build: build.value, name, time }))
   })
 })
 
-const observePlace = Effect.fnUntraced(function* (build: NixBuild, name: string) {
+interface At {
+  readonly build: NixBuild
+  readonly name: string
+  readonly time: string
+}
+
+const observePlace = Effect.fnUntraced(function* ({ build, name, time }: At) {
   const cluster = yield* Cluster
   const attempt = { build: build.metadata, node: name, attempt: attemptOn(build, name) }
-  const node = yield* cluster.get(nodes, { name })
-  const buildWork = yield* observeWork({ namespace: build.metadata.namespace, name: jobName("build", attempt) })
-  const importWork = yield* observeWork({ namespace: systemNamespace, name: jobName("import", attempt) })
-  const there = yield* cluster.list(pods, { nodeName: name })
+  const isOpen = unsettledNodes(build).includes(name)
+  const { namespace } = build.metadata
+  const buildWork = yield* observeWork({ namespace, name: jobName("build", attempt), isOpen })
+  const importWork = yield* observeWork({ namespace: systemNamespace, name: jobName("import", attempt), isOpen })
+  // Whose node is gone is given up, so one that only the cache misses has to be told from it.
+  const hasWork = Option.isSome(buildWork) || Option.isSome(importWork)
+  const seen = yield* cluster.get(nodes, { name })
+  const node = Option.isNone(seen) && hasWork ? yield* cluster.getFresh(nodes, { name }) : seen
   return {
     name,
     ...(Option.isSome(node) ? { node: node.value } : {}),
     ...(Option.isSome(buildWork) ? { build: buildWork.value } : {}),
     ...(Option.isSome(importWork) ? { import: importWork.value } : {}),
-    waiting: there.filter((pod) => isWaitingFor(pod, build.spec.imageTag))
+    waiting: yield* observeWaiting({ build, name, time })
   }
+})
+
+const observeWaiting = Effect.fnUntraced(function* ({ build, name, time }: At) {
+  const cluster = yield* Cluster
+  const isWaiting = (pod: Pod): boolean => isWaitingFor(pod, build.spec.imageTag)
+  const waiting = (yield* cluster.list(pods, { nodeName: name })).filter(isWaiting)
+  const known = nodeStatusOf(build, name)
+  if (known === undefined || !isMissed(known, { waiting, time })) return waiting
+  // A Pod that started long ago, and the cache does not know it yet, would have the image brought once more.
+  const fresh = yield* Effect.forEach(waiting, ({ metadata }) => cluster.getFresh(pods, metadata))
+  return fresh.flatMap(Option.toArray).filter(isWaiting)
 })
 
 const observeWork = Effect.fnUntraced(function* (at: {
   readonly namespace: string | undefined
   readonly name: string
+  /** Whether the outcome is yet to be told. */
+  readonly isOpen: boolean
 }) {
   const cluster = yield* Cluster
   const job = yield* cluster.get(jobs, at)
   if (Option.isNone(job)) return Option.none()
-  const [pod] = yield* cluster.list(pods, {
+  // By uid: a Job that was deleted and made again under the same name must not be told of by its forerunner's Pod.
+  const selection = {
     namespace: at.namespace,
-    labels: { "batch.kubernetes.io/job-name": at.name }
-  })
+    labels: { "batch.kubernetes.io/controller-uid": job.value.metadata.uid }
+  }
+  const [seen] = yield* cluster.list(pods, selection)
+  // Job and Pod come by different watches, and a Pod that is gone makes the Job a failed one.
+  const isNews = at.isOpen && (isSucceeded(job.value) || isFailed(job.value))
+  const [pod] = seen === undefined && isNews ? yield* cluster.listFresh(pods, selection) : [seen]
   return Option.some({ job: job.value, ...(pod === undefined ? {} : { pod }) })
 })

@@ -10,10 +10,10 @@ import {
   unsettledNodes
 } from "../../lib/api/nixbuild.ts"
 import { obstacleOf } from "../../lib/placement.ts"
-import { wokenAnnotation } from "../../lib/keys.ts"
-import { later, secondsBetween } from "../../lib/time.ts"
+import { later } from "../../lib/time.ts"
 import type { Observed, Place } from "./observe.ts"
 import { buildOutcome, importOutcome, nodeLost } from "./outcome.ts"
+import { isMissed } from "./missed.ts"
 import { retryOf } from "./retry.ts"
 
 /** A node with what its Jobs came to. */
@@ -73,20 +73,17 @@ export const failureAt = ({ build, time }: World, place: Seen): Failure | undefi
 export const obstacleAt = ({ build, nodeRepel }: World, { node }: Place): string | undefined =>
   node === undefined ? "is gone" : obstacleOf(node, { system: build.spec.system, nodeRepel })
 
-// A Pod that was woken starts within a second or two. Only one that still waits this long after tells that the image
-// is gone, so that an import and its echo are not mistaken for a loss.
-const vanishedSeconds = 30
-
 // Bounds what a Pod costs that cannot start for a reason that nobody foresaw.
 const againSeconds = 60
 
-const vanish = ({ time }: World, { name, waiting }: Seen, known: NodeStatus): ReadonlyArray<NodeStatus> => {
-  const { attempt, importedTime, wokenTime } = known
-  if (importedTime === undefined || wokenTime === undefined) return []
-  const isMissed =
-    secondsBetween(wokenTime, time) >= vanishedSeconds &&
-    waiting.some((pod) => pod.metadata.annotations?.[wokenAnnotation] === importedTime)
-  return isMissed
-    ? [{ name, attempt: attempt + 1, reason: "ImageVanished", retryTime: later(importedTime, againSeconds, time) }]
+const vanish = ({ time }: World, { name, waiting }: Seen, known: NodeStatus): ReadonlyArray<NodeStatus> =>
+  isMissed(known, { waiting, time })
+    ? [
+        {
+          name,
+          attempt: known.attempt + 1,
+          reason: "ImageVanished",
+          retryTime: later(known.importedTime ?? time, againSeconds, time)
+        }
+      ]
     : []
-}

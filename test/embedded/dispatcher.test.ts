@@ -1,14 +1,17 @@
 /** What the dispatcher takes of a Broker's Triggers, and how it delivers. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer, Logger, Option, Schema } from "effect"
+import { Effect, Layer, Logger, Option, Schema, Stream } from "effect"
 import { TestClock } from "effect/testing"
+import * as Cache from "../../embedded/cache.ts"
 import { makeDispatcher, readTriggers } from "../../embedded/dispatcher.ts"
 import { type CloudEvent, changed } from "../../lib/events.ts"
 import type { EnbiFunction } from "../../lib/function.ts"
 import { makeTriggers } from "../../lib/generate/triggers.ts"
+import { KubernetesApi } from "../../lib/kube/api.ts"
 import { KubernetesError } from "../../lib/kube/error.ts"
+import { Settings } from "../../lib/settings.ts"
 import { makeApiServer } from "../memory/api-server.ts"
-import { settings } from "../memory/settings.ts"
+import { settings } from "../memory/given.ts"
 
 const trigger = makeTriggers([{ ...fake({}), name: "one" }])[0]
 
@@ -34,7 +37,18 @@ const event = (name: string, kind = "Pod"): CloudEvent => ({
   name
 })
 
-const services = Layer.mergeAll(makeApiServer().layer, settings, Logger.layer([]))
+const services = Layer.mergeAll(
+  Cache.layer.pipe(
+    Layer.provide(
+      Layer.succeed(
+        KubernetesApi,
+        makeApiServer().connect(() => Stream.never)
+      )
+    )
+  ),
+  Layer.succeed(Settings, settings),
+  Logger.layer([])
+)
 
 const conflict = new KubernetesError({ status: 503, reason: "ServiceUnavailable", message: "later" })
 

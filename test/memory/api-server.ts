@@ -1,222 +1,191 @@
 /**
- * An API server in memory, as the functions see one: uids, resourceVersions,
- * conflicts, generations, the status subresource, owner references, and a log
- * of what was written. It tells of each change, and the test decides what
- * becomes of that news.
+ * An API server in memory, spoken to as the real one is: paths, preconditions,
+ * dry runs, selectors. It counts what reaches it, and each request can suffer
+ * what requests suffer.
  */
-import { Effect, Layer, Option, Schema } from "effect"
-import { type Kind, KubernetesObject, ObjectMeta } from "../../lib/api/kind.ts"
-import { Cluster, decodeAs, type Selection } from "../../lib/cluster.ts"
-import type { CloudEvent } from "../../lib/events.ts"
-import { KubernetesError } from "../../lib/kube/error.ts"
-import { hash10 } from "../../lib/names.ts"
-import { currentTime } from "../../lib/time.ts"
+import { Effect, Schema, type Stream } from "effect"
+import { type Kind, KubernetesObject, pathOf } from "../../lib/api/kind.ts"
+import { kinds } from "../../lib/api/kinds.ts"
+import { type Body, type Change, KubernetesApi, type Query } from "../../lib/kube/api.ts"
+import type { KubernetesError } from "../../lib/kube/error.ts"
+import { type Fault, suffer } from "./faults.ts"
+import { type At, isFields, keyOf, makeObjects, refuse, type Stored } from "./objects.ts"
 
-const Fields = Schema.Record(Schema.String, Schema.Unknown)
-type Fields = typeof Fields.Type
-const Stored = Schema.StructWithRest(
-  Schema.Struct({
-    apiVersion: Schema.String,
-    kind: Schema.String,
-    metadata: Schema.StructWithRest(ObjectMeta, [Fields])
-  }),
-  [Fields]
-)
-type Stored = typeof Stored.Type
+type Verb = "create" | "dry-run" | "patch" | "delete" | "get" | "list"
 
-const refuse = (status: number, reason: string, message: string) =>
-  Effect.fail(new KubernetesError({ status, reason, message }))
-
-const isFields = (value: unknown): value is Fields =>
-  typeof value === "object" && value !== null && !Array.isArray(value)
-
-const mergePatch = (value: unknown, patch: unknown): unknown => {
-  if (!isFields(patch)) return patch
-  const merged = { ...(isFields(value) ? value : {}) }
-  for (const [key, change] of Object.entries(patch)) {
-    if (change === null) delete merged[key]
-    else merged[key] = mergePatch(merged[key], change)
-  }
-  return merged
+interface Asked extends At {
+  readonly verb: Verb
+  readonly subresource?: "status"
+  readonly body: unknown
 }
 
-const keyOf = (
-  kind: string,
-  { name, namespace = "" }: { readonly name: string; readonly namespace?: string | undefined }
-) => `${kind}/${namespace}/${name}`
+/** One request: what it asks, how many came before it, and how many writes. */
+export interface Counted {
+  readonly what: string
+  readonly request: number
+  /** Absent for what only reads. */
+  readonly write: number | undefined
+}
 
-const same = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.stringify(b)
+export interface Refusal {
+  readonly what: string
+  /** How many writes had been tried by then. */
+  readonly attempts: number
+}
 
-/** A write that is not done, or one that is done without an answer. */
-export type Fault = "lost" | "unanswered"
+interface Fate {
+  faultOf: (counted: Counted) => Fault | undefined
+  before: (counted: Counted) => Effect.Effect<void>
+  after: (counted: Counted) => Effect.Effect<void>
+}
+
+const isWrite = (verb: Verb): boolean => verb === "create" || verb === "patch" || verb === "delete"
+
+const wordsOf = (asked: Asked): string =>
+  `${asked.verb} ${keyOf(asked)}${asked.subresource === undefined ? "" : `/${asked.subresource}`}`
 
 export const makeApiServer = () => {
-  const objects = new Map<string, Stored>()
-  const news: Array<CloudEvent> = []
-  const history: Array<CloudEvent> = []
+  const objects = makeObjects()
+  const requests: Array<string> = []
   const attempts: Array<string> = []
   const writes: Array<string> = []
-  const faults: Array<Fault | undefined> = []
-  const births = new Map<string, number>()
-  let version = 0
+  const refusals: Array<Refusal> = []
+  /** What becomes of a request, and what others do just before and after it: set by whoever tells the story. */
+  const fate: Fate = { faultOf: () => undefined, before: () => Effect.void, after: () => Effect.void }
 
-  const store = Effect.fnUntraced(function* (verb: "add" | "update", object: unknown) {
-    const stored = yield* Schema.decodeUnknownEffect(Stored)(object).pipe(Effect.orDie)
-    objects.set(keyOf(stored.kind, stored.metadata), stored)
-    tell(verb, stored)
-    return yield* Schema.decodeUnknownEffect(KubernetesObject)(object).pipe(Effect.orDie)
-  })
-
-  const tell = (verb: "add" | "update" | "delete", { kind, metadata }: Stored) => {
-    const event: CloudEvent = {
-      specversion: "1.0",
-      id: `${metadata.uid}.${metadata.resourceVersion}.${verb}`,
-      source: "memory",
-      type: `dev.knative.apiserver.resource.${verb}`,
-      kind,
-      ...(metadata.namespace === undefined ? {} : { namespace: metadata.namespace }),
-      name: metadata.name
+  const answer = Effect.fnUntraced(function* (asked: Asked): Effect.fn.Return<Stored, KubernetesError> {
+    if (asked.verb === "get") return yield* objects.find(asked)
+    if (asked.verb === "patch") return yield* objects.patch(asked, isFields(asked.body) ? asked.body : {})
+    if (asked.verb === "delete") {
+      const gone = yield* objects.find(asked)
+      yield* objects.remove({ ...asked, uid: uidIn(asked.body) })
+      return gone
     }
-    news.push(event)
-    history.push(event)
-  }
-
-  const create = Effect.fnUntraced(function* (object: KubernetesObject) {
-    const key = keyOf(object.kind, object.metadata)
-    if (objects.has(key)) return yield* refuse(409, "AlreadyExists", `${key} already exists`)
-    version += 1
-    const birth = (births.get(key) ?? 0) + 1
-    births.set(key, birth)
-    const metadata = {
-      ...object.metadata,
-      // The same in every run, whatever the order of things was.
-      uid: `uid-${hash10(key, String(birth))}`,
-      resourceVersion: String(version),
-      generation: 1,
-      creationTimestamp: yield* currentTime
-    }
-    return yield* store("add", { ...object, metadata })
+    const object = yield* Schema.decodeUnknownEffect(KubernetesObject)(asked.body).pipe(Effect.orDie)
+    if (asked.verb === "create") return yield* objects.create(object)
+    yield* objects.mustBeNew(asked)
+    const metadata = { ...object.metadata, namespace: asked.namespace ?? "", uid: "uid-dry-run", resourceVersion: "0" }
+    return { ...object, metadata }
   })
 
-  const find = Effect.fnUntraced(function* (
-    kind: string,
-    at: { readonly name: string; readonly namespace?: string | undefined }
-  ) {
-    const stored = objects.get(keyOf(kind, at))
-    return stored ?? (yield* refuse(404, "NotFound", `${keyOf(kind, at)} not found`))
-  })
-
-  const patch: Patch = Effect.fnUntraced(function* (target, patch) {
-    const before = yield* find(target.kind.kind, target)
-    const asked = isFields(patch["metadata"]) ? patch["metadata"] : {}
-    const isStale =
-      (asked["uid"] !== undefined && asked["uid"] !== before.metadata.uid) ||
-      (asked["resourceVersion"] !== undefined && asked["resourceVersion"] !== before.metadata.resourceVersion)
-    if (isStale) return yield* refuse(409, "Conflict", `${target.name} was changed`)
-    const merged = mergePatch(before, target.subresource === undefined ? patch : { status: patch["status"] })
-    const { metadata, ...rest } = yield* Schema.decodeUnknownEffect(Stored)(merged).pipe(Effect.orDie)
-    if (same(before, { ...rest, metadata }))
-      return yield* Schema.decodeUnknownEffect(KubernetesObject)(before).pipe(Effect.orDie)
-    version += 1
-    const isSpecNew = !same(rest["spec"], before["spec"])
-    const generation = (before.metadata.generation ?? 1) + (isSpecNew ? 1 : 0)
-    return yield* store("update", { ...rest, metadata: { ...metadata, generation, resourceVersion: String(version) } })
-  })
-
-  const remove = Effect.fnUntraced(function* (
-    kind: string,
-    at: { readonly name: string; readonly namespace?: string | undefined; readonly uid?: string }
-  ) {
-    const gone = yield* find(kind, at)
-    if (at.uid !== undefined && at.uid !== gone.metadata.uid) return yield* refuse(409, "Conflict", "another uid")
-    const doomed = [gone]
-    for (const owner of doomed) {
-      objects.delete(keyOf(owner.kind, owner.metadata))
-      tell("delete", owner)
-      doomed.push(...[...objects.values()].filter((object) => isOwnedBy(object, owner.metadata.uid)))
-    }
-  })
-
-  const write = Effect.fnUntraced(function* <A, R>(what: string, self: Effect.Effect<A, KubernetesError, R>) {
-    attempts.push(what)
-    const fault = faults.shift()
-    if (fault === "lost") return yield* refuse(503, "ServiceUnavailable", "the request was lost")
-    const result = yield* self
-    if (fault === "unanswered") return yield* refuse(0, "Timeout", "it was done, but nobody said so")
-    writes.push(what)
-    return result
-  })
-
-  const cluster = Cluster.of({
-    get: (kind, at) =>
-      Effect.flatMap(
-        Effect.sync(() => objects.get(keyOf(kind.kind, at))),
-        decodeIfThere(kind)
-      ),
-    getFresh: (kind, at) =>
-      Effect.flatMap(
-        Effect.sync(() => objects.get(keyOf(kind.kind, at))),
-        decodeIfThere(kind)
-      ),
-    list: (kind, selection) =>
-      Effect.suspend(() =>
-        Effect.forEach(
-          [...objects.values()].filter(
-            (object) => object.kind === kind.kind && isSelected(object, { kind, selection })
-          ),
-          decodeAs(kind)
+  // As people and controllers do that we know nothing of.
+  const touch = ({ kind, name, namespace }: At) =>
+    Effect.ignore(
+      Effect.flatMap(objects.find({ kind, name, namespace }), (there) =>
+        objects.patch(
+          { kind, name, namespace },
+          { metadata: { annotations: { "example.com/touched": there.metadata.resourceVersion } } }
         )
-      ),
-    dryRunCreate: (_kind, object) => Effect.succeed(object),
-    create: (_kind, object) => write(`create ${keyOf(object.kind, object.metadata)}`, create(object)),
-    patch: (target, body) =>
-      write(
-        `patch ${keyOf(target.kind.kind, target)}${target.subresource === undefined ? "" : "/status"}`,
-        patch(target, body)
-      ),
-    remove: (target) => write(`delete ${keyOf(target.kind.kind, target)}`, remove(target.kind.kind, target))
+      )
+    )
+
+  /** Counts a request, and lets it suffer what it has to. */
+  const receive = Effect.fnUntraced(function* <A>(asked: Asked, answer: Effect.Effect<A, KubernetesError>) {
+    const what = wordsOf(asked)
+    const isWriting = isWrite(asked.verb)
+    const counted: Counted = { what, request: requests.length, write: isWriting ? attempts.length : undefined }
+    requests.push(what)
+    if (isWriting) attempts.push(what)
+    yield* fate.before(counted)
+    return yield* answer.pipe(
+      Effect.tap(() => fate.after(counted)),
+      Effect.tap(() => Effect.sync(() => (isWriting ? writes.push(what) : undefined))),
+      suffer(fate.faultOf(counted), { what, touch: touch(asked) }),
+      Effect.tapError((error) =>
+        Effect.sync(() => (error.isRetryable ? refusals.push({ what, attempts: attempts.length }) : undefined))
+      )
+    )
   })
+
+  const request: Api["request"] = Effect.fnUntraced(function* (method, path, options = {}) {
+    const asked = yield* read(method, path, options)
+    return yield* receive(asked, answer(asked))
+  })
+
+  const list: Api["list"] = Effect.fnUntraced(function* (path, query = {}) {
+    const asked = yield* read("GET", path, { query })
+    const all = Effect.sync(() =>
+      [...objects.objects.values()].filter(
+        (object) =>
+          object.kind === asked.kind &&
+          (asked.namespace === undefined || object.metadata.namespace === asked.namespace) &&
+          isSelected(object, query)
+      )
+    )
+    return { items: yield* receive(asked, all), resourceVersion: objects.newest() }
+  })
+
+  /** The way to here of one process, whose watches are fed by `follow`. */
+  const connect = (follow: (kind: Kind<unknown>, query: Query) => Stream.Stream<Change>) =>
+    KubernetesApi.of({ request, list, follow: (path, query = {}) => follow(kindAt(path), query) })
 
   return {
-    layer: Layer.succeed(Cluster, cluster),
+    connect,
     objects,
-    /** What the functions tried to write, in order. */
+    fate,
+    /** Everything that reached the server, in order. */
+    requests,
+    /** What the functions tried to write. */
     attempts,
-    /** What they know to be written. */
+    /** What was written. */
     writes,
-    /** What changed and was not yet told to anybody. */
-    news,
-    /** What becomes of the next writes. */
-    faults,
-    /** All that ever changed. */
-    history,
-    /** What others do: users, kubelet, the Job controller. Not counted as writes. */
-    others: { create, patch, remove }
+    /** What brought back an error that another try can mend. */
+    refusals
   }
 }
 
 export type ApiServer = ReturnType<typeof makeApiServer>
-type Patch = (typeof Cluster)["Service"]["patch"]
+type Api = (typeof KubernetesApi)["Service"]
 
-const decodeIfThere =
-  <A>(kind: Kind<A>) =>
-  (object: Stored | undefined) =>
-    object === undefined ? Effect.succeed(Option.none<A>()) : Effect.map(decodeAs(kind)(object), Option.some)
+const paths = /^\/(?:api|apis)\/(v1|[^/]+\/[^/]+)(?:\/namespaces\/([^/]+))?\/([a-z]+)(?:\/([^/]+))?(?:\/(status))?$/
 
-const isOwnedBy = ({ metadata }: Stored, uid: string): boolean => {
-  const owners = metadata["ownerReferences"]
-  return Array.isArray(owners) && owners.some((owner) => isFields(owner) && owner["uid"] === uid)
+const kindAt = (path: string): Kind<unknown> => {
+  const found = Object.values(kinds).find((kind) => pathOf(kind) === path)
+  if (found === undefined) throw new Error(`no kind is at ${path}`)
+  return found
 }
 
-const isSelected = (
-  { metadata, spec }: Stored,
-  { kind, selection = {} }: { readonly kind: Kind<unknown>; readonly selection: Selection | undefined }
-): boolean => {
-  const [key = "", value] = kind.selector?.split("=") ?? []
+const read = Effect.fnUntraced(function* (
+  method: string,
+  path: string,
+  { body, query = {} }: { readonly query?: Query; readonly body?: Body }
+) {
+  const [, apiVersion, namespace, plural, name, subresource] = paths.exec(path) ?? []
+  const kind = Object.values(kinds).find((kind) => kind.apiVersion === apiVersion && kind.plural === plural)
+  const value = body?.value
+  const named = name ?? (isFields(value) && isFields(value["metadata"]) ? value["metadata"]["name"] : "")
+  if (kind === undefined || typeof named !== "string") return yield* refuse(404, "NotFound", `nothing is at ${path}`)
+  const verbs: Record<string, Verb> = {
+    GET: name === undefined ? "list" : "get",
+    POST: query["dryRun"] === "All" ? "dry-run" : "create",
+    PATCH: "patch",
+    DELETE: "delete"
+  }
+  const verb = verbs[method]
+  if (verb === undefined) return yield* refuse(405, "MethodNotAllowed", method)
+  const asked: Asked = {
+    verb,
+    kind: kind.kind,
+    ...(namespace === undefined ? {} : { namespace }),
+    name: named,
+    ...(subresource === "status" ? { subresource } : {}),
+    body: value
+  }
+  return asked
+})
+
+const uidIn = (body: unknown): unknown =>
+  isFields(body) && isFields(body["preconditions"]) ? body["preconditions"]["uid"] : undefined
+
+/** Label selectors of the form key=value, and the one field selector that is used. */
+export const isSelected = ({ metadata, spec }: Stored, query: Query): boolean => {
+  const terms = String(query["labelSelector"] ?? "").split(",")
+  const [field, nodeName] = String(query["fieldSelector"] ?? "").split("=")
   return (
-    (value === undefined || metadata.labels?.[key] === value) &&
-    (selection.namespace === undefined || metadata.namespace === selection.namespace) &&
-    (selection.nodeName === undefined || (isFields(spec) && spec["nodeName"] === selection.nodeName)) &&
-    Object.entries(selection.labels ?? {}).every(([key, value]) => metadata.labels?.[key] === value)
+    terms.every((term) => {
+      const [key = "", value] = term.split("=")
+      return term === "" || metadata.labels?.[key] === value
+    }) &&
+    (field !== "spec.nodeName" || (isFields(spec) && spec["nodeName"] === nodeName))
   )
 }

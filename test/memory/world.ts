@@ -1,175 +1,139 @@
 /**
  * What happens in a cluster besides the functions: Jobs run and end, kubelet
- * starts a Pod whose image is there and that was woken. Builds of the package
- * `bad` fail.
+ * starts a Pod whose image is there and that was woken, and what lost its
+ * owner is collected.
  */
-import { Effect, Schema } from "effect"
-import { kinds, isKindName } from "../../lib/api/kinds.ts"
-import { wokenAnnotation } from "../../lib/keys.ts"
-import type { ApiServer } from "./api-server.ts"
+import { Effect } from "effect"
+import { kinds } from "../../lib/api/kinds.ts"
+import { decodeAs } from "../../lib/cluster.ts"
+import { nixBuildUidLabel, wokenAnnotation } from "../../lib/keys.ts"
+import { readJob } from "./job.ts"
+import { type At, isFields, type Objects, type Stored } from "./objects.ts"
 
 const digest = `sha256:${"a".repeat(64)}`
 
-const messages = {
-  "/app/build.js": {
+// Each outcome carries the uid of its NixBuild, so that one that was taken for another's shows.
+const successes = {
+  build: (uid: string) => ({
     outcome: "Succeeded",
-    lockedUrl: "github:a/b/0123",
+    lockedUrl: `github:a/b/${uid}`,
     drvPath: "/nix/store/x.drv",
     storePath: "/nix/store/x",
     digest,
     builtDerivations: 2,
     fetchedPaths: 0
-  },
-  "/app/import.js": {
+  }),
+  import: () => ({
     outcome: "Succeeded",
     digest,
     configDigest: `sha256:${"b".repeat(64)}`,
     sizeBytes: 123,
     movedBlobs: 3,
     movedBytes: 120
-  },
-  "/app/prepare-volume.js": {}
+  }),
+  volume: () => ({})
 } as const
 
-const failure = { outcome: "Failed", reason: "BuildFailed", message: "It does not build.", log: "error: no" }
-
-const JobSpec = Schema.Struct({
-  template: Schema.Struct({
-    metadata: Schema.Struct({
-      labels: Schema.Record(Schema.String, Schema.String),
-      annotations: Schema.Record(Schema.String, Schema.String)
-    }),
-    spec: Schema.Struct({
-      affinity: Schema.Struct({
-        nodeAffinity: Schema.Struct({
-          requiredDuringSchedulingIgnoredDuringExecution: Schema.Struct({
-            nodeSelectorTerms: Schema.Tuple([
-              Schema.Struct({ matchFields: Schema.Tuple([Schema.Struct({ values: Schema.Tuple([Schema.String]) })]) })
-            ])
-          })
-        })
-      }),
-      containers: Schema.Tuple([
-        Schema.Struct({
-          name: Schema.String,
-          args: Schema.Tuple([Schema.Literals(["/app/build.js", "/app/import.js", "/app/prepare-volume.js"])]),
-          env: Schema.Array(Schema.Struct({ name: Schema.String, value: Schema.String }))
-        })
-      ])
-    })
-  })
+const failure = (uid: string) => ({
+  outcome: "Failed",
+  reason: "BuildFailed",
+  message: `It does not build for ${uid}.`,
+  log: "error: no"
 })
 
-export const makeWorld = (api: ApiServer) => {
+export const makeWorld = ({ create, objects, patch, remove }: Objects) => {
   /** `node image` of what was imported. */
   const images = new Set<string>()
 
-  const runJob = Effect.fnUntraced(function* (job: {
-    readonly metadata: { readonly name: string; readonly namespace?: string }
-    readonly spec: unknown
-  }) {
-    const { template } = yield* Schema.decodeUnknownEffect(JobSpec)(job.spec)
-    const [{ args, env, name }] = template.spec.containers
-    const [{ matchFields }] =
-      template.spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms
-    const [nodeName] = matchFields[0].values
-    const valueOf = (key: string) => env.find((variable) => variable.name === key)?.value
-    const isBad = args[0] === "/app/build.js" && valueOf("PACKAGE_NAME") === "bad"
-    const { namespace } = job.metadata
-    yield* api.others.create({
-      apiVersion: "v1",
-      kind: "Pod",
-      metadata: {
-        name: `${job.metadata.name}-x`,
-        namespace,
-        labels: { ...template.metadata.labels, "batch.kubernetes.io/job-name": job.metadata.name },
-        annotations: template.metadata.annotations,
-        ownerReferences: [{ uid: api.objects.get(`Job/${namespace}/${job.metadata.name}`)?.metadata.uid }]
-      },
-      spec: { nodeName, containers: [{ name, image: "builder" }] },
-      status: {
-        phase: isBad ? "Failed" : "Succeeded",
-        containerStatuses: [
-          {
-            name,
-            state: {
-              terminated: {
-                exitCode: isBad ? 1 : 0,
-                message: JSON.stringify(isBad ? failure : messages[args[0]])
-              }
-            }
-          }
-        ]
-      }
+  const setStatus = (at: At, status: object) => Effect.orDie(patch({ ...at, subresource: "status" }, { status }))
+
+  const podOf = (job: Stored) => ({
+    kind: "Pod",
+    namespace: job.metadata.namespace,
+    // A Job that was deleted and made again under the same name has another Pod than before.
+    name: `${job.metadata.name}-${job.metadata.uid.slice(-5)}`
+  })
+
+  const startJob = Effect.fnUntraced(function* (job: Stored) {
+    const { container, node, template } = readJob(job)
+    const { name, uid } = job.metadata
+    yield* Effect.orDie(
+      create({
+        apiVersion: "v1",
+        kind: "Pod",
+        metadata: {
+          ...podOf(job),
+          labels: {
+            ...template.labels,
+            "batch.kubernetes.io/job-name": name,
+            "batch.kubernetes.io/controller-uid": uid
+          },
+          annotations: template.annotations,
+          ownerReferences: [{ apiVersion: "batch/v1", kind: "Job", name, uid, controller: true }]
+        },
+        spec: { nodeName: node, containers: [{ name: container, image: "builder" }] },
+        status: { phase: "Running", containerStatuses: [{ name: container, state: { running: {} } }] }
+      })
+    )
+    yield* setStatus({ kind: "Job", ...job.metadata }, { active: 1 })
+  })
+
+  const endJob = Effect.fnUntraced(function* (job: Stored) {
+    const { container, node, step, uid, valueOf } = readJob(job)
+    const isBad = valueOf("PACKAGE_NAME") === "bad"
+    const message = JSON.stringify(isBad ? failure(uid) : successes[step](uid))
+    yield* setStatus(podOf(job), {
+      phase: isBad ? "Failed" : "Succeeded",
+      containerStatuses: [{ name: container, state: { terminated: { exitCode: isBad ? 1 : 0, message } } }]
     })
-    if (args[0] === "/app/import.js") images.add(`${nodeName} ${valueOf("IMAGE_TAG")}`)
-    yield* api.others.patch(
-      { kind: kinds.Job, name: job.metadata.name, namespace, subresource: "status" },
-      { status: { conditions: [{ type: isBad ? "Failed" : "Complete", status: "True" }] } }
+    if (step === "import") images.add(`${node} ${valueOf("IMAGE_TAG")}`)
+    yield* setStatus(
+      { kind: "Job", ...job.metadata },
+      { active: null, conditions: [{ type: isBad ? "Failed" : "Complete", status: "True" }] }
     )
   })
 
-  const startPod = Effect.fnUntraced(function* (pod: {
-    readonly metadata: { readonly name: string; readonly namespace?: string }
-    readonly name: string
-  }) {
-    yield* api.others.patch(
-      { kind: kinds.Pod, name: pod.metadata.name, namespace: pod.metadata.namespace, subresource: "status" },
-      { status: { phase: "Running", containerStatuses: [{ name: pod.name, state: { running: {} } }] } }
+  const startPod = Effect.fnUntraced(function* (stored: Stored) {
+    const pod = yield* Effect.orDie(decodeAs(kinds.Pod)(stored))
+    const [container] = pod.spec.containers
+    const isWaiting = pod.status?.containerStatuses?.[0]?.state?.waiting !== undefined
+    if (!isWaiting || container === undefined || !images.has(`${pod.spec.nodeName} ${container.image}`)) return
+    yield* setStatus(
+      { kind: "Pod", ...stored.metadata },
+      { phase: "Running", containerStatuses: [{ name: container.name, state: { running: {} } }] }
     )
   })
 
-  /** Everybody else acts once. */
+  /** Everybody else acts once: a Job starts in one tick and ends in another. */
   const tick = Effect.gen(function* () {
-    for (const object of Array.from(api.objects.values())) {
-      if (!isKindName(object.kind)) continue
-      if (object.kind === "Job" && object["status"] === undefined) yield* runJob({ ...object, spec: object["spec"] })
-      if (object.kind !== "Pod" || object.metadata.annotations?.[wokenAnnotation] === undefined) continue
-      const pod = yield* Schema.decodeUnknownEffect(kinds.Pod.schema)(object)
-      const [container] = pod.spec.containers
-      const isWaiting = pod.status?.containerStatuses?.[0]?.state?.waiting !== undefined
-      if (isWaiting && images.has(`${pod.spec.nodeName} ${container?.image}`)) {
-        yield* startPod({ metadata: object.metadata, name: container?.name ?? "" })
+    for (const object of Array.from(objects.values())) {
+      if (object.kind === "Job" && isOurs(object)) {
+        if (object["status"] === undefined) yield* startJob(object)
+        else if (readJob(object).isLive) yield* endJob(object)
       }
+      if (object.kind === "Pod" && object.metadata.annotations?.[wokenAnnotation] !== undefined) yield* startPod(object)
+    }
+    yield* collect
+  })
+
+  /** What is left without any of its owners goes too. */
+  const collect = Effect.gen(function* () {
+    const uids = new Set([...objects.values()].map(({ metadata }) => metadata.uid))
+    for (const object of Array.from(objects.values())) {
+      const owners = ownersOf(object)
+      if (owners.length === 0 || owners.some((uid) => uids.has(uid))) continue
+      yield* Effect.orDie(remove({ kind: object.kind, ...object.metadata }))
     }
   })
+
   return { tick, images }
 }
 
-export const node = (name: string) => ({
-  apiVersion: "v1",
-  kind: "Node",
-  metadata: { name, labels: { "kubernetes.io/arch": "amd64" } },
-  spec: {},
-  status: {
-    conditions: [{ type: "Ready", status: "True" }],
-    nodeInfo: { containerRuntimeVersion: "containerd://2.4.2" }
-  }
-})
+export type World = ReturnType<typeof makeWorld>
 
-export const namespace = (name: string) => ({ apiVersion: "v1", kind: "Namespace", metadata: { name } })
+const isOurs = ({ metadata }: Stored): boolean => metadata.labels?.[nixBuildUidLabel] !== undefined
 
-/** A Pod that kubelet can't start for want of its image. */
-export const waitingPod = (pod: {
-  readonly name: string
-  readonly nodeName: string
-  readonly image: string
-  readonly packageName: string
-}) => ({
-  apiVersion: "v1",
-  kind: "Pod",
-  metadata: {
-    name: pod.name,
-    namespace: "apps",
-    annotations: {
-      "enbi.hrzn.ee/nixbuild-flakeUrl": "github:a/b",
-      "enbi.hrzn.ee/nixbuild-imageTag": pod.image,
-      "enbi.hrzn.ee/nixbuild-packageName": pod.packageName
-    }
-  },
-  spec: { nodeName: pod.nodeName, containers: [{ name: "app", image: pod.image }] },
-  status: {
-    phase: "Pending",
-    containerStatuses: [{ name: "app", state: { waiting: { reason: "ImagePullBackOff" } } }]
-  }
-})
+const ownersOf = ({ metadata }: Stored): ReadonlyArray<string> => {
+  const owners = metadata["ownerReferences"]
+  return Array.isArray(owners) ? owners.flatMap((owner) => (isFields(owner) ? [String(owner["uid"])] : [])) : []
+}

@@ -1,0 +1,91 @@
+/** What is there when a story begins. */
+import type { SettingsValue } from "../../lib/settings.ts"
+
+export const settings: SettingsValue = {
+  builderImage: "enbi-builder:test",
+  // More than the stories have builds, so that the order of things does not choose the nodes.
+  maxBuildsPerNode: 10,
+  nodeRepel: [],
+  retryDelaysSeconds: [60, 300, 900],
+  substituters: [],
+  trustedPublicKeys: []
+}
+
+export const node = (name: string) => ({
+  apiVersion: "v1",
+  kind: "Node",
+  metadata: { name, labels: { "kubernetes.io/arch": "amd64" } },
+  spec: {},
+  status: {
+    conditions: [{ type: "Ready", status: "True" }],
+    nodeInfo: { containerRuntimeVersion: "containerd://2.4.2" }
+  }
+})
+
+export const namespace = (name: string) => ({ apiVersion: "v1", kind: "Namespace", metadata: { name } })
+
+export interface Wish {
+  readonly name: string
+  readonly image: string
+  /** `bad` is a package whose build fails. */
+  readonly packageName: "good" | "bad"
+}
+
+/** A Pod that kubelet can't start for want of its image. */
+export const waitingPod = (pod: Wish & { readonly nodeName: string }) => ({
+  apiVersion: "v1",
+  kind: "Pod",
+  metadata: {
+    name: pod.name,
+    namespace: "apps",
+    annotations: {
+      "enbi.hrzn.ee/nixbuild-flakeUrl": "github:a/b",
+      "enbi.hrzn.ee/nixbuild-imageTag": pod.image,
+      "enbi.hrzn.ee/nixbuild-packageName": pod.packageName
+    }
+  },
+  spec: { nodeName: pod.nodeName, containers: [{ name: "app", image: pod.image }] },
+  status: {
+    phase: "Pending",
+    containerStatuses: [{ name: "app", state: { waiting: { reason: "ImagePullBackOff" } } }]
+  }
+})
+
+/** One that somebody wrote by hand. */
+export const nixBuild = (build: Wish & { readonly nodes: ReadonlyArray<string> }) => ({
+  apiVersion: "enbi.hrzn.ee/v1alpha1",
+  kind: "NixBuild",
+  metadata: { name: build.name, namespace: "apps" },
+  spec: {
+    flakeUrl: "github:a/b",
+    imageTag: build.image,
+    packageName: build.packageName,
+    system: "x86_64-linux",
+    nodes: build.nodes
+  }
+})
+
+/** One image for one Pod. */
+export const onePod = [
+  namespace("apps"),
+  node("one"),
+  waitingPod({ name: "a", nodeName: "one", image: "reg.io/a:1", packageName: "good" })
+]
+
+/** One that can't be built. */
+export const onePodInVain = [
+  namespace("apps"),
+  node("one"),
+  waitingPod({ name: "b", nodeName: "one", image: "reg.io/b:1", packageName: "bad" })
+]
+
+/** An image that two nodes want, one that nobody waits for, and a build that fails. */
+export const twoNodes = [
+  namespace("apps"),
+  node("one"),
+  node("two"),
+  waitingPod({ name: "a-1", nodeName: "one", image: "reg.io/a:1", packageName: "good" }),
+  waitingPod({ name: "a-2", nodeName: "two", image: "reg.io/a:1", packageName: "good" }),
+  waitingPod({ name: "b", nodeName: "one", image: "reg.io/b:1", packageName: "bad" }),
+  nixBuild({ name: "c", nodes: ["two"], image: "reg.io/c:1", packageName: "good" })
+]

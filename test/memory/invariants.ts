@@ -1,0 +1,125 @@
+/** What must be so after each change of any object. */
+import { Schema } from "effect"
+import { isTrue } from "../../lib/api/condition.ts"
+import { conditionsOf, type NixBuild, nixBuilds } from "../../lib/api/nixbuild.ts"
+import { managedBy } from "../../lib/api/kubernetes.ts"
+import { wokenAnnotation } from "../../lib/keys.ts"
+import { readJob } from "./job.ts"
+import { isFields, type Logged, type Stored } from "./objects.ts"
+
+export interface Witnessed extends Logged {
+  readonly objects: ReadonlyMap<string, Stored>
+  /** `node image` of what is in a node's containerd. */
+  readonly images: ReadonlySet<string>
+}
+
+type Check = (witnessed: Witnessed) => string | undefined
+
+const decode = Schema.decodeUnknownSync(nixBuilds.schema)
+const decodeBuild = (stored: Stored): NixBuild => decode(stored)
+
+/** A change of one NixBuild: what it is now, and what it was when it was the same object. */
+const aboutBuild =
+  (check: (now: NixBuild, before: NixBuild | undefined, witnessed: Witnessed) => string | undefined): Check =>
+  (witnessed) =>
+    witnessed.object.kind !== "NixBuild" || witnessed.verb === "DELETED"
+      ? undefined
+      : check(
+          decodeBuild(witnessed.object),
+          witnessed.before === undefined ? undefined : decodeBuild(witnessed.before),
+          witnessed
+        )
+
+const ofKind = (objects: ReadonlyMap<string, Stored>, kind: string): ReadonlyArray<Stored> =>
+  [...objects.values()].filter((object) => object.kind === kind)
+
+const liveJobs = ({ objects }: Witnessed) =>
+  ofKind(objects, "Job")
+    .filter(({ metadata }) => metadata.labels?.["app.kubernetes.io/managed-by"] === managedByUs)
+    .map((job) => ({ name: job.metadata.name, ...readJob(job) }))
+    .filter((job) => job.isLive && job.step !== "volume")
+
+const managedByUs = managedBy["app.kubernetes.io/managed-by"]
+
+export const checks = {
+  "I1 one live Job for a NixBuild, a node and a step": (witnessed) => {
+    if (witnessed.object.kind !== "Job" || witnessed.verb !== "ADDED") return undefined
+    const jobs = liveJobs(witnessed)
+    const twins = jobs.filter((job) =>
+      jobs.some((other) => other !== job && other.uid === job.uid && other.node === job.node && other.step === job.step)
+    )
+    return twins.length === 0 ? undefined : twins.map(({ name }) => name).join()
+  },
+
+  "I1 no Job is made twice": ({ births, object, verb }) =>
+    object.kind === "Job" && verb === "ADDED" && births > 1 ? object.metadata.name : undefined,
+
+  "I2 one NixBuild for one wish": aboutBuild((now, before, { objects }) => {
+    if (before !== undefined || now.metadata.labels?.["app.kubernetes.io/managed-by"] !== managedByUs) return undefined
+    const wishOf = ({ metadata, spec }: NixBuild) =>
+      JSON.stringify([metadata.namespace, spec.flakeUrl, spec.imageTag, spec.packageName, spec.system])
+    const alike = ofKind(objects, "NixBuild")
+      .map(decodeBuild)
+      .filter((build) => wishOf(build) === wishOf(now))
+    return alike.length === 1 ? undefined : alike.map(({ metadata }) => metadata.name).join()
+  }),
+
+  "I3 what is over stays over": aboutBuild((now, before) => {
+    if (before === undefined || !isTrue(conditionsOf(before), "Complete")) return undefined
+    if (before.metadata.generation !== now.metadata.generation || before.status?.attempt !== now.status?.attempt) {
+      return undefined
+    }
+    const said = (build: NixBuild) =>
+      JSON.stringify([
+        build.status?.status,
+        ...(["Complete", "Success"] as const).map((type) => isTrue(conditionsOf(build), type))
+      ])
+    return said(before) === said(now) ? undefined : `${said(before)} became ${said(now)}`
+  }),
+
+  "I4 an image that is said to be there is there": aboutBuild(
+    ({ spec, status }, _before, { images }) =>
+      status?.nodes?.find(
+        ({ importedTime, name }) => importedTime !== undefined && !images.has(`${name} ${spec.imageTag}`)
+      )?.name
+  ),
+
+  "I4 a Pod is woken only when its image is there": ({ images, object, verb }) => {
+    if (object.kind !== "Pod" || verb === "DELETED") return undefined
+    if (object.metadata.annotations?.[wokenAnnotation] === undefined || !isFields(object["spec"])) return undefined
+    const { containers, nodeName } = object["spec"]
+    const isThere =
+      Array.isArray(containers) &&
+      containers.some(
+        (container) => isFields(container) && images.has(`${String(nodeName)} ${String(container["image"])}`)
+      )
+    return isThere ? undefined : "its image is not there"
+  },
+
+  "I5 no Job is made for a NixBuild that is gone": (witnessed) => {
+    if (witnessed.object.kind !== "Job" || witnessed.verb !== "ADDED") return undefined
+    const { uid } = readJob(witnessed.object)
+    return ofKind(witnessed.objects, "NixBuild").some((build) => build.metadata.uid === uid) ? undefined : uid
+  },
+
+  "I9 an outcome is that of this NixBuild and of no earlier one": aboutBuild(({ metadata, status }) => {
+    const { failure, lockedUrl } = status ?? {}
+    const isForeign =
+      (lockedUrl !== undefined && !lockedUrl.includes(metadata.uid)) ||
+      (failure?.reason === "BuildFailed" && !failure.message.includes(metadata.uid))
+    return isForeign ? `${metadata.uid} says ${lockedUrl ?? failure?.message}` : undefined
+  }),
+
+  "I12 no condition speaks of a generation to come": aboutBuild(
+    (now) =>
+      conditionsOf(now).find(({ observedGeneration }) => observedGeneration > (now.metadata.generation ?? 1))?.type
+  ),
+
+  "I12 a condition's time moves only with its status": aboutBuild(
+    (now, before) =>
+      conditionsOf(now).find(({ lastTransitionTime, status, type }) => {
+        const earlier = before && conditionsOf(before).find((condition) => condition.type === type)
+        return earlier?.status === status && earlier.lastTransitionTime !== lastTransitionTime
+      })?.type
+  )
+} satisfies Record<string, Check>

@@ -1,0 +1,52 @@
+/** A Job that the functions made, as the controllers of Kubernetes read it. */
+import { Schema } from "effect"
+import { nixBuildUidLabel } from "../../lib/keys.ts"
+import type { Stored } from "./objects.ts"
+
+const Strings = Schema.Record(Schema.String, Schema.String)
+
+const JobSpec = Schema.Struct({
+  template: Schema.Struct({
+    metadata: Schema.Struct({ labels: Strings, annotations: Strings }),
+    spec: Schema.Struct({
+      affinity: Schema.Struct({
+        nodeAffinity: Schema.Struct({
+          requiredDuringSchedulingIgnoredDuringExecution: Schema.Struct({
+            nodeSelectorTerms: Schema.Tuple([
+              Schema.Struct({ matchFields: Schema.Tuple([Schema.Struct({ values: Schema.Tuple([Schema.String]) })]) })
+            ])
+          })
+        })
+      }),
+      containers: Schema.Tuple([
+        Schema.Struct({
+          name: Schema.String,
+          args: Schema.Tuple([Schema.Literals(["/app/build.js", "/app/import.js", "/app/prepare-volume.js"])]),
+          env: Schema.Array(Schema.Struct({ name: Schema.String, value: Schema.String }))
+        })
+      ])
+    })
+  })
+})
+
+const steps = { "/app/build.js": "build", "/app/import.js": "import", "/app/prepare-volume.js": "volume" } as const
+
+const Conditions = Schema.Struct({ conditions: Schema.Array(Schema.Struct({ type: Schema.String })) })
+const isOver = Schema.is(Conditions)
+
+export const readJob = (job: Stored) => {
+  const { template } = Schema.decodeUnknownSync(JobSpec)(job["spec"])
+  const [{ args, env, name }] = template.spec.containers
+  const [{ matchFields }] =
+    template.spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms
+  return {
+    step: steps[args[0]],
+    node: matchFields[0].values[0],
+    /** Of the NixBuild that the Job is for. */
+    uid: job.metadata.labels?.[nixBuildUidLabel] ?? "",
+    container: name,
+    template: template.metadata,
+    valueOf: (key: string) => env.find((variable) => variable.name === key)?.value,
+    isLive: job.metadata.deletionTimestamp === undefined && !isOver(job["status"])
+  }
+}

@@ -1,0 +1,51 @@
+/** A law over plans: whatever happens, the story ends as it does when nothing happens. */
+import { Cause, Effect, Equal, Exit } from "effect"
+import fc from "fast-check"
+import { assert } from "vitest"
+import { follow, plansOf, type Word } from "./plan.ts"
+import { play, type Script } from "./story.ts"
+
+interface Law extends Omit<Script, "happens" | "fault"> {
+  readonly words: ReadonlyArray<Word>
+  readonly runs: number
+}
+
+export const sameEnd = ({ runs, words, ...script }: Law) =>
+  Effect.gen(function* () {
+    const { state } = yield* play(script)
+    yield* Effect.promise(() =>
+      fc.assert(
+        fc.asyncProperty(plansOf(...words), async (plan) => {
+          const end = await Effect.runPromise(play({ ...script, happens: follow(plan) }))
+          assert.deepStrictEqual(end.state, state)
+        }),
+        { numRuns: runs }
+      )
+    )
+  })
+
+interface Bounds {
+  readonly state: ReadonlyArray<string>
+  /** At most so many writes. */
+  readonly writes?: number
+}
+
+/** Plays one story for each name and tells of all that do not end as they should. */
+export const allEnd = Effect.fnUntraced(function* (
+  { state, writes = Infinity }: Bounds,
+  stories: ReadonlyArray<readonly [string, Script]>
+) {
+  const bad: Array<string> = []
+  for (const [name, script] of stories) {
+    const exit = yield* Effect.exit(play(script))
+    if (Exit.isFailure(exit)) bad.push(`${name}: ${Cause.pretty(exit.cause)}`)
+    else if (!Equal.equals(exit.value.state, state)) {
+      const lines = (all: ReadonlyArray<string>, but: ReadonlyArray<string>) =>
+        all.filter((line) => !but.includes(line))
+      bad.push(`${name}: ${lines(exit.value.state, state).join()} instead of ${lines(state, exit.value.state).join()}`)
+    } else if (exit.value.writes.length > writes) {
+      bad.push(`${name}: I7, ${exit.value.writes.length} writes where ${writes} are enough`)
+    }
+  }
+  assert.deepStrictEqual(bad, [], bad.join("\n"))
+})

@@ -1,0 +1,139 @@
+/**
+ * What an API server keeps: objects with uids, resourceVersions and
+ * generations, and a log of every change, which is what watches are fed from.
+ */
+import { Effect, Schema } from "effect"
+import { KubernetesObject, ObjectMeta } from "../../lib/api/kind.ts"
+import { KubernetesError } from "../../lib/kube/error.ts"
+import { hash10 } from "../../lib/names.ts"
+import { currentTime } from "../../lib/time.ts"
+
+const Fields = Schema.Record(Schema.String, Schema.Unknown)
+export type Fields = typeof Fields.Type
+
+export const Stored = Schema.StructWithRest(
+  Schema.Struct({
+    apiVersion: Schema.String,
+    kind: Schema.String,
+    metadata: Schema.StructWithRest(ObjectMeta, [Fields])
+  }),
+  [Fields]
+)
+export type Stored = typeof Stored.Type
+
+/** Names one object; `namespace` is absent for what belongs to the whole cluster. */
+export interface At {
+  readonly kind: string
+  readonly namespace?: string | undefined
+  readonly name: string
+}
+
+export interface Logged {
+  readonly verb: "ADDED" | "MODIFIED" | "DELETED"
+  readonly object: Stored
+  readonly before: Stored | undefined
+  /** How many objects there have been under this name. */
+  readonly births: number
+}
+
+export const refuse = (status: number, reason: string, message: string) =>
+  Effect.fail(new KubernetesError({ status, reason, message }))
+
+export const isFields = (value: unknown): value is Fields =>
+  typeof value === "object" && value !== null && !Array.isArray(value)
+
+export const keyOf = ({ kind, name, namespace = "" }: At) => `${kind}/${namespace}/${name}`
+
+const mergePatch = (value: unknown, patch: unknown): unknown => {
+  if (!isFields(patch)) return patch
+  const merged = { ...(isFields(value) ? value : {}) }
+  for (const [key, change] of Object.entries(patch)) {
+    if (change === null) delete merged[key]
+    else merged[key] = mergePatch(merged[key], change)
+  }
+  return merged
+}
+
+const same = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.stringify(b)
+
+export const makeObjects = () => {
+  const objects = new Map<string, Stored>()
+  const log: Array<Logged> = []
+  const witnesses: Array<(logged: Logged) => void> = []
+  const births = new Map<string, number>()
+  let version = 0
+
+  const tell = (change: Omit<Logged, "births">) => {
+    const { kind, metadata } = change.object
+    const logged = { ...change, births: births.get(keyOf({ ...metadata, kind })) ?? 0 }
+    log.push(logged)
+    for (const witness of witnesses) witness(logged)
+  }
+
+  const put = Effect.fnUntraced(function* (object: unknown, before: Stored | undefined) {
+    const stored = yield* Schema.decodeUnknownEffect(Stored)(object).pipe(Effect.orDie)
+    objects.set(keyOf({ ...stored.metadata, kind: stored.kind }), stored)
+    tell({ verb: before === undefined ? "ADDED" : "MODIFIED", object: stored, before })
+    return stored
+  })
+
+  const find = (at: At) =>
+    Effect.suspend(() => {
+      const stored = objects.get(keyOf(at))
+      return stored === undefined ? refuse(404, "NotFound", `${keyOf(at)} not found`) : Effect.succeed(stored)
+    })
+
+  const mustBeNew = (at: At) =>
+    Effect.suspend(() =>
+      objects.has(keyOf(at)) ? refuse(409, "AlreadyExists", `${keyOf(at)} already exists`) : Effect.void
+    )
+
+  const create = Effect.fnUntraced(function* (object: KubernetesObject) {
+    const at = { ...object.metadata, kind: object.kind }
+    yield* mustBeNew(at)
+    version += 1
+    const birth = (births.get(keyOf(at)) ?? 0) + 1
+    births.set(keyOf(at), birth)
+    const metadata = {
+      ...object.metadata,
+      // The same in every run, whatever the order of things was.
+      uid: `uid-${hash10(keyOf(at), String(birth))}`,
+      resourceVersion: String(version),
+      generation: 1,
+      creationTimestamp: yield* currentTime
+    }
+    return yield* put({ ...object, metadata }, undefined)
+  })
+
+  /** A JSON merge patch of everything but the status, or of the status alone. */
+  const patch = Effect.fnUntraced(function* (at: At & { readonly subresource?: "status" | undefined }, patch: Fields) {
+    const before = yield* find(at)
+    const asked = isFields(patch["metadata"]) ? patch["metadata"] : {}
+    const isStale =
+      (asked["uid"] !== undefined && asked["uid"] !== before.metadata.uid) ||
+      (asked["resourceVersion"] !== undefined && asked["resourceVersion"] !== before.metadata.resourceVersion)
+    if (isStale) return yield* refuse(409, "Conflict", `${at.name} was changed`)
+    const { status, ...rest } = patch
+    const merged = mergePatch(before, at.subresource === undefined ? rest : { status })
+    const after = yield* Schema.decodeUnknownEffect(Stored)(merged).pipe(Effect.orDie)
+    if (same(before, after)) return before
+    version += 1
+    const generation = (before.metadata.generation ?? 1) + (same(after["spec"], before["spec"]) ? 0 : 1)
+    const metadata = { ...after.metadata, generation, resourceVersion: String(version) }
+    return yield* put({ ...after, metadata }, before)
+  })
+
+  const remove = Effect.fnUntraced(function* (at: At & { readonly uid?: unknown }) {
+    const gone = yield* find(at)
+    if (at.uid !== undefined && at.uid !== gone.metadata.uid) return yield* refuse(409, "Conflict", "another uid")
+    version += 1
+    objects.delete(keyOf(at))
+    // A deletion has a resourceVersion of its own, newer than all that was told of the object.
+    const object = { ...gone, metadata: { ...gone.metadata, resourceVersion: String(version) } }
+    tell({ verb: "DELETED", object, before: gone })
+  })
+
+  return { objects, log, witnesses, find, mustBeNew, create, patch, remove, newest: () => String(version) }
+}
+
+export type Objects = ReturnType<typeof makeObjects>

@@ -1,0 +1,100 @@
+/**
+ * A story: objects are there, processes of the functions run, things happen,
+ * and at the end all events but the sweep are lost until nothing changes any
+ * more. Every function below functions/ takes part.
+ */
+import { NodeServices } from "@effect/platform-node"
+import { assert } from "vitest"
+import { Effect, Logger } from "effect"
+import { TestClock } from "effect/testing"
+import type { KubernetesObject } from "../../lib/api/kind.ts"
+import { loadFunctions } from "../../lib/functions.ts"
+import type { SettingsValue } from "../../lib/settings.ts"
+import { makeApiServer } from "./api-server.ts"
+import { outdatedIn, stateOf, strayIn } from "./ending.ts"
+import type { Fault } from "./faults.ts"
+import { settings } from "./given.ts"
+import { type CheckName, makeOracle } from "./oracle.ts"
+import { makeReplica } from "./replica.ts"
+import { makeWorld } from "./world.ts"
+
+const functions = await Effect.runPromise(
+  loadFunctions(new URL("../../functions/", import.meta.url)).pipe(Effect.provide(NodeServices.layer))
+)
+
+export interface Script {
+  readonly given: ReadonlyArray<KubernetesObject>
+  /** One process for each; a single ordinary one if this is not given. */
+  readonly replicas?: ReadonlyArray<Partial<SettingsValue>>
+  /** What happens before all events but the sweep are lost. */
+  readonly happens?: (stage: Stage) => Effect.Effect<void>
+  /** The request of this number, and what becomes of it. */
+  readonly fault?: { readonly request: number; readonly as: Fault }
+  /** Checks that the story breaks on purpose. */
+  readonly excused?: ReadonlyArray<CheckName>
+}
+
+const makeStage = Effect.fnUntraced(function* ({ excused = [], given, replicas = [{}] }: Script) {
+  const api = makeApiServer()
+  const world = makeWorld(api.objects)
+  const oracle = makeOracle(api.objects, { world, excused })
+  for (const object of given) yield* Effect.orDie(api.objects.create(object))
+  const processes = replicas.map((differing) =>
+    makeReplica({ api, oracle, functions, settings: { ...settings, ...differing } })
+  )
+  for (const replica of processes) yield* replica.start
+  const [first] = processes
+  return first === undefined ? yield* Effect.die("a story needs a process") : { api, world, oracle, processes, first }
+})
+
+export type Stage = Effect.Success<ReturnType<typeof makeStage>>
+
+const mustHold = ({ oracle: { breaches } }: Stage) => assert.deepStrictEqual(breaches, [], breaches.join("\n"))
+
+/** Everybody else acts, time passes, each process sweeps. */
+export const round = Effect.fnUntraced(function* (stage: Stage) {
+  yield* stage.world.tick
+  yield* TestClock.adjust("30 seconds")
+  for (const replica of stage.processes) yield* replica.sweep
+  mustHold(stage)
+})
+
+/** Sweeps until nothing changes; then neither time nor what happened before, told once more, may lead to a write. */
+const settle = Effect.fnUntraced(function* (stage: Stage) {
+  const { api, processes } = stage
+  const sizeOf = () => `${api.objects.log.length} changes, ${api.requests.length} requests`
+  for (const replica of processes) {
+    replica.condition.lagging.clear()
+    if (!replica.isUp()) yield* replica.start
+  }
+  let before = ""
+  for (let rounds = 0; before !== sizeOf(); rounds += 1) {
+    assert.isBelow(rounds, 40, `it never settles: ${api.attempts.slice(-10).join(", ")}`)
+    before = sizeOf()
+    yield* round(stage)
+  }
+  const { length } = api.attempts
+  const mustBeQuiet = (after: string) =>
+    assert.deepStrictEqual(api.attempts.slice(length), [], `I6, I8: written though all was settled, ${after}`)
+  yield* TestClock.adjust("5 minutes")
+  for (const replica of processes) yield* replica.sweep
+  mustBeQuiet("five minutes later")
+  for (const replica of processes) {
+    for (const event of Array.from(replica.history.values())) yield* replica.deliver(event)
+  }
+  mustBeQuiet("when all that ever happened was told again")
+})
+
+export const play = (script: Script) =>
+  Effect.gen(function* () {
+    const stage = yield* makeStage(script)
+    const { api } = stage
+    const { fault } = script
+    if (fault !== undefined) api.fate.faultOf = ({ request }) => (request === fault.request ? fault.as : undefined)
+    yield* script.happens?.(stage) ?? Effect.void
+    yield* settle(stage)
+    mustHold(stage)
+    assert.deepStrictEqual(strayIn(api.objects.objects), [], "I5: Jobs that belong to nothing")
+    assert.deepStrictEqual(outdatedIn(api.objects.objects), [], "I12: conditions of an older generation")
+    return { state: stateOf(api.objects.objects), writes: api.writes, attempts: api.attempts, requests: api.requests }
+  }).pipe(Effect.provide([TestClock.layer(), Logger.layer([])]))
