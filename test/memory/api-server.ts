@@ -37,6 +37,8 @@ interface Fate {
   faultOf: (counted: Counted) => Fault | undefined
   before: (counted: Counted) => Effect.Effect<void>
   after: (counted: Counted) => Effect.Effect<void>
+  /** Between two looks of a process. */
+  between: Effect.Effect<void>
 }
 
 const isWrite = (verb: Verb): boolean => verb === "create" || verb === "patch" || verb === "delete"
@@ -51,7 +53,12 @@ export const makeApiServer = () => {
   const writes: Array<string> = []
   const refusals: Array<Refusal> = []
   /** What becomes of a request, and what others do just before and after it: set by whoever tells the story. */
-  const fate: Fate = { faultOf: () => undefined, before: () => Effect.void, after: () => Effect.void }
+  const fate: Fate = {
+    faultOf: () => undefined,
+    before: () => Effect.void,
+    after: () => Effect.void,
+    between: Effect.void
+  }
 
   const answer = Effect.fnUntraced(function* (asked: Asked): Effect.fn.Return<Stored, KubernetesError> {
     if (asked.verb === "get") return yield* objects.find(asked)

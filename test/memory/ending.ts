@@ -23,21 +23,22 @@ export const stateOf = (objects: All): ReadonlyArray<string> => {
 }
 
 /**
- * Jobs whose NixBuild is gone. Those of the system namespace can't have it as
- * their owner, so until something else removes them they may be left.
+ * Jobs whose NixBuild is gone, with their Pods. In the system namespace they
+ * can't have it as their owner, so they are left until something else removes
+ * them.
  */
 export const orphansIn = (objects: All): ReadonlyArray<Stored> => {
   const uids = new Set([...objects.values()].map(({ metadata }) => metadata.uid))
-  return [...objects.values()].filter((object) => {
-    const uid = object.metadata.labels?.[nixBuildUidLabel]
-    return object.kind === "Job" && uid !== undefined && !uids.has(uid)
+  return [...objects.values()].filter(({ metadata }) => {
+    const uid = metadata.labels?.[nixBuildUidLabel]
+    return uid !== undefined && !uids.has(uid)
   })
 }
 
-/** Orphans that nothing can excuse. */
-export const strayIn = (objects: All): ReadonlyArray<string> =>
+/** Orphans that nothing can excuse: owner references take care of them. */
+export const straysIn = (objects: All): ReadonlyArray<string> =>
   orphansIn(objects)
-    .filter((job) => readJob(job).step === "build")
+    .filter((object) => object.kind === "Job" && readJob(object).step === "build")
     .map(({ metadata }) => metadata.name)
 
 const Summary = Schema.Struct({

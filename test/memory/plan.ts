@@ -4,11 +4,12 @@ import { TestClock } from "effect/testing"
 import fc from "fast-check"
 import { type Fault, faults } from "./faults.ts"
 import { kindNames, type Replica } from "./replica.ts"
+import { together } from "./together.ts"
 import type { Stage } from "./story.ts"
 
 const events = ["deliver", "drop", "double"] as const
 const views = ["lag", "catch-up", "relist"] as const
-const processes = ["stop", "start", "skew"] as const
+const processes = ["stop", "start", "skew", "together"] as const
 const always = ["others", "sweep", "wait"] as const
 
 export type Word = (typeof events | typeof views | typeof processes | typeof always | typeof faults)[number]
@@ -36,6 +37,7 @@ export const follow =
         const choice = Math.floor(pick / processes.length)
         if (isFault(word)) coming.push(word)
         else if (word === "others") yield* world.tick
+        else if (word === "together") yield* together(stage, pick)
         else if (word === "wait") yield* TestClock.adjust("10 seconds")
         else yield* befall(word, { replica, choice })
       }
@@ -48,7 +50,7 @@ interface Whom {
 }
 
 const befall = Effect.fnUntraced(function* (
-  word: Exclude<Word, Fault | "others" | "wait">,
+  word: Exclude<Word, Fault | "others" | "wait" | "together">,
   { choice, replica }: Whom
 ): Effect.fn.Return<void> {
   const kind = kindNames.slice(choice % kindNames.length).slice(0, 1)

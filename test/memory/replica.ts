@@ -77,6 +77,7 @@ export const makeReplica = ({ api, functions, oracle, settings }: ReplicaOptions
       const exit = yield* Effect.exit(inProcess(run(definition, event, subject)))
       if (Exit.isFailure(exit) && Cause.hasDies(exit.cause)) return yield* Effect.die(Cause.squash(exit.cause))
       oracle.ran({ definition, subject, exit, refused: api.refusals.slice(length), attempts: api.attempts })
+      yield* api.fate.between
     }
   })
 

@@ -1,0 +1,115 @@
+/**
+ * Users change their minds while a build is under way: a NixBuild or a Pod is
+ * deleted, made again under its name, or wanted on another node.
+ */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { namespace, nixBuild, node, onePod, waitingPod } from "./given.ts"
+import { allEnd } from "./law.ts"
+import { play, type Script, type Stage } from "./story.ts"
+
+const good = nixBuild({ name: "c", nodes: ["one"], image: "reg.io/c:1", packageName: "good" })
+const bad = nixBuild({ name: "c", nodes: ["one"], image: "reg.io/c:1", packageName: "bad" })
+const at = { kind: "NixBuild", namespace: "apps", name: "c" }
+const nodes = [namespace("apps"), node("one"), node("two")]
+
+/** The same story once for each of its requests, and after the look that makes it `change` happens. */
+const afterEach = Effect.fnUntraced(function* (
+  given: Script["given"],
+  change: (stage: Stage) => Effect.Effect<unknown, unknown>
+) {
+  const { requests } = yield* play({ given })
+  return requests.map((name, request): readonly [string, Script] => [
+    `after request ${request}, ${name}`,
+    {
+      given,
+      happens: (stage) =>
+        Effect.sync(() => {
+          const { fate } = stage.api
+          fate.after = (counted) =>
+            Effect.sync(() => {
+              if (counted.request !== request) return
+              fate.after = () => Effect.void
+              fate.between = Effect.suspend(() => {
+                fate.between = Effect.void
+                return Effect.asVoid(Effect.orDie(change(stage)))
+              })
+            })
+        })
+    }
+  ])
+})
+
+const remade = (object: Script["given"][number]) => (stage: Stage) =>
+  Effect.gen(function* () {
+    const { metadata, kind } = object
+    yield* stage.api.objects.remove({ kind, name: metadata.name, namespace: metadata.namespace })
+    yield* stage.api.objects.create(object)
+  })
+
+describe("at any moment", () => {
+  for (const [what, before, after] of [
+    ["as it was", good, good],
+    ["with a package that fails", good, bad],
+    ["with a package that builds", bad, good]
+  ] as const) {
+    it.effect(
+      `a NixBuild is made again under its name ${what}: nothing of the old one is taken for the new one's`,
+      () =>
+        Effect.gen(function* () {
+          const { state } = yield* play({ given: [...nodes, after] })
+          yield* allEnd({ state }, yield* afterEach([...nodes, before], remade(after)))
+        })
+    )
+  }
+
+  it.effect("a NixBuild that Pods wait for is deleted: it is made again", () =>
+    Effect.gen(function* () {
+      const { state } = yield* play({ given: onePod })
+      const isBuild = ({ kind }: { readonly kind: string }) => kind === "NixBuild"
+      const change = ({ api: { objects } }: Stage) =>
+        Effect.forEach([...objects.objects.values()].filter(isBuild), ({ kind, metadata }) =>
+          objects.remove({ ...metadata, kind })
+        )
+      const stories = yield* afterEach(onePod, change)
+      // Once the Pod runs nobody wants the image any more.
+      yield* allEnd(
+        { state },
+        stories.slice(
+          0,
+          stories.findIndex(([name]) => name.includes("patch Pod"))
+        )
+      )
+    })
+  )
+
+  it.effect("a Pod is made again under its name: it starts too", () =>
+    Effect.gen(function* () {
+      const pod = waitingPod({ name: "a", nodeName: "one", image: "reg.io/a:1", packageName: "good" })
+      const { state } = yield* play({ given: onePod })
+      // One that comes when the image is there already is not told that it is being built.
+      yield* allEnd({ state, but: "Event Pod" }, yield* afterEach(onePod, remade(pod)))
+    })
+  )
+
+  it.effect("one more node wants the image: it gets it, and every condition speaks of the new generation", () =>
+    Effect.gen(function* () {
+      const { state } = yield* play({
+        given: [...nodes, { ...good, spec: { ...good.spec, nodes: ["one", "two"] } }]
+      })
+      const change = ({ api: { objects } }: Stage) => objects.patch(at, { spec: { nodes: ["one", "two"] } })
+      yield* allEnd({ state }, yield* afterEach([...nodes, good], change))
+    })
+  )
+
+  it.effect("a NixBuild is deleted: no Job is made for it any more, and its build Jobs go", () =>
+    Effect.gen(function* () {
+      const stories = yield* afterEach([...nodes, good], ({ api: { objects } }) => objects.remove(at))
+      for (const [name, script] of stories) {
+        const { state } = yield* play(script)
+        const left = state.filter((line) => !line.startsWith("PersistentVolume"))
+        assert.deepStrictEqual(left, ["Namespace apps", "Node one", "Node two"], name)
+      }
+    })
+  )
+})
