@@ -8,8 +8,9 @@ import { type Kind, ObjectMeta, pathOf } from "../lib/api/kind.ts"
 import { kinds } from "../lib/api/kinds.ts"
 import { Cluster, decodeAs, getFrom, queryOf, type Selection, writesOf } from "../lib/cluster.ts"
 import type { CloudEvent } from "../lib/events.ts"
-import { type Change, KubernetesApi } from "../lib/kube/api.ts"
+import { KubernetesApi } from "../lib/kube/api.ts"
 import type { KubernetesError } from "../lib/kube/error.ts"
+import type { Change } from "../lib/kube/watch.ts"
 
 export class WatchCache extends Context.Service<
   WatchCache,
