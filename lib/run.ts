@@ -6,18 +6,24 @@
  */
 import { Effect, Option, Schedule } from "effect"
 import type { Reference } from "./api/kind.ts"
-import type { CloudEvent } from "./events.ts"
+import { type CloudEvent, isSweep } from "./events.ts"
 import type { EnbiFunction } from "./function.ts"
-import { interpret } from "./interpret.ts"
+import { interpret, type NameTaken, type Refused } from "./interpret.ts"
+import type { KubernetesError } from "./kube/error.ts"
+import { countDecision, countSweepRepair, measureLag, type Outcome } from "./metrics.ts"
 
 export const run = Effect.fn("run")(function* <O>(definition: EnbiFunction<O>, event: CloudEvent, subject: Reference) {
+  yield* measureLag(event)
   const act = Effect.fnUntraced(function* (observed: O) {
     const actions = definition.decide(observed)
     if (actions.length === 0) return
     const record = { function: definition.name, event, subject, observed, actions }
     yield* interpret(actions).pipe(
       Effect.tap(() => Effect.logInfo("decided", { ...record, outcome: "Done" })),
-      Effect.tapError((error) => Effect.logInfo("decided", { ...record, outcome: error.message }))
+      Effect.tapError((error) => Effect.logInfo("decided", { ...record, outcome: error.message })),
+      Effect.tap(() => countDecision(definition.name, "Done")),
+      Effect.tap(() => (isSweep(event) ? countSweepRepair : Effect.void)),
+      Effect.tapError((error) => countDecision(definition.name, outcomeOf(error)))
     )
   })
   const once = Effect.gen(function* () {
@@ -32,9 +38,16 @@ export const run = Effect.fn("run")(function* <O>(definition: EnbiFunction<O>, e
   })
   return yield* once.pipe(
     Effect.retry({
-      while: (error) => error._tag === "KubernetesError" && error.isConflict,
+      while: isConflict,
       times: 2,
       schedule: Schedule.spaced("50 millis").pipe(Schedule.jittered)
     })
   )
 })
+
+type Failure = KubernetesError | NameTaken | Refused
+
+const isConflict = (error: Failure): boolean => error._tag === "KubernetesError" && error.isConflict
+
+const outcomeOf = (error: Failure): Outcome =>
+  error._tag === "Refused" ? "Refused" : isConflict(error) ? "Conflict" : "Failed"

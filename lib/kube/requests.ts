@@ -2,7 +2,7 @@
  * Single requests to the API server and lists in pages, each with a bound on
  * how long it may take. What the server refuses becomes a `KubernetesError`.
  */
-import { Effect, Option, Schema } from "effect"
+import { Effect, Exit, Option, Schema } from "effect"
 import {
   HttpClient,
   type HttpClientError,
@@ -10,6 +10,7 @@ import {
   type HttpClientResponse,
   type HttpMethod
 } from "effect/http"
+import { countRequest } from "../metrics.ts"
 import { KubernetesError } from "./error.ts"
 
 /** The part of a URL behind its question mark. */
@@ -26,10 +27,14 @@ export interface Connection {
   readonly token: Effect.Effect<Option.Option<string>, KubernetesError>
 }
 
+/** As the API server's own metrics have them: lists and watches are GETs that cost more. */
+type Verb = HttpMethod.HttpMethod | "LIST" | "WATCH"
+
 /** What can be asked of the API server. */
 export interface Requests {
   /** The answer as soon as its head is there; what of its body is needed can be read as it comes. */
   readonly open: (
+    verb: Verb,
     request: HttpClientRequest.HttpClientRequest
   ) => Effect.Effect<HttpClientResponse.HttpClientResponse, KubernetesError>
   readonly request: (
@@ -87,14 +92,17 @@ export const makeRequests = Effect.fnUntraced(function* (
 ): Effect.fn.Return<Requests, never, HttpClient.HttpClient> {
   const client = yield* HttpClient.HttpClient
 
-  const send = Effect.fnUntraced(function* (request: HttpClientRequest.HttpClientRequest) {
+  const send = Effect.fnUntraced(function* (verb: Verb, request: HttpClientRequest.HttpClientRequest) {
     const token = yield* connection.token
     const authorized = request.pipe(
       HttpClientRequest.prependUrl(connection.url),
       HttpClientRequest.acceptJson,
       (request) => (Option.isSome(token) ? HttpClientRequest.bearerToken(request, token.value) : request)
     )
-    const response = yield* client.execute(authorized).pipe(Effect.mapError(fromClient))
+    const response = yield* client.execute(authorized).pipe(
+      Effect.mapError(fromClient),
+      Effect.onExit((exit) => countRequest(verb, Exit.isSuccess(exit) ? exit.value.status : 0))
+    )
     if (response.status >= 300) return yield* yield* fromResponse(response)
     return response
   })
@@ -102,11 +110,12 @@ export const makeRequests = Effect.fnUntraced(function* (
   const request = Effect.fn("KubernetesApi.request")(function* (
     method: HttpMethod.HttpMethod,
     path: string,
-    options: { readonly query?: Query; readonly body?: Body } = {}
+    options: { readonly query?: Query; readonly body?: Body; readonly verb?: Verb } = {}
   ) {
     const bare = HttpClientRequest.make(method)(path).pipe(HttpClientRequest.setUrlParams(options.query ?? {}))
-    const { body } = options
+    const { body, verb = method } = options
     const response = yield* send(
+      verb,
       body === undefined ? bare : HttpClientRequest.bodyText(bare, JSON.stringify(body.value), body.type)
     )
     return yield* response.json.pipe(Effect.mapError(fromClient))
@@ -114,16 +123,16 @@ export const makeRequests = Effect.fnUntraced(function* (
 
   const list = Effect.fn("KubernetesApi.list")(function* (path: string, query: Query = {}) {
     const items: Array<unknown> = []
-    let page = yield* request("GET", path, { query: { ...query, limit: 500 } }).pipe(Effect.flatMap(decodePage))
+    const readPage = (more: Query) =>
+      request("GET", path, { verb: "LIST", query: { ...query, limit: 500, ...more } }).pipe(Effect.flatMap(decodePage))
+    let page = yield* readPage({})
     items.push(...(page.items ?? []))
     while (page.metadata.continue) {
-      page = yield* request("GET", path, {
-        query: { ...query, limit: 500, continue: page.metadata.continue }
-      }).pipe(Effect.flatMap(decodePage))
+      page = yield* readPage({ continue: page.metadata.continue })
       items.push(...(page.items ?? []))
     }
     return { items, resourceVersion: page.metadata.resourceVersion }
   })
 
-  return { open: (request) => timeout(send(request)), request, list }
+  return { open: (verb, request) => timeout(send(verb, request)), request, list }
 })

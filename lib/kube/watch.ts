@@ -22,6 +22,7 @@ export const makeFollow = ({ list, open }: Pick<Requests, "list" | "open">) => {
   ) {
     const timeoutSeconds = yield* Random.nextIntBetween(240, 480)
     const response = yield* open(
+      "WATCH",
       HttpClientRequest.get(at.path).pipe(
         HttpClientRequest.setUrlParams({
           ...at.query,
