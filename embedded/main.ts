@@ -6,7 +6,7 @@
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeServices from "@effect/platform-node/NodeServices"
-import { Cause, Clock, Config, Effect, Exit, FileSystem, Layer, Logger, Path, Schedule } from "effect"
+import { Cause, Clock, Config, Effect, Exit, FileSystem, Layer, Logger, Path, References, Schedule } from "effect"
 import { HttpRouter } from "effect/http"
 import { createServer } from "node:http"
 import { parseArgs } from "node:util"
@@ -58,10 +58,13 @@ const { values: flags } = parseArgs({ options: { "node-repel": { type: "string",
 
 const logger = Logger.layer([Logger.consoleJson])
 
+const logLevel = Layer.effect(References.MinimumLogLevel, Config.LogLevel("LOG_LEVEL").pipe(Config.withDefault("Info")))
+
 const services = Server.pipe(
   Layer.provideMerge(Cache.layer),
   Layer.provideMerge(Layer.mergeAll(KubernetesApi.layer, Settings.layer(flags["node-repel"]))),
   Layer.provideMerge(NodeServices.layer),
+  Layer.provideMerge(logLevel),
   Layer.provide(logger)
 )
 

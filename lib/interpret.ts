@@ -24,8 +24,12 @@ export class Refused extends Schema.TaggedError<Refused>()("Refused", {
   message: Schema.String
 }) {}
 
-export const interpret = Effect.fn("interpret")(function* (actions: ReadonlyArray<Action>) {
-  for (const action of actions) yield* carryOut(action)
+/** `onDone` is called after each action that was carried out. */
+export const interpret = Effect.fn("interpret")(function* (actions: ReadonlyArray<Action>, onDone: () => void) {
+  for (const action of actions) {
+    yield* carryOut(action)
+    onDone()
+  }
 })
 
 const carryOut = Effect.fnUntraced(function* (
