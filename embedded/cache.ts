@@ -8,8 +8,10 @@ import { type Kind, ObjectMeta, pathOf } from "../lib/api/kind.ts"
 import { kinds } from "../lib/api/kinds.ts"
 import { Cluster, decodeAs, getFrom, listFrom, queryOf, type Selection, writesOf } from "../lib/cluster.ts"
 import type { CloudEvent } from "../lib/events.ts"
-import { type Change, KubernetesApi } from "../lib/kube/api.ts"
+import { KubernetesApi } from "../lib/kube/api.ts"
 import type { KubernetesError } from "../lib/kube/error.ts"
+import type { Change } from "../lib/kube/watch.ts"
+import { preciseTime } from "../lib/time.ts"
 
 export class WatchCache extends Context.Service<
   WatchCache,
@@ -77,9 +79,12 @@ export const layer = Layer.effectContext(
       const gone = [...storeOf(kind)].filter(([key]) => !keys.has(key))
       for (const [key] of gone) storeOf(kind).delete(key)
       listed.add(kind.kind)
+      const time = yield* preciseTime
       return [
-        ...changed.flatMap((meta) => (Option.isSome(meta) ? [eventOf(kind, { meta: meta.value, verb: "add" })] : [])),
-        ...gone.map(([, { meta }]) => eventOf(kind, { meta, verb: "delete" }))
+        ...changed.flatMap((meta) =>
+          Option.isSome(meta) ? [eventOf(kind, { meta: meta.value, verb: "add", time })] : []
+        ),
+        ...gone.map(([, { meta }]) => eventOf(kind, { meta, verb: "delete", time }))
       ]
     })
 
@@ -87,13 +92,14 @@ export const layer = Layer.effectContext(
       if (change._tag === "Listed") return yield* replaceAll(kind, change.items)
       const head = yield* readHead(change.object)
       const meta = head.metadata
+      const time = yield* preciseTime
       if (change._tag === "DELETED") {
         const store = storeOf(kind)
         if (store.get(keyOf(meta))?.meta.uid === meta.uid) store.delete(keyOf(meta))
-        return [eventOf(kind, { meta, verb: "delete" })]
+        return [eventOf(kind, { meta, verb: "delete", time })]
       }
       yield* put(kind, change.object, head)
-      return [eventOf(kind, { meta, verb: change._tag === "ADDED" ? "add" : "update" })]
+      return [eventOf(kind, { meta, verb: change._tag === "ADDED" ? "add" : "update", time })]
     })
 
     // An object that the cache has not read yet must not be taken for one that is not there.
@@ -158,12 +164,13 @@ const isSelected = ({ meta, nodeName }: Stored<unknown>, selection: Selection): 
 /** The event that Knative's ApiServerSource would send. */
 const eventOf = (
   kind: Kind<unknown>,
-  { meta, verb }: { readonly meta: ObjectMeta; readonly verb: "add" | "update" | "delete" }
+  { meta, time, verb }: { readonly meta: ObjectMeta; readonly verb: "add" | "update" | "delete"; readonly time: string }
 ): CloudEvent => ({
   specversion: "1.0",
   id: `${meta.uid}.${meta.resourceVersion}.${verb}`,
   source: "enbi-functions",
   type: `dev.knative.apiserver.resource.${verb}`,
+  time,
   kind: kind.kind,
   ...(meta.namespace === undefined ? {} : { namespace: meta.namespace }),
   name: meta.name

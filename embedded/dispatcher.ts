@@ -8,7 +8,7 @@ import { Effect, Queue, Schedule, Schema } from "effect"
 import { parseAllDocuments } from "yaml"
 import type { Reference } from "../lib/api/kind.ts"
 import type { Cluster } from "../lib/cluster.ts"
-import { type CloudEvent, matches } from "../lib/events.ts"
+import { type CloudEvent, isSweep, matches } from "../lib/events.ts"
 import type { EnbiFunction } from "../lib/function.ts"
 import { run } from "../lib/run.ts"
 import type { Settings } from "../lib/settings.ts"
@@ -97,8 +97,10 @@ const makeLane = Effect.fnUntraced(function* (definition: EnbiFunction<unknown>)
     Effect.sync(() => {
       const { kind, name, namespace = "" } = task.subject
       const key = `${kind}/${namespace}/${name}`
-      if (!waiting.has(key) && !active.has(key)) Queue.offerUnsafe(queue, key)
-      waiting.set(key, task)
+      const before = waiting.get(key)
+      if (before === undefined && !active.has(key)) Queue.offerUnsafe(queue, key)
+      // The first event that waits tells how late we are; but a sweep finds nothing that another event leads to.
+      if (before === undefined || (isSweep(before.event) && !isSweep(task.event))) waiting.set(key, task)
     })
 
   const send = (event: CloudEvent) =>

@@ -1,40 +1,28 @@
 /**
  * All functions in one process: `kubectl apply -k embedded`. Watches the
- * cluster, sweeps every 30 s, answers on /health/liveness and
- * /health/readiness, and on SIGTERM ends what it began.
+ * cluster, sweeps every 30 s, answers on /health/liveness, /health/readiness
+ * and /metrics, and on SIGTERM ends what it began.
  */
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeServices from "@effect/platform-node/NodeServices"
-import { Cause, Clock, Config, Effect, Exit, FileSystem, Layer, Logger, Path, Schedule } from "effect"
-import { HttpRouter, HttpServerResponse } from "effect/http"
+import { Cause, Clock, Config, Effect, Exit, FileSystem, Layer, Logger, Path, References, Schedule } from "effect"
+import { HttpRouter } from "effect/http"
 import { createServer } from "node:http"
 import { parseArgs } from "node:util"
 import { sweepType } from "../lib/events.ts"
 import { loadFunctions } from "../lib/functions.ts"
 import { KubernetesApi } from "../lib/kube/api.ts"
 import { Settings } from "../lib/settings.ts"
+import { preciseTime } from "../lib/time.ts"
 import * as Cache from "./cache.ts"
 import { makeDispatcher, readTriggers } from "./dispatcher.ts"
-
-const health = Layer.mergeAll(
-  HttpRouter.add("GET", "/health/liveness", Effect.succeed(HttpServerResponse.text("OK"))),
-  HttpRouter.add(
-    "GET",
-    "/health/readiness",
-    Effect.gen(function* () {
-      const cache = yield* Cache.WatchCache
-      return (yield* cache.isComplete)
-        ? HttpServerResponse.text("OK")
-        : HttpServerResponse.text("the cluster is being read", { status: 503 })
-    })
-  )
-)
+import { routes } from "./routes.ts"
 
 const Server = Layer.unwrap(
   Effect.gen(function* () {
     const port = yield* Config.Port("PORT").pipe(Config.withDefault(8080))
-    return HttpRouter.serve(health, { disableLogger: true }).pipe(
+    return HttpRouter.serve(routes, { disableLogger: true }).pipe(
       Layer.provide(NodeHttpServer.layerServer(createServer, { port }))
     )
   })
@@ -56,7 +44,8 @@ const program = Effect.gen(function* () {
       specversion: "1.0",
       id: `sweep.${yield* Clock.currentTimeMillis}`,
       source: "enbi-functions",
-      type: sweepType
+      type: sweepType,
+      time: yield* preciseTime
     })
   })
   yield* Effect.logInfo("started", { functions: functions.map(({ name }) => name) })
@@ -69,10 +58,13 @@ const { values: flags } = parseArgs({ options: { "node-repel": { type: "string",
 
 const logger = Logger.layer([Logger.consoleJson])
 
+const logLevel = Layer.effect(References.MinimumLogLevel, Config.LogLevel("LOG_LEVEL").pipe(Config.withDefault("Info")))
+
 const services = Server.pipe(
   Layer.provideMerge(Cache.layer),
   Layer.provideMerge(Layer.mergeAll(KubernetesApi.layer, Settings.layer(flags["node-repel"]))),
   Layer.provideMerge(NodeServices.layer),
+  Layer.provideMerge(logLevel),
   Layer.provide(logger)
 )
 

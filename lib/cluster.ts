@@ -5,7 +5,8 @@
  */
 import { Context, Effect, Option, Schema } from "effect"
 import { type Kind, KubernetesObject, pathOf } from "./api/kind.ts"
-import type { Body, KubernetesApi, Query } from "./kube/api.ts"
+import type { KubernetesApi } from "./kube/api.ts"
+import type { Body, Query } from "./kube/requests.ts"
 import { KubernetesError } from "./kube/error.ts"
 
 export interface Selection {

@@ -11,6 +11,8 @@ export const CloudEvent = Schema.Struct({
   id: Schema.NonEmptyString,
   source: Schema.NonEmptyString,
   type: Schema.NonEmptyString,
+  /** When it happened, RFC 3339: for measuring how late we are, and for no decision. */
+  time: Schema.optionalKey(Schema.String),
   /** Extensions of ApiServerSource: the object's kind, namespace and name. */
   kind: Schema.optionalKey(Schema.String),
   namespace: Schema.optionalKey(Schema.String),

@@ -5,10 +5,14 @@
  */
 import { Effect, Option, Schema } from "effect"
 import type { Action } from "./action.ts"
+import { Condition } from "./api/condition.ts"
 import { kinds } from "./api/kinds.ts"
 import { ObjectMeta } from "./api/kind.ts"
+import { nixBuilds } from "./api/nixbuild.ts"
 import { Cluster } from "./cluster.ts"
 import type { KubernetesError } from "./kube/error.ts"
+import { record } from "./metrics.ts"
+import { observationsOf } from "./transitions.ts"
 
 /** An object of the name that we computed is there, but it is not ours, or it is on its way out. */
 export class NameTaken extends Schema.TaggedError<NameTaken>()("NameTaken", { message: Schema.String }) {}
@@ -20,8 +24,12 @@ export class Refused extends Schema.TaggedError<Refused>()("Refused", {
   message: Schema.String
 }) {}
 
-export const interpret = Effect.fn("interpret")(function* (actions: ReadonlyArray<Action>) {
-  for (const action of actions) yield* carryOut(action)
+/** `onDone` is called after each action that was carried out. */
+export const interpret = Effect.fn("interpret")(function* (actions: ReadonlyArray<Action>, onDone: () => void) {
+  for (const action of actions) {
+    yield* carryOut(action)
+    onDone()
+  }
 })
 
 const carryOut = Effect.fnUntraced(function* (
@@ -41,7 +49,16 @@ const carryOut = Effect.fnUntraced(function* (
     )
   }
   if (action.action === "PatchStatus") {
+    // The write names a resourceVersion: if it succeeds, this is what was there before.
+    const before =
+      kind === "NixBuild"
+        ? yield* Effect.orElseSucceed(cluster.get(nixBuilds, target), () => Option.none())
+        : Option.none()
     yield* cluster.patch({ ...target, subresource: "status" }, { metadata, status: action.status })
+    const written = Schema.decodeUnknownOption(WithConditions)(action.status)
+    if (Option.isSome(before) && Option.isSome(written)) {
+      yield* Effect.forEach(observationsOf(before.value, written.value.conditions), record, { discard: true })
+    }
     return
   }
   const patched = action.patch["metadata"]
@@ -92,5 +109,6 @@ const mustBeOurs = Effect.fnUntraced(function* (object: Extract<Action, { action
   }
 })
 
+const WithConditions = Schema.Struct({ conditions: Schema.Array(Condition) })
 const Labelled = Schema.Struct({ labels: Schema.optionalKey(Schema.Record(Schema.String, Schema.String)) })
 const WithMetadata = Schema.Struct({ metadata: ObjectMeta })

@@ -4,25 +4,35 @@
  * sweep has another look. Every run that wanted to write leaves a decision
  * record, one log line that holds all that the decision was made of.
  */
-import { Effect, Option, Schedule } from "effect"
+import { Effect, LogLevel, Option, Schedule } from "effect"
 import type { Reference } from "./api/kind.ts"
-import type { CloudEvent } from "./events.ts"
+import { type Decision, makeRecord } from "./decision-record.ts"
+import { type CloudEvent, isSweep } from "./events.ts"
 import type { EnbiFunction } from "./function.ts"
-import { interpret } from "./interpret.ts"
+import { interpret, type NameTaken, type Refused } from "./interpret.ts"
+import type { KubernetesError } from "./kube/error.ts"
+import { countDecision, countSweepRepair, measureLag, type Outcome } from "./metrics.ts"
 
+/** Fails as `observe` and `interpret` do; whoever brought the event decides what then. */
 export const run = Effect.fn("run")(function* <O>(definition: EnbiFunction<O>, event: CloudEvent, subject: Reference) {
+  yield* measureLag(event)
+  const about = { function: definition.name, event, subject }
   const act = Effect.fnUntraced(function* (observed: O) {
     const actions = definition.decide(observed)
-    if (actions.length === 0) return
-    const record = { function: definition.name, event, subject, observed, actions }
-    yield* interpret(actions).pipe(
-      Effect.tap(() => Effect.logInfo("decided", { ...record, outcome: "Done" })),
-      Effect.tapError((error) => Effect.logInfo("decided", { ...record, outcome: error.message }))
+    if (actions.length === 0) return yield* Effect.logDebug("nothing to do", about)
+    let done = 0
+    const tell = (outcome: string) => log({ ...about, observed, actions, done, outcome })
+    yield* interpret(actions, () => (done += 1)).pipe(
+      Effect.tapError((error) => tell(`${nameOf(error)}: ${error.message}`)),
+      Effect.tapError((error) => countDecision(definition.name, outcomeOf(error)))
     )
+    yield* tell("Done")
+    yield* countDecision(definition.name, "Done")
+    if (isSweep(event)) yield* countSweepRepair
   })
   const once = Effect.gen(function* () {
     const observed = yield* definition.observe(subject)
-    if (Option.isNone(observed)) return
+    if (Option.isNone(observed)) return yield* Effect.logDebug("nothing to look at", about)
     const { refused } = definition
     yield* act(observed.value).pipe(
       Effect.catchTag("Refused", (refusal) =>
@@ -32,9 +42,22 @@ export const run = Effect.fn("run")(function* <O>(definition: EnbiFunction<O>, e
   })
   return yield* once.pipe(
     Effect.retry({
-      while: (error) => error._tag === "KubernetesError" && error.isConflict,
+      while: isConflict,
       times: 2,
       schedule: Schedule.spaced("50 millis").pipe(Schedule.jittered)
     })
   )
 })
+
+const log = Effect.fnUntraced(function* (decision: Decision) {
+  yield* Effect.logInfo("decided", makeRecord(decision, yield* LogLevel.isEnabled("Debug")))
+})
+
+type Failure = KubernetesError | NameTaken | Refused
+
+const isConflict = (error: Failure): boolean => error._tag === "KubernetesError" && error.isConflict
+
+const nameOf = (error: Failure): string => (error._tag === "KubernetesError" ? error.reason : error._tag)
+
+const outcomeOf = (error: Failure): Outcome =>
+  error._tag === "Refused" ? "Refused" : isConflict(error) ? "Conflict" : "Failed"

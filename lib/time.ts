@@ -6,6 +6,9 @@ const format = (millis: number): string =>
 
 export const currentTime = Effect.map(Clock.currentTimeMillis, format)
 
+/** With milliseconds: for events, which say when they happened. */
+export const preciseTime = Effect.map(DateTime.now, DateTime.formatIso)
+
 const millisOf = (time: string): number => DateTime.toEpochMillis(DateTime.makeUnsafe(time))
 
 /** Negative when `to` comes first. */

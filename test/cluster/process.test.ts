@@ -3,6 +3,8 @@ import { assert, it } from "@effect/vitest"
 import { Effect, Option, Stream } from "effect"
 import { ChildProcess, ChildProcessSpawner } from "effect/process"
 import { inject } from "vitest"
+import { kinds } from "../../lib/api/kinds.ts"
+import { parse } from "../metrics/scrape.ts"
 import { eventually, services, when } from "./cluster.ts"
 
 const start = Effect.fnUntraced(function* (env: Record<string, string>) {
@@ -11,6 +13,9 @@ const start = Effect.fnUntraced(function* (env: Record<string, string>) {
     ChildProcess.make(process.execPath, ["embedded/main.ts"], { env, extendEnv: true, stdin: "ignore" })
   )
 })
+
+const metricsOf = (port: number) =>
+  Effect.promise(() => fetch(`http://127.0.0.1:${port}/metrics`).then((response) => response.text()))
 
 const statusOf = (port: number, path: string) =>
   Effect.promise(() =>
@@ -30,7 +35,7 @@ const proxy = Effect.gen(function* () {
   return `http://${/127\.0\.0\.1:\d+/.exec(Option.getOrElse(line, () => ""))?.[0]}`
 })
 
-it.live("is ready once it has read the cluster, and ends with code 0 on SIGTERM", () =>
+it.live("is ready once it has read the cluster, has metrics, and ends with code 0 on SIGTERM", () =>
   Effect.gen(function* () {
     const port = 18_080
     const handle = yield* start({
@@ -44,6 +49,11 @@ it.live("is ready once it has read the cluster, and ends with code 0 on SIGTERM"
       "30 seconds"
     )
     assert.strictEqual(yield* statusOf(port, "/health/liveness"), 200)
+    const families = parse(yield* metricsOf(port))
+    assert.strictEqual(families.get("nixbuild_builds_total")?.type, "counter")
+    const requests = families.get("nixbuild_api_requests_total")?.samples
+    const lists = requests?.get('nixbuild_api_requests_total{verb="LIST",code="200"}')
+    assert.isAtLeast(lists ?? 0, Object.keys(kinds).length)
     yield* handle.kill({ killSignal: "SIGTERM" })
     assert.strictEqual(yield* handle.exitCode, 0)
   }).pipe(Effect.scoped, Effect.provide(services))

@@ -4,7 +4,7 @@ import { Effect, Layer, Logger, Option, Schema, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import * as Cache from "../../embedded/cache.ts"
 import { makeDispatcher, readTriggers } from "../../embedded/dispatcher.ts"
-import { type CloudEvent, changed } from "../../lib/events.ts"
+import { type CloudEvent, changed, sweepType } from "../../lib/events.ts"
 import type { EnbiFunction } from "../../lib/function.ts"
 import { makeTriggers } from "../../lib/generate/triggers.ts"
 import { KubernetesApi } from "../../lib/kube/api.ts"
@@ -12,6 +12,7 @@ import { KubernetesError } from "../../lib/kube/error.ts"
 import { Settings } from "../../lib/settings.ts"
 import { makeApiServer } from "../memory/api-server.ts"
 import { settings } from "../memory/given.ts"
+import { counted, withMetrics } from "../metrics/scrape.ts"
 
 const trigger = makeTriggers([{ ...fake({}), name: "one" }])[0]
 
@@ -116,5 +117,42 @@ describe("dispatcher", () => {
       yield* TestClock.adjust("10 seconds")
       assert.strictEqual(looks, 2)
     }).pipe(Effect.scoped, Effect.provide(services))
+  )
+
+  it.effect("what an event led to is no sweep's find, whichever came first; the first event says how late it is", () =>
+    Effect.gen(function* () {
+      const once = { ...trigger, spec: { ...trigger?.spec, filter: { attributes: { source: "test" } } } }
+      const observe = () => Effect.delay(Effect.succeedSome({}), "1 second")
+      const gone = { kind: "Pod", name: "gone", uid: "gone", resourceVersion: "1" } as const
+      const decide = () => [{ action: "Delete", why: "a test", target: gone } as const]
+      const definition = fake({ observe, decide, subjects: () => Effect.succeed([{ kind: "Pod", name: "same" }]) })
+      const send = yield* makeDispatcher([definition], yield* readTriggers(JSON.stringify(once)))
+      const at = (seconds: number) => ({ time: new Date(seconds * 1000).toISOString() })
+      const sweep = { ...event("sweep"), type: sweepType }
+      for (const merged of [
+        [
+          { ...sweep, ...at(0) },
+          { ...event("a"), ...at(0) },
+          { ...event("b"), ...at(0.25) }
+        ],
+        [
+          { ...event("c"), ...at(4) },
+          { ...sweep, ...at(4) }
+        ]
+      ]) {
+        yield* send(event("looked at while the others come"))
+        yield* TestClock.adjust("500 millis")
+        yield* Effect.forEach(merged, send)
+        yield* TestClock.adjust("3 seconds")
+      }
+      assert.deepStrictEqual(yield* counted, {
+        'nixbuild_decisions_total{function="one",outcome="Done"}': 4,
+        nixbuild_event_lag_seconds_sum: 1.5,
+        nixbuild_event_lag_seconds_count: 2
+      })
+      yield* send(sweep)
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual((yield* counted)["nixbuild_sweep_repairs_total"], 1)
+    }).pipe(Effect.scoped, Effect.provide(services), withMetrics)
   )
 })

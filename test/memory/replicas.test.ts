@@ -15,6 +15,8 @@ it.effect(
       replicas: [{}, { builderImage: "enbi-builder:next" }, {}],
       words: [...words.events, ...words.views, ...words.processes, "together", "start", ...words.always],
       runs: 40,
+      // To the process whose clock is ahead a Pod that was just woken has waited for an hour: the image comes once more.
+      but: /^Event .* Image(Vanished|Pulled)$/,
       excused: ["what nothing disturbs ends well"]
     }),
   60_000

@@ -7,7 +7,8 @@
 import { Effect, Stream } from "effect"
 import type { Kind } from "../../lib/api/kind.ts"
 import { kinds } from "../../lib/api/kinds.ts"
-import type { Change, Query } from "../../lib/kube/api.ts"
+import type { Query } from "../../lib/kube/requests.ts"
+import type { Change } from "../../lib/kube/watch.ts"
 import { isSelected } from "./api-server.ts"
 import type { Objects } from "./objects.ts"
 

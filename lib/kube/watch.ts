@@ -1,0 +1,133 @@
+/**
+ * A watch that stays: it resumes where it was, lists again after 410, and
+ * notices a peer that went silent.
+ */
+import { Duration, Effect, Option, Random, Ref, Schedule, Schema, Stream } from "effect"
+import { Ndjson } from "effect/encoding"
+import { HttpClientRequest } from "effect/http"
+import { KubernetesError } from "./error.ts"
+import { fromClient, malformed, type Query, type Requests } from "./requests.ts"
+
+/** What a watch tells: first everything that is there, then each change. */
+export type Change =
+  | { readonly _tag: "Listed"; readonly items: ReadonlyArray<unknown> }
+  | { readonly _tag: "ADDED" | "MODIFIED" | "DELETED"; readonly object: unknown }
+
+/** Follows all objects at a path for as long as the stream is read. */
+export const makeFollow = ({ list, open }: Pick<Requests, "list" | "open">) => {
+  const changesSince = Effect.fnUntraced(function* (
+    at: { readonly path: string; readonly query: Query },
+    seen: Ref.Ref<Option.Option<string>>,
+    resourceVersion: string
+  ) {
+    const timeoutSeconds = yield* Random.nextIntBetween(240, 480)
+    const response = yield* open(
+      "WATCH",
+      HttpClientRequest.get(at.path).pipe(
+        HttpClientRequest.setUrlParams({
+          ...at.query,
+          watch: true,
+          allowWatchBookmarks: true,
+          resourceVersion,
+          timeoutSeconds
+        })
+      )
+    )
+    return response.stream.pipe(
+      Stream.mapError(fromClient),
+      // Bookmarks come each minute, so this long a silence is a dead peer.
+      Stream.timeoutOrElse({
+        duration: "150 seconds",
+        orElse: () => Stream.fail(new KubernetesError({ status: 0, reason: "Idle", message: "watch went silent" }))
+      }),
+      Stream.decodeText,
+      Stream.pipeThroughChannel(Ndjson.decodeString({ ignoreEmptyLines: true })),
+      Stream.mapError((error) =>
+        error instanceof KubernetesError
+          ? error
+          : new KubernetesError({
+              status: 0,
+              reason: "Malformed",
+              message: "watch broke off inside a line",
+              cause: error
+            })
+      ),
+      Stream.mapEffect((line) => readWatchEvent(line, seen)),
+      Stream.flattenIterable
+    )
+  }, Stream.unwrap)
+
+  return (path: string, query: Query = {}): Stream.Stream<Change, KubernetesError> =>
+    Stream.unwrap(
+      Effect.gen(function* () {
+        const at = { path, query }
+        const seen = yield* Ref.make(Option.none<string>())
+        const fromScratch = Stream.unwrap(
+          Effect.gen(function* () {
+            const { items, resourceVersion } = yield* list(path, query)
+            yield* Ref.set(seen, Option.some(resourceVersion))
+            const listed: Change = { _tag: "Listed", items }
+            return Stream.concat(Stream.succeed(listed), changesSince(at, seen, resourceVersion))
+          })
+        )
+        const resume = Effect.map(
+          Ref.get(seen),
+          Option.match({
+            onNone: () => fromScratch,
+            onSome: (resourceVersion) => changesSince(at, seen, resourceVersion)
+          })
+        )
+        return Stream.unwrap(resume).pipe(
+          // 410: what was missed is no longer kept there, so everything is listed again.
+          Stream.catchIf(
+            (error) => error.status === 410,
+            () => Stream.fromEffectDrain(Ref.set(seen, Option.none()))
+          ),
+          Stream.repeat(Schedule.spaced("250 millis")),
+          Stream.retry(backoff)
+        )
+      })
+    )
+}
+
+const WatchEvent = Schema.Struct({
+  type: Schema.Literals(["ADDED", "MODIFIED", "DELETED", "BOOKMARK", "ERROR"]),
+  object: Schema.StructWithRest(
+    Schema.Struct({
+      code: Schema.optionalKey(Schema.Int),
+      reason: Schema.optionalKey(Schema.Unknown),
+      message: Schema.optionalKey(Schema.Unknown),
+      metadata: Schema.optionalKey(
+        Schema.StructWithRest(Schema.Struct({ resourceVersion: Schema.optionalKey(Schema.String) }), [
+          Schema.Record(Schema.String, Schema.Unknown)
+        ])
+      )
+    }),
+    [Schema.Record(Schema.String, Schema.Unknown)]
+  )
+})
+
+const backoff = Schedule.min([Schedule.exponential("200 millis"), Schedule.spaced("30 seconds")]).pipe(
+  Schedule.jittered,
+  Schedule.setInputType<KubernetesError>(),
+  Schedule.while(({ input }) => input.isRetryable),
+  Schedule.modifyDelay(({ duration, input }) =>
+    Effect.succeed(Duration.max(duration, Duration.seconds(input.retryAfterSeconds ?? 0)))
+  )
+)
+
+const readWatchEvent = Effect.fnUntraced(function* (line: unknown, seen: Ref.Ref<Option.Option<string>>) {
+  const { object, type } = yield* Schema.decodeUnknownEffect(WatchEvent)(line).pipe(
+    Effect.mapError(malformed("a watch event that cannot be read"))
+  )
+  if (type === "ERROR") {
+    return yield* new KubernetesError({
+      status: object.code ?? 500,
+      reason: String(object.reason ?? "Unknown"),
+      message: String(object.message ?? "")
+    })
+  }
+  yield* Ref.set(seen, Option.fromNullishOr(object.metadata?.resourceVersion))
+  const changes: ReadonlyArray<Change> = type === "BOOKMARK" ? [] : [{ _tag: type, object }]
+  return changes
+})
