@@ -53,6 +53,9 @@ export const reasons = {
   DiskFull: "The node's disk or the cache volume is full: make room.",
   NotAnImage: "The package is neither an image archive nor a script that streams one: build it with dockerTools.",
   WrongArchitecture: "The image is for another architecture than spec.system: check the flake.",
+  ForbiddenContent:
+    "The image holds what may not come onto a node: a device, a FIFO, a setuid or setgid file, file capabilities, a name that climbs out, or a reserved label; the message says which: leave it out.",
+  ImageTooLarge: "The image has more bytes, layers or files than a node may be filled with: make it smaller.",
   ImportFailed: "The image was built but containerd did not take it: read the log of the import Job."
 } as const
 
