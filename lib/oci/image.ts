@@ -54,6 +54,35 @@ export const Index = Schema.Struct({ manifests: Schema.Array(Descriptor) })
 
 export const Manifest = Schema.Struct({ config: Descriptor, layers: Schema.Array(Descriptor) })
 
+const Plain = Schema.Struct({ mediaType: Schema.String, digest: Digest, size: Schema.Int })
+
+/** The documents as `convert` writes them: no annotations, no URLs, nothing else that containerd would follow. */
+export const OurIndex = Schema.Struct({
+  schemaVersion: Schema.Literal(2),
+  mediaType: Schema.Literal(mediaTypes.index),
+  manifests: Schema.Tuple([
+    Schema.Struct({ ...Plain.fields, mediaType: Schema.Literal(mediaTypes.manifest), platform: Platform })
+  ])
+})
+
+/** Where index.json leads: to the one index that the tag will name. */
+export const OurTop = Schema.Struct({
+  ...OurIndex.fields,
+  manifests: Schema.Tuple([Schema.Struct({ ...Plain.fields, mediaType: Schema.Literal(mediaTypes.index) })])
+})
+
+export const OurManifest = Schema.Struct({
+  schemaVersion: Schema.Literal(2),
+  mediaType: Schema.Literal(mediaTypes.manifest),
+  config: Schema.Struct({ ...Plain.fields, mediaType: Schema.Literal(mediaTypes.config) }),
+  layers: Schema.Array(
+    Schema.Struct({
+      ...Plain.fields,
+      mediaType: Schema.Literals([mediaTypes.layer, mediaTypes.layerGzip, mediaTypes.layerZstd])
+    })
+  )
+})
+
 // Node's hash and not Effect's Digest: that one takes only whole byte arrays, and layers are larger than memory.
 export const digestOf = (bytes: Uint8Array): string => `sha256:${createHash("sha256").update(bytes).digest("hex")}`
 

@@ -159,7 +159,7 @@ layer(NodeServices.layer)("a layer", (it) => {
     )
   }
 
-  it.effect("of a million small files is read in bounded memory; of too many only so far", () =>
+  it.effect("of very many small files is read in bounded memory; of too many only so far", () =>
     Effect.gen(function* () {
       const perChunk = 500
       const header = (yield* collect([Tar.file("a", "")])).subarray(0, 512)
@@ -174,11 +174,11 @@ layer(NodeServices.layer)("a layer", (it) => {
         return { message, readFiles }
       })
       const before = process.memoryUsage().rss
-      const all = yield* read(1_000_000)
+      const all = yield* read(200_000)
       assert.match(all.message, /diff id/u, "to the end")
-      assert.isBelow(process.memoryUsage().rss - before, 150_000_000)
+      assert.isBelow(process.memoryUsage().rss - before, 100_000_000)
 
-      const some = yield* read(1_000_000).pipe(limited({ maxImageFiles: 100_000 }))
+      const some = yield* read(200_000).pipe(limited({ maxImageFiles: 100_000 }))
       assert.match(some.message, /more than 100000 files/u)
       assert.isBelow(some.readFiles, 110_000)
     })
