@@ -1,6 +1,7 @@
 /**
- * Asks containerd, by its own client `ctr`, to pull an image and what it has
- * under a name. Namespace k8s.io is where CRI, and so kubelet, looks.
+ * Asks containerd, by its own client `ctr`, to pull an image, what it has under
+ * a name, and to forget a name. Namespace k8s.io is where CRI, and so kubelet,
+ * looks.
  */
 import { Console, Effect, Ref, Stream } from "effect"
 import { ChildProcess, ChildProcessSpawner } from "effect/process"
@@ -13,29 +14,43 @@ const progress = /\|[+-]+\||^elapsed: /u
 // What ctr says before it fails is short; a list of images could be long.
 const maxTailLines = 40
 
-/** Lets `ctr`, which resolves and fetches in its own process, pull from the registry that `hostsDirectory` names. */
-export const pull = (options: {
+/** Where containerd listens, and an image's name there. */
+export interface Named {
   readonly socket: string
-  readonly hostsDirectory: string
-  readonly architecture: string
   readonly reference: string
-}) =>
-  ctr(
-    options.socket,
-    ["images", "pull", "--local", "--hosts-dir", options.hostsDirectory].concat([
-      "--platform",
-      `linux/${options.architecture}`,
-      options.reference
-    ])
-  )
+}
+
+/**
+ * Lets `ctr`, which resolves and fetches in its own process, pull from the
+ * registry that `hostsDirectory` names. It makes the name when it has fetched
+ * all and before it unpacks, and leaves it there when unpacking fails.
+ */
+export const pull = (
+  options: Named & {
+    readonly hostsDirectory: string
+    readonly architecture: string
+    readonly labels?: ReadonlyArray<string>
+  }
+) =>
+  ctr(options.socket, [
+    "images",
+    "pull",
+    "--local",
+    "--hosts-dir",
+    options.hostsDirectory,
+    "--platform",
+    `linux/${options.architecture}`,
+    ...(options.labels ?? []).flatMap((label) => ["--label", label]),
+    options.reference
+  ])
+
+/** Takes a name away; what only it named goes with containerd's next collection. */
+export const removeName = ({ reference, socket }: Named) => ctr(socket, ["images", "rm", reference])
 
 /** The digest that containerd has under `reference`, undefined if it has none. */
-export const digestInContainerd = Effect.fn("digestInContainerd")(function* (options: {
-  readonly socket: string
-  readonly reference: string
-}) {
-  const lines = yield* ctr(options.socket, ["images", "ls", `name==${JSON.stringify(options.reference)}`])
-  const line = lines.find((line) => line.startsWith(`${options.reference} `))
+export const digestInContainerd = Effect.fn("digestInContainerd")(function* ({ reference, socket }: Named) {
+  const lines = yield* ctr(socket, ["images", "ls", `name==${JSON.stringify(reference)}`])
+  const line = lines.find((line) => line.startsWith(`${reference} `))
   return /\ssha256:[0-9a-f]{64}\s/u.exec(line ?? "")?.[0].trim()
 })
 

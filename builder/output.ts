@@ -3,8 +3,8 @@
  * streams one; anything else is refused with what was found.
  */
 import { ByteSize, Effect, FileSystem, Stream } from "effect"
-import { notAnImage } from "../lib/oci/blobs.ts"
 import { compressionOf } from "../lib/oci/compression.ts"
+import { notAnImage } from "../lib/oci/refusal.ts"
 import { cleanText } from "../lib/oci/termination-message.ts"
 
 // POSIX pax, "ustar Interchange Format": the magic stands at byte 257.

@@ -62,7 +62,10 @@ export const reasons = {
   RetryPending: "It failed in a way that may pass, so it is tried again: the message says when.",
   RetryRequested: "The annotation enbi.hrzn.ee/retry asked for another attempt.",
   TagConflict:
-    "The image tag belongs to another NixBuild or namespace: use another tag, or delete what holds it, as the message says."
+    "The image tag belongs to another NixBuild or namespace: use another tag, or delete what holds it, as the message says.",
+  ForbiddenContent:
+    "The image holds what may not come onto a node: a device, a FIFO, a setuid or setgid file, file capabilities, a name that climbs out, or a reserved label; the message says which: leave it out.",
+  ImageTooLarge: "The image has more bytes, layers or files than a node may be filled with: make it smaller."
 } as const
 
 export const Reason = Schema.Literals(Struct.keys(reasons)).annotate({

@@ -6,9 +6,11 @@
  */
 import { Effect, Schema, Stream } from "effect"
 import { Tar } from "effect/encoding"
-import { type Blob, type Blobs, notAnImage } from "./blobs.ts"
+import type { Blob, Blobs } from "./blobs.ts"
 import { compressionOf, decompress } from "./compression.ts"
-import { type Descriptor, Index, Manifest, maxEntries, mediaTypes } from "./image.ts"
+import { type Descriptor, Index, Limits, Manifest, maxEntries, mediaTypes } from "./image.ts"
+import { imageTooLarge, notAnImage } from "./refusal.ts"
+import type { Failure } from "./result.ts"
 
 /** The image's parts, already in the layout's blobs, in the manifest's order. */
 export interface Image {
@@ -34,9 +36,17 @@ export const readArchive = Effect.fn("readArchive")(function* <E, R>(
 })
 
 const readEntries = Effect.fnUntraced(function* <E, R>(bytes: Stream.Stream<Uint8Array, E, R>, blobs: Blobs) {
+  const { maxImageBytes } = yield* Limits
   const entries = new Map<string, Blob | Tar.EntryType>()
+  let readBytes = 0
   yield* bytes.pipe(
-    Stream.pipeThroughChannel(Tar.decode<E>()),
+    Stream.mapEffect((chunk) => {
+      readBytes += chunk.length
+      return readBytes > maxImageBytes
+        ? Effect.fail(imageTooLarge(`The archive holds more than ${maxImageBytes} bytes: make the image smaller.`))
+        : Effect.succeed(chunk)
+    }),
+    Stream.pipeThroughChannel(Tar.decode<E | Failure>()),
     Stream.runForEach(
       Effect.fnUntraced(function* ({ body, header }) {
         if (header.type === "Directory") return

@@ -4,8 +4,8 @@
  */
 import { Effect, FileSystem, Schema, Stream } from "effect"
 import { createHash } from "node:crypto"
-import { digestOf, hexOf, maxImageBytes, maxJsonBytes } from "./image.ts"
-import { Failure } from "./result.ts"
+import { digestOf, hexOf, maxJsonBytes } from "./image.ts"
+import { notAnImage } from "./refusal.ts"
 
 /** A blob that is in the directory; `head` are its first bytes, which tell the compression. */
 export interface Blob {
@@ -14,16 +14,12 @@ export interface Blob {
   readonly head: Uint8Array
 }
 
-/** What a wrong archive fails with. */
-export const notAnImage = (message: string): Failure => new Failure({ reason: "NotAnImage", message, log: "" })
-
 /** Writes blobs below `directory`, which it makes. */
 export const makeBlobs = Effect.fnUntraced(function* (directory: string) {
   const fs = yield* FileSystem.FileSystem
   yield* fs.makeDirectory(directory, { recursive: true })
   const incoming = `${directory}/incoming`
   const pathOf = (blob: { readonly digest: string }) => `${directory}/${hexOf(blob.digest)}`
-  let writtenBytes = 0
 
   const add = Effect.fnUntraced(
     function* <E, R>(body: Stream.Stream<Uint8Array, E, R>) {
@@ -36,10 +32,6 @@ export const makeBlobs = Effect.fnUntraced(function* (directory: string) {
         Effect.fnUntraced(function* (bytes: Uint8Array) {
           if (head.length < 4) head = Buffer.concat([head, bytes.subarray(0, 4)])
           size += bytes.length
-          writtenBytes += bytes.length
-          if (writtenBytes > maxImageBytes) {
-            return yield* notAnImage(`The image is larger than ${maxImageBytes} bytes: make it smaller.`)
-          }
           hash.update(bytes)
           yield* file.writeAll(bytes)
         })
@@ -58,14 +50,18 @@ export const makeBlobs = Effect.fnUntraced(function* (directory: string) {
     return blob
   })
 
+  const read = Effect.fnUntraced(function* ({ blob, name }: { readonly name: string; readonly blob: Blob }) {
+    if (blob.size > maxJsonBytes) {
+      return yield* notAnImage(`${name} has ${blob.size} bytes, more than the ${maxJsonBytes} allowed.`)
+    }
+    return yield* fs.readFile(pathOf(blob))
+  })
+
   const readJson = Effect.fnUntraced(function* <A>(
     what: { readonly name: string; readonly blob: Blob },
     schema: Schema.Codec<A, unknown>
   ) {
-    if (what.blob.size > maxJsonBytes) {
-      return yield* notAnImage(`${what.name} has ${what.blob.size} bytes, more than the ${maxJsonBytes} allowed.`)
-    }
-    const text = yield* fs.readFileString(pathOf(what.blob))
+    const text = new TextDecoder().decode(yield* read(what))
     return yield* Schema.decodeEffect(Schema.fromJsonString(schema))(text).pipe(
       Effect.mapError((error) => notAnImage(`${what.name} is not what an image has there: ${error.message}`))
     )
@@ -82,7 +78,7 @@ export const makeBlobs = Effect.fnUntraced(function* (directory: string) {
     )
   })
 
-  return { add, addJson, readJson, keep, stream: (blob: Blob) => fs.stream(pathOf(blob)) }
+  return { add, addJson, read, readJson, keep, stream: (blob: { readonly digest: string }) => fs.stream(pathOf(blob)) }
 })
 
 export type Blobs = Effect.Success<ReturnType<typeof makeBlobs>>

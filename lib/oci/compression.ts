@@ -4,8 +4,8 @@
 import * as NodeStream from "@effect/platform-node/NodeStream"
 import { Stream } from "effect"
 import { createGunzip, createZstdDecompress } from "node:zlib"
-import { notAnImage } from "./blobs.ts"
 import { mediaTypes } from "./image.ts"
+import { notAnImage } from "./refusal.ts"
 import type { Failure } from "./result.ts"
 
 export type Compression = "gzip" | "zstd" | "none"
@@ -30,7 +30,7 @@ export const decompress = <E, R>(
     ? bytes
     : NodeStream.pipeThroughDuplex(bytes, {
         evaluate: () => (compression === "gzip" ? createGunzip() : createZstdDecompress()),
-        onError: (error) => notAnImage(`The ${compression} data of the archive is broken: ${String(error)}.`),
+        onError: (error) => notAnImage(`The ${compression} data is broken: ${String(error)}.`),
         // Few reads per pull: each is 16 KiB, and more would pile up in memory before they are written.
         chunkSize: 16
       })

@@ -3,7 +3,7 @@
  * them, with the limits that keep foreign ones small.
  * Grammar: OCI image-spec 1.1, `descriptor.md`, `image-index.md`, `manifest.md`, `config.md`.
  */
-import { Schema } from "effect"
+import { Context, Schema } from "effect"
 import { createHash } from "node:crypto"
 import { Digest } from "./result.ts"
 
@@ -22,8 +22,19 @@ export const maxJsonBytes = 4 * 1024 * 1024
 // An image has at most 127 layers that a kernel can stack, and three files around each in Docker's older form.
 export const maxEntries = 1000
 
-// A gzip archive of a megabyte can unpack to a thousand: one image may not fill a node's disk.
-export const maxImageBytes = 64 * 1024 ** 3
+/** What one image may take of a node. */
+export const Limits = Context.Reference("enbi/lib/oci/Limits", {
+  defaultValue: () => ({
+    // A zstd archive of a megabyte can unpack to a hundred thousand: one image may not fill a node's disk.
+    maxImageBytes: 64 * 1024 ** 3,
+    // Nor all its inodes: an empty file is 512 bytes of an archive.
+    maxImageFiles: 4_000_000,
+    // What Docker lets an image have: more do not fit into the one page of options that mounts them.
+    maxLayers: 127,
+    // containerd and its CRI hold every image's configuration in memory.
+    maxConfigBytes: 1024 ** 2
+  })
+})
 
 export const Platform = Schema.Struct({
   os: Schema.String,
@@ -43,12 +54,33 @@ export const Index = Schema.Struct({ manifests: Schema.Array(Descriptor) })
 
 export const Manifest = Schema.Struct({ config: Descriptor, layers: Schema.Array(Descriptor) })
 
-/** The part of an image's configuration that says what the layers are and where it runs. */
-export const ImageConfig = Schema.Struct({
-  os: Schema.String,
-  architecture: Schema.String,
-  variant: Schema.optionalKey(Schema.String),
-  rootfs: Schema.Struct({ diff_ids: Schema.Array(Digest) })
+const Plain = Schema.Struct({ mediaType: Schema.String, digest: Digest, size: Schema.Int })
+
+/** The documents as `convert` writes them: no annotations, no URLs, nothing else that containerd would follow. */
+export const OurIndex = Schema.Struct({
+  schemaVersion: Schema.Literal(2),
+  mediaType: Schema.Literal(mediaTypes.index),
+  manifests: Schema.Tuple([
+    Schema.Struct({ ...Plain.fields, mediaType: Schema.Literal(mediaTypes.manifest), platform: Platform })
+  ])
+})
+
+/** Where index.json leads: to the one index that the tag will name. */
+export const OurTop = Schema.Struct({
+  ...OurIndex.fields,
+  manifests: Schema.Tuple([Schema.Struct({ ...Plain.fields, mediaType: Schema.Literal(mediaTypes.index) })])
+})
+
+export const OurManifest = Schema.Struct({
+  schemaVersion: Schema.Literal(2),
+  mediaType: Schema.Literal(mediaTypes.manifest),
+  config: Schema.Struct({ ...Plain.fields, mediaType: Schema.Literal(mediaTypes.config) }),
+  layers: Schema.Array(
+    Schema.Struct({
+      ...Plain.fields,
+      mediaType: Schema.Literals([mediaTypes.layer, mediaTypes.layerGzip, mediaTypes.layerZstd])
+    })
+  )
 })
 
 // Node's hash and not Effect's Digest: that one takes only whole byte arrays, and layers are larger than memory.

@@ -8,11 +8,12 @@
  * Grammar: OCI image-spec 1.1, `image-layout.md`.
  */
 import { Effect, FileSystem, Stream } from "effect"
-import { createHash } from "node:crypto"
 import { readArchive } from "./archive.ts"
-import { type Blob, type Blobs, makeBlobs, notAnImage } from "./blobs.ts"
-import { compressionOf, decompress, layerMediaType } from "./compression.ts"
-import { ImageConfig, mediaTypes } from "./image.ts"
+import { type Blob, type Blobs, makeBlobs } from "./blobs.ts"
+import { compressionOf, layerMediaType } from "./compression.ts"
+import { readConfig } from "./config.ts"
+import { mediaTypes } from "./image.ts"
+import { makeInspector, pairLayers } from "./layer.ts"
 import { Failure } from "./result.ts"
 
 /** Where things are, and the architecture that the image must have. */
@@ -45,10 +46,8 @@ const write = Effect.fnUntraced(function* (directory: string, options: Omit<Conv
     (before, bytes) => Buffer.concat([before, bytes])
   )
   const image = yield* readArchive(fs.stream(options.archive), { ...options, blobs, head })
-  const config = yield* blobs.readJson(
-    { name: `The configuration ${image.configName}`, blob: image.config },
-    ImageConfig
-  )
+  const name = `The configuration ${image.configName}`
+  const config = yield* readConfig(name, yield* blobs.read({ name, blob: image.config }))
   if (config.os !== "linux" || config.architecture !== options.architecture) {
     return yield* new Failure({
       reason: "WrongArchitecture",
@@ -85,35 +84,17 @@ const write = Effect.fnUntraced(function* (directory: string, options: Omit<Conv
   return index
 })
 
-/** containerd compares them only while it unpacks, and leaves the image behind when they differ. */
+/** The importer inspects the layers again, but here the failure is the build's, before anything is imported. */
 const checkLayers = Effect.fnUntraced(function* (
   layers: ReadonlyArray<Blob>,
   diffIds: ReadonlyArray<string>,
   blobs: Blobs
 ) {
-  if (layers.length !== diffIds.length) {
-    return yield* notAnImage(`The image has ${layers.length} layers, but its configuration lists ${diffIds.length}.`)
-  }
-  yield* Effect.forEach(
-    layers,
-    Effect.fnUntraced(function* (layer, index) {
-      const diffId = compressionOf(layer.head) === "none" ? layer.digest : yield* unpackedDigest(layer, blobs)
-      if (diffId !== diffIds[index]) {
-        return yield* notAnImage(
-          `Layer ${index + 1} has the diff id ${diffId}, but the image's configuration says ${diffIds[index]}.`
-        )
-      }
-    }),
-    { discard: true }
-  )
-})
-
-const unpackedDigest = Effect.fnUntraced(function* (layer: Blob, blobs: Blobs) {
-  const hash = createHash("sha256")
-  yield* Stream.runForEach(decompress(blobs.stream(layer), compressionOf(layer.head)), (bytes) =>
-    Effect.sync(() => hash.update(bytes))
-  )
-  return `sha256:${hash.digest("hex")}`
+  const described = layers.map(({ digest, head }) => ({ digest, compression: compressionOf(head) }))
+  const inspect = yield* makeInspector
+  yield* Effect.forEach(yield* pairLayers(described, diffIds), (layer) => inspect(layer, blobs.stream(layer)), {
+    discard: true
+  })
 })
 
 const describe = (mediaType: string, { digest, size }: Blob) => ({ mediaType, digest, size })

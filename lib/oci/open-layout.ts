@@ -1,21 +1,42 @@
 /**
- * Opens a layout that `convert` made, for those who serve or count it. What
- * lies there belongs to a build that nobody trusts: only regular files are
- * read, never through a symbolic link, and only under names computed here.
+ * Opens a layout that `convert` made, for those who serve it. What lies there
+ * belongs to a build that nobody trusts and that may still run: it is checked
+ * here whatever the converter said, and what was checked is what is served.
+ *
+ * | | checked | served from |
+ * |---|---|---|
+ * | index, manifest, configuration | when the layout is opened | memory |
+ * | layers | while they are served | the file, its last bytes only when all is well |
+ *
+ * The folders on the way can be swapped for links after they were looked at, so
+ * a path may lead to any file in this container that is called index.json or
+ * by 64 hex digits. That is worth nothing to a build: a blob is given out
+ * whole only if it has the digest that it was asked for by, and no message
+ * says what is in a file. Its own image is all that a build can spoil so, with
+ * one more thing that it may do: a FIFO put there between the look and the
+ * opening makes its own import wait until the Job's deadline.
  */
 import { ByteSize, Effect, FileSystem, Option, Schema, Stream } from "effect"
-import { hexOf, Index, Manifest, maxJsonBytes } from "./image.ts"
+import { layerMediaType } from "./compression.ts"
+import { readConfig } from "./config.ts"
+import { digestOf, hexOf, maxJsonBytes, mediaTypes, OurIndex, OurManifest, OurTop } from "./image.ts"
+import { pairLayers } from "./layer.ts"
 
 // What a client that reads slowly can make us hold.
 const chunkBytes = 256 * 1024
 
-/** The layout is not one, or lies behind a symbolic link. */
+/** The layout is not as `convert` wrote it, or lies behind a symbolic link. */
 export class LayoutError extends Schema.TaggedError<LayoutError>()("LayoutError", { message: Schema.String }) {}
+
+interface Described {
+  readonly digest: string
+  readonly size: number
+}
 
 /** Reads the layout's documents; `directory` has to be absolute and without symbolic links. */
 export const openLayout = Effect.fn("openLayout")(function* (directory: string) {
   const fs = yield* FileSystem.FileSystem
-  const pathOf = (digest: string) => `${directory}/blobs/sha256/${hexOf(digest)}`
+  const pathOf = ({ digest }: Described) => `${directory}/blobs/sha256/${hexOf(digest)}`
 
   const openFile = Effect.fnUntraced(function* (path: string) {
     // Looking first, because opening a FIFO waits for its writer; looking again at what was opened.
@@ -29,40 +50,88 @@ export const openLayout = Effect.fn("openLayout")(function* (directory: string) 
     return { file, sizeBytes: ByteSize.toNumberUnsafe(info.size) }
   })
 
-  const stream = (path: string) =>
-    Stream.unwrap(
-      Effect.map(openFile(path), ({ file }) =>
-        Stream.unfold(undefined, () =>
-          Effect.map(
-            file.readAlloc(chunkBytes),
-            Option.match({ onNone: () => undefined, onSome: (bytes) => [bytes, undefined] as const })
-          )
-        )
-      )
-    )
-
-  const sizeOf = (digest: string) => Effect.scoped(Effect.map(openFile(pathOf(digest)), ({ sizeBytes }) => sizeBytes))
-
-  const readJson = Effect.fnUntraced(function* <A>(path: string, schema: Schema.Codec<A, unknown>) {
-    const { sizeBytes } = yield* openFile(path)
+  const read = Effect.fnUntraced(function* (path: string) {
+    const { file, sizeBytes } = yield* openFile(path)
     if (sizeBytes > maxJsonBytes) return yield* refuse(`${path} has ${sizeBytes} bytes`)
-    const text = yield* Stream.mkString(Stream.decodeText(stream(path)))
-    return yield* Schema.decodeEffect(Schema.fromJsonString(schema))(text)
+    const bytes = yield* file.readAlloc(sizeBytes)
+    return Option.getOrElse(bytes, () => new Uint8Array())
   }, Effect.scoped)
 
-  const index = yield* only(yield* readJson(`${directory}/index.json`, Index), `${directory}/index.json`)
-  const manifest = yield* only(yield* readJson(pathOf(index.digest), Index), "The image index")
-  const { config, layers } = yield* readJson(pathOf(manifest.digest), Manifest)
-  return { index, manifest, config, layers, sizeOf, stream: (digest: string) => stream(pathOf(digest)) }
+  const readBlob = Effect.fnUntraced(function* (blob: Described) {
+    const bytes = yield* read(pathOf(blob))
+    if (digestOf(bytes) !== blob.digest || bytes.length !== blob.size) {
+      return yield* refuse(`${pathOf(blob)} is not what its digest and size say`)
+    }
+    return bytes
+  })
+
+  const index = (yield* decode(yield* read(`${directory}/index.json`), "index.json", OurTop)).manifests[0]
+  const indexBytes = yield* readBlob(index)
+  const manifest = (yield* decode(indexBytes, "The image index", OurIndex)).manifests[0]
+  const manifestBytes = yield* readBlob(manifest)
+  const { config, layers } = yield* decode(manifestBytes, "The image manifest", OurManifest)
+  const configBytes = yield* readBlob(config)
+  const { architecture, os, rootfs, variant } = yield* readConfig("The image's configuration", configBytes)
+  const { platform } = manifest
+  if (platform.os !== os || platform.architecture !== architecture || platform.variant !== variant) {
+    return yield* refuse("The image index names another platform than the configuration")
+  }
+  const contents = yield* pairLayers(
+    layers.map(({ digest, mediaType }) => ({ digest, compression: compressionByMediaType[mediaType] })),
+    rootfs.diff_ids
+  )
+
+  /** The layer's file, and how to read it; it has as many bytes as the manifest says. */
+  const openLayer = Effect.fnUntraced(function* (layer: Described) {
+    const { file, sizeBytes } = yield* openFile(pathOf(layer))
+    if (sizeBytes !== layer.size) return yield* refuse(`${pathOf(layer)} is not what its size says`)
+    return Stream.unfold(undefined, () =>
+      Effect.map(
+        file.readAlloc(chunkBytes),
+        Option.match({ onNone: () => undefined, onSome: (bytes) => [bytes, undefined] as const })
+      )
+    )
+  })
+
+  return {
+    index,
+    manifest,
+    config,
+    layers,
+    /** What the layers must hold, each once. */
+    contents,
+    documents: [
+      { ...index, bytes: indexBytes },
+      { ...manifest, bytes: manifestBytes },
+      { ...config, bytes: configBytes }
+    ],
+    openLayer
+  }
 })
 
 export type Layout = Effect.Success<ReturnType<typeof openLayout>>
 
-const only = ({ manifests }: typeof Index.Type, name: string) => {
-  const [descriptor] = manifests
-  return descriptor === undefined || manifests.length > 1
-    ? refuse(`${name} names ${manifests.length} images, not one`)
-    : Effect.succeed(descriptor)
-}
+const compressionByMediaType = {
+  [mediaTypes.layer]: "none",
+  [mediaTypes.layerGzip]: "gzip",
+  [mediaTypes.layerZstd]: "zstd"
+} as const satisfies Record<(typeof layerMediaType)[keyof typeof layerMediaType], keyof typeof layerMediaType>
+
+/**
+ * The document in `bytes`. It must be as `JSON.stringify` writes it, because Go
+ * merges two equal keys where we take the last, and takes others for ours that
+ * differ in case.
+ */
+const decode = Effect.fnUntraced(function* <A>(bytes: Uint8Array, name: string, schema: Schema.Codec<A, unknown>) {
+  const text = new TextDecoder().decode(bytes)
+  return yield* decodeJson(text).pipe(
+    Effect.filterOrFail((value) => JSON.stringify(value) === text),
+    Effect.flatMap((value) => Schema.decodeUnknownEffect(schema, { onExcessProperty: "error" })(value)),
+    // A parser's own message quotes what it read, which need not be the build's.
+    Effect.catch(() => refuse(`${name} is not as the build wrote it`))
+  )
+})
+
+const decodeJson = Schema.decodeEffect(Schema.fromJsonString(Schema.Json))
 
 const refuse = (message: string) => Effect.fail(new LayoutError({ message }))

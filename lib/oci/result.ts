@@ -16,6 +16,8 @@ export const FailureReason = Schema.Literals([
   "DiskFull",
   "NotAnImage",
   "WrongArchitecture",
+  "ForbiddenContent",
+  "ImageTooLarge",
   "SandboxUnavailable",
   "ImportFailed"
 ])

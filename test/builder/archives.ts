@@ -6,7 +6,8 @@ import { createHash } from "node:crypto"
 export const digestOf = (bytes: Uint8Array | string): string =>
   `sha256:${createHash("sha256").update(bytes).digest("hex")}`
 
-const collect = (entries: ReadonlyArray<Tar.Entry>) =>
+/** A tar of any entries. */
+export const collect = (entries: ReadonlyArray<Tar.Entry>) =>
   Stream.fromIterable(entries).pipe(
     Stream.pipeThroughChannel(Tar.encode()),
     Stream.runCollect,
@@ -67,6 +68,24 @@ export const ociArchive = ({ app, base, config }: Parts) => {
     ["oci-layout", JSON.stringify({ imageLayoutVersion: "1.0.0" })],
     ["index.json", index],
     ...[manifest, config, base, app].map(blob)
+  ])
+}
+
+/** A docker-archive of these layers, as they are, and of a configuration that gives their diff ids and `more`. */
+export const archiveOf = (image: {
+  readonly layers: ReadonlyArray<Uint8Array>
+  readonly diffIds?: ReadonlyArray<string>
+  readonly more?: object
+  readonly configText?: (text: string) => string
+}) => {
+  const diff_ids = image.diffIds ?? image.layers.map(digestOf)
+  const rootfs = { type: "layers", diff_ids }
+  const config = JSON.stringify({ architecture: "amd64", os: "linux", rootfs, ...image.more })
+  const names = image.layers.map((_, index) => `${index}.tar`)
+  return tar([
+    ["manifest.json", JSON.stringify([{ Config: "config.json", RepoTags: null, Layers: names }])],
+    ...image.layers.map((layer, index) => [`${index}.tar`, layer] as const),
+    ["config.json", image.configText?.(config) ?? config]
   ])
 }
 

@@ -5,7 +5,7 @@ import { Effect, FileSystem, Layer, Ref } from "effect"
 import { HttpClient, HttpRouter } from "effect/http"
 import { ChildProcess, ChildProcessSpawner } from "effect/process"
 import { convert } from "../../lib/oci/layout.ts"
-import { layoutRoutes, makeServed } from "../../lib/oci/layout-server.ts"
+import { layoutRoutes, makeServing } from "../../lib/oci/layout-server.ts"
 import { openLayout } from "../../lib/oci/open-layout.ts"
 import { digestOf, dockerArchive, parts, withArchive } from "./archives.ts"
 
@@ -14,11 +14,11 @@ const serve = Effect.gen(function* () {
   const { conversion } = yield* withArchive(yield* dockerArchive(yield* parts))
   yield* convert(conversion)
   const layout = yield* openLayout(conversion.layout)
-  const served = yield* makeServed
-  const app = HttpRouter.serve(layoutRoutes(layout, served), { disableLogger: true, disableListenLog: true })
+  const serving = yield* makeServing
+  const app = HttpRouter.serve(layoutRoutes(layout, serving), { disableLogger: true, disableListenLog: true })
   const context = yield* Layer.build(app.pipe(Layer.provideMerge(NodeHttpServer.layerTest)))
   const client = yield* Effect.provide(HttpClient.HttpClient, context)
-  return { client, layout, served, directory: conversion.layout, layer: digestOf((yield* parts).base) }
+  return { client, layout, served: serving.served, directory: conversion.layout, layer: digestOf((yield* parts).base) }
 })
 
 layer(NodeServices.layer)("layout server", (it) => {
@@ -88,6 +88,31 @@ layer(NodeServices.layer)("layout server", (it) => {
     })
   )
 
+  const swap = (fs: FileSystem.FileSystem, path: string) =>
+    Effect.andThen(fs.rename(path, `${path}-moved`), fs.symlink(`${path}-moved`, path))
+  const swaps: ReadonlyArray<readonly [string, (directory: string, layer: string) => string]> = [
+    ["a layer", (directory, layer) => `${directory}/blobs/sha256/${layer.slice("sha256:".length)}`],
+    ["the folder of the layers", (directory) => `${directory}/blobs/sha256`],
+    ["the folder above", (directory) => `${directory}/blobs`],
+    ["the layout", (directory) => directory]
+  ]
+  for (const [what, pathOf] of swaps) {
+    it.effect(`follows no symbolic link in place of ${what}, and serves nothing after that`, () =>
+      Effect.gen(function* () {
+        const fs = yield* FileSystem.FileSystem
+        const { client, directory, layer, served } = yield* serve
+        assert.strictEqual((yield* client.head(`/v2/x/blobs/${layer}`)).status, 200)
+        const path = pathOf(directory, layer)
+        yield* swap(fs, path)
+        assert.strictEqual((yield* client.get(`/v2/x/blobs/${layer}`)).status, 403)
+        yield* fs.remove(path)
+        yield* fs.rename(`${path}-moved`, path)
+        assert.strictEqual((yield* client.get("/v2/x/manifests/1")).status, 403)
+        assert.deepStrictEqual(yield* Ref.get(served), { blobs: 0, bytes: 0 })
+      })
+    )
+  }
+
   it.effect("opens nothing but files: a FIFO would wait for its writer for ever", () =>
     Effect.gen(function* () {
       const fs = yield* FileSystem.FileSystem
@@ -96,26 +121,51 @@ layer(NodeServices.layer)("layout server", (it) => {
       yield* fs.remove(path)
       const spawner = yield* ChildProcessSpawner.ChildProcessSpawner
       assert.strictEqual(Number(yield* spawner.exitCode(ChildProcess.make("mkfifo", [path]))), 0)
-      assert.strictEqual((yield* client.get(`/v2/x/blobs/${layer}`)).status, 404)
+      assert.strictEqual((yield* client.get(`/v2/x/blobs/${layer}`)).status, 403)
     })
   )
 
-  it.effect("follows no symbolic link: not a blob, not the folder of the blobs", () =>
+  it.effect("opens no layout with a link, a FIFO or a folder in a document's place", () =>
     Effect.gen(function* () {
       const fs = yield* FileSystem.FileSystem
-      const { client, directory, layer } = yield* serve
-      const path = `${directory}/blobs/sha256/${layer.slice("sha256:".length)}`
-      yield* fs.rename(path, `${directory}/elsewhere`)
-      yield* fs.symlink(`${directory}/elsewhere`, path)
-      assert.strictEqual((yield* client.get(`/v2/x/blobs/${layer}`)).status, 404)
+      const spawner = yield* ChildProcessSpawner.ChildProcessSpawner
+      const { directory, layout } = yield* serve
+      const opened = Effect.map(Effect.flip(openLayout(directory)), ({ message }) => message)
+      const paths = [
+        `${directory}/index.json`,
+        ...layout.documents.map(({ digest }) => `${directory}/blobs/sha256/${digest.slice("sha256:".length)}`)
+      ]
+      for (const path of paths) {
+        yield* swap(fs, path)
+        assert.match(yield* opened, /SymbolicLink, not a file/u)
+        yield* fs.remove(path)
+        yield* spawner.exitCode(ChildProcess.make("mkfifo", [path]))
+        assert.match(yield* opened, /FIFO, not a file/u)
+        yield* fs.remove(path)
+        yield* fs.makeDirectory(path)
+        assert.match(yield* opened, /Directory, not a file/u)
+        yield* fs.remove(path, { recursive: true })
+        yield* fs.rename(`${path}-moved`, path)
+      }
+      yield* swap(fs, directory)
+      assert.match(yield* opened, /behind a symbolic link/u)
+    })
+  )
 
-      yield* fs.remove(path)
-      yield* fs.rename(`${directory}/elsewhere`, path)
-      assert.strictEqual((yield* client.get(`/v2/x/blobs/${layer}`)).status, 200)
-      yield* fs.rename(`${directory}/blobs`, `${directory}/moved`)
-      yield* fs.symlink(`${directory}/moved`, `${directory}/blobs`)
-      assert.strictEqual((yield* client.get(`/v2/x/blobs/${layer}`)).status, 404)
-      assert.match((yield* Effect.flip(openLayout(directory))).message, /symbolic link/u)
+  it.effect("says nothing of what is in a file that is not the build's", () =>
+    Effect.gen(function* () {
+      const fs = yield* FileSystem.FileSystem
+      const { directory, layout } = yield* serve
+      for (const path of [`${directory}/index.json`, `${directory}/blobs/sha256/${layout.index.digest.slice(7)}`]) {
+        const before = yield* fs.readFile(path)
+        for (const text of ["root:$6$secret:1:", '{"manifests":"secret"}']) {
+          yield* fs.writeFileString(path, text)
+          const { message } = yield* Effect.flip(openLayout(directory))
+          assert.notMatch(message, /root|secret/u)
+        }
+        yield* fs.writeFile(path, before)
+      }
+      yield* openLayout(directory)
     })
   )
 })
