@@ -14,8 +14,10 @@ import { type Layout, openLayout } from "../lib/oci/open-layout.ts"
 import { formatReference, parseReference, type Reference } from "../lib/oci/reference.ts"
 import { Failure } from "../lib/oci/result.ts"
 import { digestInContainerd, pull } from "./containerd.ts"
-import { orFailure, runJob } from "./job.ts"
-import { cache, importSettings, type ImportSettings } from "./settings.ts"
+import { orFailure } from "./disk.ts"
+import { runJob } from "./job.ts"
+import { hold } from "./locks.ts"
+import { importSettings, type ImportSettings } from "./settings.ts"
 
 const importImage = Effect.fn("import")(function* (settings: ImportSettings, reference: Reference, layout: Layout) {
   const architecture = architectureOf(settings.system)
@@ -83,11 +85,15 @@ runJob(
     if (Option.isNone(reference)) {
       return yield* importFailed(`${settings.imageTag} is no image name: correct spec.imageTag.`)
     }
+    // The layout of a NixBuild that is deleted meanwhile stays until the image is in. Imports are short and follow
+    // builds, so they pass a collection that waits.
+    const { cache } = settings
+    yield* hold({ path: cache.lock, mode: "shared", waitingFor: "the collection of the cache" })
     const layout = yield* openLayout(cache.layout(settings.uid)).pipe(
       Effect.mapError((error) => importFailed(`The build's result cannot be read (${error.message}): retry the build.`))
     )
     return yield* importImage(settings, reference.value, layout).pipe(
       Effect.catchTag("PlatformError", (error) => Effect.fail(orFailure("ImportFailed")(error)))
     )
-  })
+  }).pipe(Effect.scoped)
 )

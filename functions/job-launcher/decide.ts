@@ -56,7 +56,13 @@ export const decide = (world: World): ReadonlyArray<Action> => {
 
 const nextStep = (world: World, place: Place): Step => {
   const at = placeOf(world, place)
-  const buildJob = makeBuildJob({ build: world.build, node: at.node, settings: world.settings })
+  const buildJob = makeBuildJob({
+    build: world.build,
+    node: at.node,
+    settings: world.settings,
+    liveUids: [],
+    liveTime: world.time
+  })
   if (place.importJob !== undefined) return { actions: [], ...launched(world, buildJob.metadata) }
   if (place.buildJob !== undefined) {
     return {

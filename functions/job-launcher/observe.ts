@@ -70,11 +70,12 @@ export const observe = Effect.fn("job-launcher.observe")(function* (subject: Ref
   const namespace = yield* cluster.get(namespaces, { name: subject.namespace ?? "" })
   if (Option.isNone(namespace)) return Option.none()
   const namespaceUid = namespace.value.metadata.uid
+  const time = yield* currentTime
   const places = yield* Effect.forEach(unsettledNodes(build.value), (name) =>
-    observePlace({ build: build.value, namespaceUid, node: name, settings })
+    observePlace({ build: build.value, namespaceUid, node: name, settings, liveUids: [], liveTime: time })
   )
   return Option.some({
-    time: yield* currentTime,
+    time,
     build: build.value,
     namespaceUid,
     settings,

@@ -8,5 +8,6 @@ export const settings = Layer.succeed(Settings, {
   maxBuildsPerNode: 10,
   nodeRepel: [],
   substituters: [],
-  trustedPublicKeys: []
+  trustedPublicKeys: [],
+  cacheLimitBytes: 0
 })
