@@ -13,9 +13,9 @@ const maxClockDifferenceMillis = 60_000
 /** The paths to remove, for one who holds the cache alone: else some are of builds that run. */
 export const garbage = Effect.fn("garbage")(function* (settings: BuildSettings) {
   const { cache, liveUids } = settings
-  const live = new Set([...liveUids, settings.uid])
+  const live = new Set(liveUids)
   // A list without the NixBuild that is being built is none.
-  const isGone = (name: string) => liveUids.includes(settings.uid) && uidPattern.test(name) && !live.has(name)
+  const isGone = (name: string) => live.has(settings.uid) && uidPattern.test(name) && !live.has(name)
   const olderThan = DateTime.toEpochMillis(settings.liveTime) - maxClockDifferenceMillis
   const layouts = yield* namesIn(cache.layouts)
   const gone = [
