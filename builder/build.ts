@@ -7,15 +7,18 @@
 import { Clock, Console, Effect, Ref } from "effect"
 import { architectureOf } from "../lib/api/system.ts"
 import { convert } from "../lib/oci/layout.ts"
-import { orFailure, runJob } from "./job.ts"
 import { Failure } from "../lib/oci/result.ts"
+import { enterCache, noteSize } from "./collect.ts"
+import { orFailure } from "./disk.ts"
+import { runJob } from "./job.ts"
 import { emptyLog, tailOf } from "./nix-log.ts"
 import { kindOf } from "./output.ts"
-import { buildSettings, cache } from "./settings.ts"
+import { buildSettings } from "./settings.ts"
 import { type Build, evaluate, lock, realise, runStreamScript, tookTooLong } from "./steps.ts"
 
 const phases = Effect.fn("build")(function* (build: Build) {
-  const { packageName, system, uid } = build.settings
+  const { cache, packageName, system, uid } = build.settings
+  yield* enterCache(build)
   yield* Console.log(`fetching ${build.settings.flakeUrl}`)
   const lockedUrl = yield* lock(build)
   yield* Console.log(`evaluating packages.${system}.${packageName} of ${lockedUrl}`)
@@ -31,6 +34,8 @@ const phases = Effect.fn("build")(function* (build: Build) {
   if (isScript) yield* kindOf(archive)
   const digest = yield* convert({ archive, layout: cache.layout(uid), architecture: architectureOf(system) })
   yield* Console.log(`image ${digest} is ready to be imported`)
+  // The build is done, whatever becomes of a remark.
+  yield* Effect.ignore(noteSize(build))
   return {
     outcome: "Succeeded" as const,
     lockedUrl,
@@ -40,7 +45,7 @@ const phases = Effect.fn("build")(function* (build: Build) {
     builtDerivations: built.builtDerivations + streamed.builtDerivations,
     fetchedPaths: built.fetchedPaths + streamed.fetchedPaths
   }
-})
+}, Effect.scoped)
 
 /** What Nix built before it failed tells most of why. */
 const withLog = Effect.fnUntraced(function* (build: Build, failure: Failure) {

@@ -5,10 +5,11 @@
  * back to the step's own reason.
  */
 import { Failure, type FailureReason } from "../lib/oci/result.ts"
+import { diskFullWords } from "./disk.ts"
 import { type NixLog, tailOf } from "./nix-log.ts"
 
-/** What was tried: fetching the flake, evaluating the package, or building it. */
-export type Step = "lock" | "evaluate" | "realise"
+/** What was tried: fetching the flake, evaluating the package, building it, or collecting the store. */
+export type Step = "lock" | "evaluate" | "realise" | "collect"
 
 interface Row {
   readonly words: RegExp
@@ -17,12 +18,12 @@ interface Row {
   readonly say: (gist: string) => string
 }
 
-const everywhere: ReadonlyArray<Step> = ["lock", "evaluate", "realise"]
+const everywhere: ReadonlyArray<Step> = ["lock", "evaluate", "realise", "collect"]
 
 // The first row that fits counts.
 const rows: ReadonlyArray<Row> = [
   {
-    words: /No space left on device|database or disk is full|Disk quota exceeded/u,
+    words: diskFullWords,
     steps: everywhere,
     reason: "DiskFull",
     say: (gist) => `The node's disk or the cache volume is full (${gist}): make room.`
@@ -74,6 +75,10 @@ const fallback: Readonly<Record<Step, Omit<Row, "words" | "steps">>> = {
   realise: {
     reason: "BuildFailed",
     say: (gist) => `The build failed (${gist}): the log says why.`
+  },
+  collect: {
+    reason: "BuildFailed",
+    say: (gist) => `The cache could not be collected (${gist}): the log says why.`
   }
 }
 

@@ -20,7 +20,7 @@ import type { ImportSettings } from "./settings.ts"
 
 /** Imports the layout under the tag; the result is the Job's. */
 export const importImage = Effect.fn("import")(function* (
-  settings: ImportSettings,
+  settings: Omit<ImportSettings, "cache">,
   reference: Reference,
   layout: Layout
 ) {

@@ -8,9 +8,11 @@ import { Effect, Option } from "effect"
 import { openLayout } from "../lib/oci/open-layout.ts"
 import { parseReference } from "../lib/oci/reference.ts"
 import { Failure } from "../lib/oci/result.ts"
+import { orFailure } from "./disk.ts"
 import { importImage } from "./import-image.ts"
-import { orFailure, runJob } from "./job.ts"
-import { cache, importSettings } from "./settings.ts"
+import { runJob } from "./job.ts"
+import { hold } from "./locks.ts"
+import { importSettings } from "./settings.ts"
 
 const importFailed = (message: string) => new Failure({ reason: "ImportFailed", message, log: "" })
 
@@ -21,6 +23,10 @@ runJob(
     if (Option.isNone(reference)) {
       return yield* importFailed(`${settings.imageTag} is no image name: correct spec.imageTag.`)
     }
+    // The layout of a NixBuild that is deleted meanwhile stays until the image is in. Imports are short and follow
+    // builds, so they pass a collection that waits.
+    const { cache } = settings
+    yield* hold({ path: cache.lock, mode: "shared", waitingFor: "the collection of the cache" })
     const layout = yield* openLayout(cache.layout(settings.uid)).pipe(
       Effect.mapError((error) =>
         error instanceof Failure
@@ -31,5 +37,5 @@ runJob(
     return yield* importImage(settings, reference.value, layout).pipe(
       Effect.catchTag("PlatformError", (error) => Effect.fail(orFailure("ImportFailed")(error)))
     )
-  })
+  }).pipe(Effect.scoped)
 )

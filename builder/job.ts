@@ -4,8 +4,8 @@
  */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeServices from "@effect/platform-node/NodeServices"
-import { Console, Effect, FileSystem, type PlatformError } from "effect"
-import { type BuildResult, Failure, type FailureReason, type ImportResult } from "../lib/oci/result.ts"
+import { Console, Effect, FileSystem } from "effect"
+import { type BuildResult, Failure, type ImportResult } from "../lib/oci/result.ts"
 import { encodeResult } from "../lib/oci/termination-message.ts"
 import { terminationLog } from "./settings.ts"
 
@@ -26,13 +26,5 @@ export const runJob = <E extends Failure | { readonly _tag: string; readonly mes
     Effect.flatMap((outcome) => (outcome === "Failed" ? Effect.sync(() => (process.exitCode = 1)) : Effect.void)),
     NodeRuntime.runMain
   )
-
-/** Failures of the file system, which are nobody's fault but a full disk's, as a Job's failure. */
-export const orFailure =
-  (reason: FailureReason) =>
-  (error: PlatformError.PlatformError): Failure =>
-    /ENOSPC|EDQUOT/u.test(`${error.message} ${String(error.cause)}`)
-      ? new Failure({ reason: "DiskFull", message: `The node's disk or the cache volume is full: make room.`, log: "" })
-      : new Failure({ reason, message: `A file could not be read or written: ${error.message}.`, log: "" })
 
 const failed = ({ log, message, reason }: Failure): BuildResult => ({ outcome: "Failed", reason, message, log })

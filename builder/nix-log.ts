@@ -14,15 +14,35 @@ export interface NixLog {
   readonly fetchedPaths: number
   readonly tail: ReadonlyArray<string>
   readonly errors: string
+  readonly shownBytes: number
 }
 
-export const emptyLog: NixLog = { expectedDerivations: 0, builtDerivations: 0, fetchedPaths: 0, tail: [], errors: "" }
+export const emptyLog: NixLog = {
+  expectedDerivations: 0,
+  builtDerivations: 0,
+  fetchedPaths: 0,
+  tail: [],
+  errors: "",
+  shownBytes: 0
+}
+
+/** The log of a further command, whose lines count together with those that were shown. */
+export const nextLog = ({ shownBytes }: NixLog): NixLog => ({ ...emptyLog, shownBytes })
 
 // More does not fit into a termination message, 4096 bytes.
 const maxTailLines = 40
 
 // A build may print a line without end: the log would be all there is in memory.
 const maxLineLength = 4000
+const maxRawLineLength = 256 * 1024
+
+// A builder can speak as Nix does, as often as it likes.
+const maxErrorsLength = 64 * 1024
+
+// At 10 MiB (containerLogMaxSize) kubelet begins a new file, and `kubectl logs` shows no other; time and stream stand
+// before each line in it.
+const maxShownBytes = 9 * 2 ** 20
+const linePrefixBytes = 48
 
 const activity = { substitute: 108, build: 105 }
 const result = { buildLogLine: 101, postBuildLogLine: 107 }
@@ -37,16 +57,45 @@ const Message = Schema.fromJsonString(
 )
 const decodeMessage = Schema.decodeUnknownOption(Message)
 
+/** The lines that `text` ends, and the beginning of the next; `rest` is the beginning that was left before. */
+export const cutLines = (rest: string, text: string): readonly [string, ReadonlyArray<string>] => {
+  const lines = `${rest}${text}`.split("\n")
+  return [(lines.pop() ?? "").slice(0, maxRawLineLength), lines]
+}
+
+/** The log after some more lines of Nix's standard error, and what to show for them: nothing after the first 9 MiB. */
+export const followLines = (log: NixLog, some: ReadonlyArray<string>): readonly [NixLog, ReadonlyArray<string>] => {
+  let next = log
+  const toShow: Array<string> = []
+  for (const line of some) {
+    const [after, shown] = followLine(next, line)
+    next = after
+    if (next.shownBytes > maxShownBytes) continue
+    toShow.push(...shown)
+    const shownBytes = shown.reduce((bytes, each) => bytes + linePrefixBytes + Buffer.byteLength(each), next.shownBytes)
+    next = { ...next, shownBytes }
+    if (shownBytes > maxShownBytes) {
+      toShow.push("The log is longer than 9 MiB: the rest is not shown. Its end is in the NixBuild if the build fails.")
+    }
+  }
+  return [next, toShow]
+}
+
 /** The log after one more line of Nix's standard error, and the lines to show for it. */
 export const followLine = (log: NixLog, line: string): readonly [NixLog, ReadonlyArray<string>] => {
   if (!line.startsWith("@nix ")) return show(log, line)
   const message = Option.getOrUndefined(decodeMessage(line.slice("@nix ".length)))
-  if (message === undefined) return [log, []]
+  if (message === undefined) {
+    return line.length < maxRawLineLength ? [log, []] : show(log, "(a line of more than 256 KiB)")
+  }
   if (message.action === "msg") {
     const expected = /^(?:these (\d+) derivations|this derivation) will be built:/u.exec(message.msg)
     const next = expected === null ? log : { ...log, expectedDerivations: Number(expected[1] ?? 1) }
     if (message.level > 0) return [next, lines(message.msg)]
-    return [{ ...next, errors: `${next.errors}${cleanText(message.msg)}\n` }, lines(message.msg)]
+    return [
+      { ...next, errors: `${next.errors}${cleanText(message.msg)}\n`.slice(-maxErrorsLength) },
+      lines(message.msg)
+    ]
   }
   if (message.action === "start") {
     if (message.type === activity.build) {

@@ -4,7 +4,7 @@
  */
 import { Console, Effect, Ref, Stream } from "effect"
 import { ChildProcess, ChildProcessSpawner } from "effect/process"
-import { emptyLog, followLine, type NixLog } from "./nix-log.ts"
+import { cutLines, followLines, nextLog, type NixLog } from "./nix-log.ts"
 
 /** A finished command. */
 export interface Finished {
@@ -21,14 +21,14 @@ const always = [
   ["sandbox-fallback", "false"],
   ["accept-flake-config", "false"],
   ["flake-registry", ""],
-  // Compressing takes three quarters of the time of a build that prints much.
-  ["compress-build-log", "false"]
+  // Nix never removes the logs that it keeps, and nobody reads them there; its limit for a log's size kills the build.
+  ["keep-build-log", "false"]
 ].flatMap(([name = "", value = ""]) => ["--option", name, value])
 
 /** Runs `program` with the arguments of `command`; `log` follows while it runs. */
 export const runNix = Effect.fn("runNix")(
   function* (program: "nix" | "nix-store" | "nix-instantiate", command: ReadonlyArray<string>, log: Ref.Ref<NixLog>) {
-    yield* Ref.set(log, emptyLog)
+    yield* Ref.update(log, nextLog)
     const spawner = yield* ChildProcessSpawner.ChildProcessSpawner
     const child = yield* spawner.spawn(
       ChildProcess.make(program, ["--log-format", "internal-json", ...always, ...command], {
@@ -42,14 +42,14 @@ export const runNix = Effect.fn("runNix")(
         Stream.mkString(Stream.decodeText(child.stdout)),
         child.stderr.pipe(
           Stream.decodeText,
-          Stream.splitLines,
-          Stream.runForEach((line) =>
+          Stream.mapAccum(() => "", cutLines, { onHalt: (rest) => (rest === "" ? [] : [rest]) }),
+          Stream.runForEachArray((lines) =>
             Effect.flatMap(
               Ref.modify(log, (before) => {
-                const [after, shown] = followLine(before, line)
+                const [after, shown] = followLines(before, lines)
                 return [shown, after]
               }),
-              (shown) => Effect.forEach(shown, (line) => Console.log(line), { discard: true })
+              (shown) => (shown.length === 0 ? Effect.void : Console.log(shown.join("\n")))
             )
           )
         )

@@ -2,16 +2,30 @@
 import { Config, Schema } from "effect"
 import { systems } from "../lib/api/system.ts"
 
-/** The NixBuild's uid: names the folders on the cache volume, so it may be nothing but a UUID. */
-export const uid = Config.schema(
-  Schema.String.check(Schema.isPattern(/^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/u)),
-  "NIXBUILD_UID"
-)
+/** A NixBuild's uid: names the folders on the cache volume, so it may be nothing but a UUID. */
+export const uidPattern = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/u
+
+export const uid = Config.schema(Schema.String.check(Schema.isPattern(uidPattern)), "NIXBUILD_UID")
 
 export const system = Config.schema(Schema.Literals(systems), "SYSTEM")
 
 /** Where kubelet reads a container's last words. */
 export const terminationLog = Config.String("TERMINATION_LOG").pipe(Config.withDefault("/dev/termination-log"))
+
+/** What lies on a cache volume that is mounted at `root`, beside what only Nix looks at. */
+export const cacheAt = (root: string) => ({
+  intent: `${root}/enbi/intent`,
+  lock: `${root}/enbi/lock`,
+  layouts: `${root}/enbi/layouts`,
+  layout: (uid: string) => `${root}/enbi/layouts/${uid}`,
+  roots: `${root}/enbi/roots`,
+  rootsOf: (uid: string) => `${root}/enbi/roots/${uid}`,
+  database: `${root}/var/nix/db/db.sqlite`,
+  builds: `${root}/var/nix/builds`
+})
+export type Cache = ReturnType<typeof cacheAt>
+
+const cache = Config.String("CACHE").pipe(Config.withDefault("/nix"), Config.map(cacheAt))
 
 /** The build Job's settings. */
 export const buildSettings = Config.all({
@@ -23,7 +37,19 @@ export const buildSettings = Config.all({
     Schema.FiniteFromString.check(Schema.isInt(), Schema.isGreaterThan(0)),
     "TIMEOUT_SECONDS"
   ),
-  sandbox: Config.Boolean("SANDBOX")
+  sandbox: Config.Boolean("SANDBOX"),
+  /** More than this, and the cache is collected before the build; 0: never. */
+  cacheLimitBytes: Config.schema(
+    Schema.FiniteFromString.check(Schema.isInt(), Schema.isGreaterThanOrEqualTo(0)),
+    "CACHE_LIMIT_BYTES"
+  ),
+  /** The NixBuilds that the namespace had at `liveTime`, this one among them; empty: not known. */
+  liveUids: Config.String("LIVE_UIDS").pipe(
+    Config.map((text) => text.split(" ")),
+    Config.withDefault<ReadonlyArray<string>>([])
+  ),
+  liveTime: Config.schema(Schema.DateTimeUtcFromString, "LIVE_TIME"),
+  cache
 })
 export type BuildSettings = Config.Success<typeof buildSettings>
 
@@ -32,12 +58,7 @@ export const importSettings = Config.all({
   imageTag: Config.NonEmptyString("IMAGE_TAG"),
   system,
   uid,
-  socket: Config.NonEmptyString("CONTAINERD_SOCKET")
+  socket: Config.NonEmptyString("CONTAINERD_SOCKET"),
+  cache
 })
 export type ImportSettings = Config.Success<typeof importSettings>
-
-/** Where the cache volume is mounted and what lies on it beside Nix's own. */
-export const cache = {
-  layout: (uid: string) => `/nix/enbi/layouts/${uid}`,
-  roots: (uid: string) => `/nix/enbi/roots/${uid}`
-}

@@ -1,14 +1,15 @@
 /**
  * The steps of a build, each a Nix command: lock the flake, evaluate the
  * package to its derivation, realise that, and, if what came out is a stream
- * script, realise a derivation that runs it.
+ * script, realise a derivation that runs it. Collecting the store is one too.
  */
 import { Clock, Effect, FileSystem, Ref, Schema } from "effect"
 import { Failure } from "../lib/oci/result.ts"
 import { classify, type Step } from "./classify.ts"
+import { orFailure } from "./disk.ts"
 import { runNix } from "./nix.ts"
 import { type NixLog, tailOf } from "./nix-log.ts"
-import { type BuildSettings, cache } from "./settings.ts"
+import type { BuildSettings } from "./settings.ts"
 
 /** What the steps share: the settings, when the time is over, and what is known while a step runs. */
 export interface Build {
@@ -50,7 +51,7 @@ export const realise = Effect.fn("realise")(function* (
   { drvPath, rootName }: { readonly drvPath: string; readonly rootName: string }
 ) {
   const fs = yield* FileSystem.FileSystem
-  const roots = cache.roots(build.settings.uid)
+  const roots = build.settings.cache.rootsOf(build.settings.uid)
   yield* fs.makeDirectory(roots, { recursive: true })
   const root = `${roots}/${rootName}`
   yield* fs.remove(root, { force: true })
@@ -76,10 +77,20 @@ const streamExpression = `{ script, system }: derivation {
 /** The archive that a stream script writes: run in Nix's sandbox, and only once for the same script. */
 export const runStreamScript = Effect.fn("runStreamScript")(function* (build: Build, script: string) {
   const values = ["--argstr", "script", script, "--argstr", "system", build.settings.system]
-  const root = `${cache.roots(build.settings.uid)}/streamed.drv`
+  const root = `${build.settings.cache.rootsOf(build.settings.uid)}/streamed.drv`
   const command = ["--expr", streamExpression, ...values, "--add-root", root]
   const drvPath = yield* step("evaluate", "nix-instantiate", build, command)
   return yield* realise(build, { drvPath, rootName: "streamed" })
+})
+
+/** Removes store paths that no root keeps: as many as it takes to free `bytes`, or all. */
+export const collectStore = Effect.fn("collectStore")(function* (build: Build, bytes: number | undefined) {
+  yield* step("collect", "nix", build, [
+    "store",
+    "gc",
+    "--quiet",
+    ...(bytes === undefined ? [] : ["--max", String(bytes)])
+  ])
 })
 
 const step = Effect.fnUntraced(function* (
@@ -89,10 +100,7 @@ const step = Effect.fnUntraced(function* (
   command: ReadonlyArray<string>
 ) {
   const { exitCode, log, stdout } = yield* runNix(program, command, build.log).pipe(
-    Effect.mapError(
-      (error) =>
-        new Failure({ reason: "BuildFailed", message: `${program} could not be run: ${error.message}.`, log: "" })
-    )
+    Effect.mapError(orFailure("BuildFailed", `${program} could not be run`))
   )
   return exitCode === 0 ? stdout : yield* classify(step, exitCode, log)
 })

@@ -1,5 +1,8 @@
 /** What whoever runs enbi can set, from the environment of the functions' container. */
 import { Config, Context, Effect, Layer, Schema, SchemaGetter } from "effect"
+import { BytesFromQuantity } from "./quantity.ts"
+
+const defaultCacheLimitBytes = 50 * 1024 ** 3
 
 const list = (name: string) =>
   Config.String(name).pipe(
@@ -30,7 +33,12 @@ const settings = Config.all({
   /** Binary caches that builds may fetch from, as URLs; their keys are below. Empty: none. */
   substituters: list("SUBSTITUTERS"),
   /** Public keys whose signatures on fetched paths are accepted. */
-  trustedPublicKeys: list("TRUSTED_PUBLIC_KEYS")
+  trustedPublicKeys: list("TRUSTED_PUBLIC_KEYS"),
+  /**
+   * How large the cache of one namespace on one node may be, as a Kubernetes quantity: a build that finds more
+   * collects it first. Soft: one build may exceed it. 0: no limit.
+   */
+  cacheLimitBytes: Config.schema(BytesFromQuantity, "CACHE_LIMIT").pipe(Config.withDefault(defaultCacheLimitBytes))
 })
 
 /** The part of the settings that decisions look at, so that it stands in their records. */
@@ -40,7 +48,9 @@ export const SettingsSchema = Schema.Struct({
   nodeRepel: Schema.Array(Schema.String),
   retryDelaysSeconds: Schema.Array(Schema.Int),
   substituters: Schema.Array(Schema.String),
-  trustedPublicKeys: Schema.Array(Schema.String)
+  trustedPublicKeys: Schema.Array(Schema.String),
+  // The default is for decision records that were written without it.
+  cacheLimitBytes: Schema.Int.pipe(Schema.withDecodingDefaultKey(Effect.succeed(defaultCacheLimitBytes)))
 })
 export type SettingsValue = typeof SettingsSchema.Type
 

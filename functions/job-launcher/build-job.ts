@@ -17,6 +17,9 @@ export interface BuildPlace {
   readonly build: NixBuild
   readonly node: string
   readonly settings: SettingsValue
+  /** The NixBuilds of the namespace, this one among them, at `liveTime`: what the cache keeps for others may go. */
+  readonly liveUids: ReadonlyArray<string>
+  readonly liveTime: string
 }
 
 export const makeBuildJob = (place: BuildPlace) => {
@@ -48,7 +51,8 @@ export const makeBuildJob = (place: BuildPlace) => {
   }
 }
 
-export const makeBuildPod = ({ build, node, settings }: BuildPlace) => {
+export const makeBuildPod = (place: BuildPlace) => {
+  const { build, node, settings } = place
   return {
     metadata: belongingTo(build),
     spec: {
@@ -66,7 +70,7 @@ export const makeBuildPod = ({ build, node, settings }: BuildPlace) => {
           name: "build",
           image: settings.builderImage,
           args: ["/app/build.js"],
-          env: environment({ build, settings }),
+          env: environment(place),
           ...(build.spec.resources === undefined ? {} : { resources: build.spec.resources }),
           securityContext: {
             allowPrivilegeEscalation: false,
@@ -87,13 +91,19 @@ export const makeBuildPod = ({ build, node, settings }: BuildPlace) => {
   }
 }
 
-const environment = ({ build, settings }: Pick<BuildPlace, "build" | "settings">) => [
+// Linux takes 128 KiB for one variable (MAX_ARG_STRLEN). Where there are more, none: the builder then removes nothing.
+const maxLiveUids = 3000
+
+const environment = ({ build, liveTime, liveUids, settings }: BuildPlace) => [
   { name: "FLAKE_URL", value: build.spec.flakeUrl },
   { name: "PACKAGE_NAME", value: build.spec.packageName },
   { name: "SYSTEM", value: build.spec.system },
   { name: "NIXBUILD_UID", value: build.metadata.uid },
   { name: "TIMEOUT_SECONDS", value: String(build.spec.timeoutSeconds) },
   { name: "SANDBOX", value: String(build.spec.sandbox) },
+  { name: "CACHE_LIMIT_BYTES", value: String(settings.cacheLimitBytes) },
+  { name: "LIVE_UIDS", value: liveUids.length > maxLiveUids ? "" : liveUids.join(" ") },
+  { name: "LIVE_TIME", value: liveTime },
   { name: "HOME", value: "/nix/home" },
   {
     name: "NIX_CONFIG",

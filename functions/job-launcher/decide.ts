@@ -92,7 +92,13 @@ const held = ({ build, places, time }: World): (Step & { readonly name: string }
 
 const nextStep = (world: World, place: Place): Step => {
   const at = placeOf(world, place)
-  const buildJob = makeBuildJob({ build: world.build, node: at.node, settings: world.settings })
+  const buildJob = makeBuildJob({
+    build: world.build,
+    node: at.node,
+    settings: world.settings,
+    liveUids: world.liveUids,
+    liveTime: world.time
+  })
   if (place.importJob !== undefined) return { actions: [], ...launched(world, buildJob.metadata) }
   if (place.buildJob !== undefined) {
     return {

@@ -59,6 +59,8 @@ export const Observed = Schema.Struct({
   build: NixBuild,
   namespaceUid: Schema.String,
   settings: SettingsSchema,
+  /** All NixBuilds of the namespace. */
+  liveUids: Schema.Array(Schema.String).pipe(Schema.withDecodingDefaultKey(Effect.succeed([]))),
   /** The nodes that want the image, do not have it, and need not wait for their next attempt; the build node first. */
   places: Schema.Array(Place),
   /** What the API server has against an object that was to be created. */
@@ -84,13 +86,16 @@ export const observe = Effect.fn("job-launcher.observe")(function* (subject: Ref
   const namespaceUid = namespace.value.metadata.uid
   const time = yield* currentTime
   const due = unsettledNodes(build.value).filter((name) => !isWaitingForRetry(nodeStatusOf(build.value, name), time))
+  const live = yield* cluster.list(nixBuilds, { namespace: build.value.metadata.namespace })
+  const liveUids = live.map(({ metadata }) => metadata.uid).toSorted()
   const places = yield* Effect.forEach(due, (name) =>
-    observePlace({ build: build.value, namespaceUid, node: name, settings })
+    observePlace({ build: build.value, namespaceUid, node: name, settings, liveUids, liveTime: time })
   )
   return Option.some({
     time,
     build: build.value,
     namespaceUid,
+    liveUids,
     settings,
     places: places.flatMap((place) => (place === undefined ? [] : [place]))
   })

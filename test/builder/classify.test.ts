@@ -181,6 +181,17 @@ const rows: ReadonlyArray<Row> = [
     "DiskFull",
     /make room/u
   ),
+  ...["open /tmp/x: no space left on device", "ENOSPC: no space left on device, write", "Disk quota exceeded"].map(
+    (words) =>
+      row(
+        `the builder's disk is full, it says: ${words}`,
+        "realise",
+        100,
+        said(cannotBuild("builder failed with exit code 1"), words),
+        "DiskFull",
+        /make room/u
+      )
+  ),
   row(
     "Nix's disk is full",
     "lock",

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { emptyLog, followLine, tailOf } from "../../builder/nix-log.ts"
+import { cutLines, emptyLog, followLine, followLines, nextLog, tailOf } from "../../builder/nix-log.ts"
 
 const line = (message: object) => `@nix ${JSON.stringify(message)}`
 const follow = (lines: ReadonlyArray<string>) => {
@@ -86,5 +86,51 @@ describe("followLine", () => {
     assert.lengthOf(log.tail, 40)
     assert.strictEqual(log.tail.at(-2), "line 99")
     assert.isAtMost(log.tail.at(-1)?.length ?? 0, 4000)
+  })
+})
+
+describe("followLines", () => {
+  const many = Array.from({ length: 20_000 }, (_, n) =>
+    line({ action: "result", fields: [`${n} `.padEnd(1000, "x")], id: 1, type: 101 })
+  )
+
+  it("shows 9 MiB, says that it stops there, and still follows the end", () => {
+    const [log, shown] = followLines(emptyLog, many)
+    const bytes = Buffer.byteLength(shown.join("\n"))
+    assert.isAbove(bytes, 8 * 2 ** 20)
+    assert.isBelow(bytes, 9 * 2 ** 20)
+    assert.match(shown.at(-1) ?? "", /^The log is longer than 9 MiB/)
+    assert.match(log.tail.at(-1) ?? "", /^19999 /)
+  })
+
+  it("shows nothing of the next command either, and says so only once", () => {
+    const [log] = followLines(emptyLog, many)
+    const [next, shown] = followLines(nextLog(log), many.slice(0, 3))
+    assert.lengthOf(shown, 0)
+    assert.lengthOf(next.tail, 3)
+  })
+
+  it("keeps the end of errors without end", () => {
+    const [log] = followLines(emptyLog, Array(1000).fill(line({ action: "msg", level: 0, msg: "e".repeat(1000) })))
+    assert.isAtMost(log.errors.length, 64 * 1024)
+  })
+})
+
+describe("cutLines", () => {
+  it("gives whole lines, however the text is cut", () => {
+    const text = "one\ntwo\n\nthree"
+    for (let at = 0; at <= text.length; at++) {
+      const [rest, first] = cutLines("", text.slice(0, at))
+      const [last, second] = cutLines(rest, text.slice(at))
+      assert.deepStrictEqual([...first, ...second, last], ["one", "two", "", "three"])
+    }
+  })
+
+  it("keeps the beginning of a line without end, of which the log then has a word", () => {
+    let rest = ""
+    for (let n = 0; n < 100; n++) [rest] = cutLines(rest, n === 0 ? "@nix {" : "x".repeat(64 * 1024))
+    assert.lengthOf(rest, 256 * 1024)
+    const [, [whole = ""]] = cutLines(rest, "\n")
+    assert.deepStrictEqual(followLine(emptyLog, whole)[1], ["(a line of more than 256 KiB)"])
   })
 })

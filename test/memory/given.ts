@@ -7,6 +7,7 @@ export const settings: SettingsValue = {
   maxBuildsPerNode: 10,
   nodeRepel: [],
   retryDelaysSeconds: [60, 300, 900],
+  cacheLimitBytes: 0,
   substituters: [],
   trustedPublicKeys: []
 }
