@@ -39,7 +39,7 @@ export interface Body {
 
 /** What a watch tells: first everything that is there, then each change. */
 export type Change =
-  | { readonly _tag: "Listed"; readonly items: ReadonlyArray<unknown> }
+  | { readonly _tag: "Listed"; readonly items: ReadonlyArray<unknown>; readonly resourceVersion: string }
   | { readonly _tag: "ADDED" | "MODIFIED" | "DELETED"; readonly object: unknown }
 
 export class KubernetesApi extends Context.Service<
@@ -254,7 +254,7 @@ export const layerAt = (connection: Connection) =>
               Effect.gen(function* () {
                 const { items, resourceVersion } = yield* list(path, query)
                 yield* Ref.set(seen, Option.some(resourceVersion))
-                const listed: Change = { _tag: "Listed", items }
+                const listed: Change = { _tag: "Listed", items, resourceVersion }
                 return Stream.concat(Stream.succeed(listed), changesSince(at, seen, resourceVersion))
               })
             )
