@@ -17,8 +17,7 @@ it.effect(
       runs: 20,
       // To the process whose clock is ahead a Pod that was just woken has waited for an hour: the image comes once more.
       but: /^Event .* Image(Vanished|Pulled)$/,
-      // See views.test.ts.
-      excused: ["what nothing disturbs ends well", "I1 no Job is made twice"]
+      excused: ["what nothing disturbs ends well"]
     }),
   60_000
 )
