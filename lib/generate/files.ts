@@ -1,9 +1,10 @@
 /** All files that are made of the code, by their path in the repository. */
-import { Effect } from "effect"
+import { Effect, FileSystem } from "effect"
 import { stringify } from "yaml"
 import { loadFunctions } from "../functions.ts"
 import { nixBuildCrd } from "./crd.ts"
 import { makeRbac } from "./rbac.ts"
+import { withTables } from "./readme.ts"
 import { makeTriggers } from "./triggers.ts"
 
 const header = "# Made by `npm run generate`; edit what it is made of instead.\n"
@@ -14,7 +15,9 @@ const yaml = (documents: ReadonlyArray<object>): string =>
 
 export const generated = Effect.gen(function* () {
   const functions = yield* loadFunctions(new URL("../../functions/", import.meta.url))
+  const files = yield* FileSystem.FileSystem
   return {
+    "README.md": yield* withTables(yield* files.readFileString("README.md")),
     "crds/nixbuilds.yaml": yaml([nixBuildCrd()]),
     "eventing/triggers.yaml": yaml(makeTriggers(functions)),
     "embedded/rbac.yaml": yaml(makeRbac(functions))

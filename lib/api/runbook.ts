@@ -1,0 +1,64 @@
+/**
+ * What to type when a reason turns up, beside what `condition.ts` says that it
+ * means. NAME is the NixBuild, POD and NODE are those that the message names;
+ * `npm run generate` puts the commands into the README's table.
+ */
+import type { Reason } from "./condition.ts"
+
+const uidOf = "$(kubectl get nixbuild NAME -o jsonpath={.metadata.uid})"
+const jobOf = "$(kubectl get nixbuild NAME -o jsonpath={.status.buildJobName})"
+
+const pod = "`kubectl describe pod POD`"
+const nixBuild = "`kubectl describe nixbuild NAME`"
+const buildLog = `\`kubectl logs job/${jobOf}\``
+const importLog = `\`kubectl logs -n enbi-system -l enbi.hrzn.ee/nixbuild-uid=${uidOf} --tail=-1\``
+const again = "`kubectl annotate nixbuild NAME --overwrite enbi.hrzn.ee/retry=$(date +%s)`"
+const anew = "`kubectl get nixbuild NAME -o yaml > NAME.yaml; kubectl delete nixbuild NAME`, and create it again with"
+const ours = "-n enbi-system -l app.kubernetes.io/managed-by=enbi-functions"
+const nothing = "Nothing to do."
+
+/** One line for each reason: what to type, and what to look for in what is printed. */
+export const runbook: Readonly<Record<Reason, string>> = {
+  AnnotationMissing: `${pod}: the annotations enbi.hrzn.ee/nixbuild-… that are there. Mend the Pod's template.`,
+  ImageTagDiffers: `${pod}: Image, and the annotation enbi.hrzn.ee/nixbuild-imageTag. Mend the Pod's template.`,
+  ImagePullPolicyAlways:
+    "`kubectl get pod POD -o jsonpath='{.spec.containers[*].imagePullPolicy}'`. Mend the Pod's template; the tag `latest` means Always.",
+  SystemUnknown: "`kubectl get nodes -L kubernetes.io/arch`. Keep the Pod to other nodes by a nodeSelector.",
+  ImageBuilding: `${nixBuild}: Status, and its Events.`,
+  NixBuildRefused:
+    "`kubectl events --for pod/POD`: the field and the rule. Mend the annotations in the Pod's template.",
+  NodeFound: nothing,
+  NoMatchingNode: `${nixBuild}: what keeps each node away. \`kubectl get nodes -L kubernetes.io/arch\`; \`kubectl uncordon NODE\`.`,
+  NoFreeSlot:
+    "`kubectl get nixbuilds -A`: what builds. More at once: `kubectl set env -n enbi-system deploy/enbi-functions MAX_BUILDS_PER_NODE=4`.",
+  JobCreated: `To watch: ${buildLog} with \`-f\`.`,
+  VolumePending: `If it stays: \`kubectl get jobs,pods ${ours}\`, and why enbi-volume-… does not end.`,
+  VolumeFailed: `${nixBuild}: the message has the commands, for the log and for another try.`,
+  PodSecurityDenied: `\`kubectl get namespace NAMESPACE --show-labels\`: pod-security.kubernetes.io/enforce. Or ${anew} spec.sandbox false.`,
+  SandboxUnavailable: `\`kubectl get nodes -o wide\`: Kubernetes 1.33, Linux 6.3 and containerd 2.0, or newer? Or ${anew} spec.sandbox false.`,
+  PodRefused: `${nixBuild}: what refuses it. \`kubectl describe resourcequota,limitrange\`.`,
+  ResultSuccess: nothing,
+  BuildFinished: nothing,
+  Imported: nothing,
+  ImagePulled: `Nothing to do. If the Pod does not start all the same: ${pod}.`,
+  EvaluationFailed: `${buildLog}: the end of the trace. \`nix eval FLAKE_URL#packages.SYSTEM.PACKAGE.drvPath\` says the same elsewhere.`,
+  AttributeMissing: `\`nix flake show FLAKE_URL\`: is it there for this system? Then ${anew} the right name.`,
+  FetchFailed: `${buildLog}: which URL. When it can be reached: ${again}.`,
+  HashMismatch: `${buildLog}: \`specified\` and \`got\`. Put the right hash into the flake.`,
+  BuildFailed: `${buildLog}. \`nix build FLAKE_URL#PACKAGE -L\` fails alike elsewhere.`,
+  TimedOut: `${buildLog} with \`--timestamps\`: where it stands still. Or ${anew} a higher spec.timeoutSeconds.`,
+  OutOfMemory: `\`kubectl get nixbuild NAME -o jsonpath={.spec.resources}\`. Then ${anew} a higher spec.resources.limits.memory.`,
+  DiskFull: `\`kubectl describe node NODE\`: DiskPressure; on the node \`df -h /var/lib/enbi\`. When there is room: ${again}.`,
+  NotAnImage: `${buildLog}: what the package gave instead. Build it with dockerTools.`,
+  WrongArchitecture: `${nixBuild}: System, and the platform that the message found.`,
+  ImportFailed: `${importLog}; on the node \`journalctl -u containerd\`. Then ${again}.`,
+  Evicted: "`kubectl describe node NODE`: Conditions, Allocated resources.",
+  Interrupted: `${nixBuild}; \`kubectl get events -A --field-selector involvedObject.kind=Pod\`: who ended it. Then ${again}.`,
+  NodeLost: "`kubectl describe node NODE`: Conditions, Events.",
+  ImageVanished: "`kubectl describe node NODE`: DiskPressure, ImageGCFailed; on the node `crictl images`.",
+  RetryPending: `${nixBuild}: when, and why. At once: ${again}.`,
+  RetryRequested: nothing,
+  TagConflict: `\`kubectl get nixbuilds -A\`: who has the tag; \`kubectl get leases ${ours} -o yaml\`: which namespace holds it.`,
+  ForbiddenContent: `${nixBuild}: which layer and entry. Leave it out of the package.`,
+  ImageTooLarge: `${nixBuild}: which limit. \`nix path-info -rS FLAKE_URL#PACKAGE\` shows what is large in it.`
+}
