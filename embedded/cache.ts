@@ -50,7 +50,8 @@ const unreadable = (kind: Kind<unknown>) => (error: KubernetesError) =>
 const keyOf = ({ name, namespace = "" }: { readonly name: string; readonly namespace?: string | undefined }) =>
   `${namespace}/${name}`
 
-const isOlder = (a: ObjectMeta, b: ObjectMeta): boolean => BigInt(a.resourceVersion) < BigInt(b.resourceVersion)
+const isOlder = (a: Pick<ObjectMeta, "resourceVersion">, b: Pick<ObjectMeta, "resourceVersion">): boolean =>
+  BigInt(a.resourceVersion) < BigInt(b.resourceVersion)
 
 /** `Cluster` and `WatchCache` over one and the same store. */
 export const layer = Layer.effectContext(
@@ -70,13 +71,15 @@ export const layer = Layer.effectContext(
       return before?.meta.resourceVersion === metadata.resourceVersion ? Option.none() : Option.some(metadata)
     })
 
-    const replaceAll = Effect.fnUntraced(function* (kind: Kind<unknown>, items: ReadonlyArray<unknown>) {
+    const replaceAll = Effect.fnUntraced(function* (kind: Kind<unknown>, list: Extract<Change, { _tag: "Listed" }>) {
+      const { items } = list
       const heads = yield* Effect.orDie(Effect.forEach(items, readHead))
       const changed = yield* Effect.forEach(heads, (head, index) =>
         Effect.catch(put(kind, items[index], head), unreadable(kind))
       )
       const keys = new Set(heads.map(({ metadata }) => keyOf(metadata)))
-      const gone = [...storeOf(kind)].filter(([key]) => !keys.has(key))
+      // What we wrote while the list was on its way is not in it.
+      const gone = [...storeOf(kind)].filter(([key, { meta }]) => !keys.has(key) && !isOlder(list, meta))
       for (const [key] of gone) storeOf(kind).delete(key)
       listed.add(kind.kind)
       const time = yield* preciseTime
@@ -89,7 +92,7 @@ export const layer = Layer.effectContext(
     })
 
     const apply = Effect.fnUntraced(function* (kind: Kind<unknown>, change: Change) {
-      if (change._tag === "Listed") return yield* replaceAll(kind, change.items)
+      if (change._tag === "Listed") return yield* replaceAll(kind, change)
       const head = yield* readHead(change.object)
       const meta = head.metadata
       const time = yield* preciseTime

@@ -4,12 +4,13 @@
  * `eventing/triggers.yaml` and refuses what it would not do as a Broker does.
  * Events about one object wait for each other and are merged while they wait.
  */
-import { Effect, Queue, Schedule, Schema } from "effect"
+import { Duration, Effect, Queue, Schedule, Schema } from "effect"
 import { parseAllDocuments } from "yaml"
 import type { Reference } from "../lib/api/kind.ts"
 import type { Cluster } from "../lib/cluster.ts"
 import { type CloudEvent, isSweep, matches } from "../lib/events.ts"
 import type { EnbiFunction } from "../lib/function.ts"
+import { KubernetesError } from "../lib/kube/error.ts"
 import { run } from "../lib/run.ts"
 import type { Settings } from "../lib/settings.ts"
 
@@ -53,8 +54,17 @@ export const readTriggers = (text: string) =>
     )
   )
 
-// As the Triggers say: three more tries after 0.2, 0.4 and 0.8 s. What is left is the sweep's.
-const delivery = Schedule.exponential("200 millis").pipe(Schedule.upTo({ times: 3 }))
+// As the Triggers say: three more tries after 0.2, 0.4 and 0.8 s, but none before an
+// API server that is overloaded wants it. What is left is the sweep's.
+const delivery = Schedule.exponential("200 millis").pipe(
+  Schedule.upTo({ times: 3 }),
+  Schedule.modifyDelay(({ duration, input }) =>
+    Effect.succeed(Duration.max(duration, Duration.seconds(retryAfterSeconds(input))))
+  )
+)
+
+const retryAfterSeconds = (error: unknown): number =>
+  error instanceof KubernetesError ? (error.retryAfterSeconds ?? 0) : 0
 
 // Bounds the requests to the API server that one function has under way.
 const concurrency = 4

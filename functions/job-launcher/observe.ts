@@ -1,5 +1,5 @@
 /** What there is on each node that wants the image: volume, Jobs, and whether the build Pod would be admitted. */
-import { Effect, Option, Schema } from "effect"
+import { Effect, Equal, Option, Schema } from "effect"
 import { isTrue } from "../../lib/api/condition.ts"
 import type { Reference } from "../../lib/api/kind.ts"
 import {
@@ -78,10 +78,23 @@ export const subjects = subjectsAmong(isOpen)
 
 export const observe = Effect.fn("job-launcher.observe")(function* (subject: Reference) {
   const cluster = yield* Cluster
+  const seen = yield* cluster.get(nixBuilds, subject)
+  const observed = yield* observeBuild(seen)
+  const isAboutToBuild = Option.exists(observed, ({ places }) =>
+    places.some(({ admission }) => admission !== undefined)
+  )
+  if (!isAboutToBuild) return observed
+  // That a Job is not there says nothing beside a NixBuild from before it ended and went.
+  const fresh = yield* cluster.getFresh(nixBuilds, subject)
+  const version = Option.map(({ metadata }: NixBuild) => metadata.resourceVersion)
+  return Equal.equals(version(fresh), version(seen)) ? observed : yield* observeBuild(fresh)
+})
+
+const observeBuild = Effect.fnUntraced(function* (build: Option.Option<NixBuild>) {
+  const cluster = yield* Cluster
   const settings = yield* Settings
-  const build = yield* cluster.get(nixBuilds, subject)
   if (Option.isNone(build) || !isOpen(build.value)) return Option.none()
-  const namespace = yield* cluster.get(namespaces, { name: subject.namespace ?? "" })
+  const namespace = yield* cluster.get(namespaces, { name: build.value.metadata.namespace ?? "" })
   if (Option.isNone(namespace)) return Option.none()
   const namespaceUid = namespace.value.metadata.uid
   const time = yield* currentTime

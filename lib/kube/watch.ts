@@ -10,7 +10,7 @@ import { fromClient, malformed, type Query, type Requests } from "./requests.ts"
 
 /** What a watch tells: first everything that is there, then each change. */
 export type Change =
-  | { readonly _tag: "Listed"; readonly items: ReadonlyArray<unknown> }
+  | { readonly _tag: "Listed"; readonly items: ReadonlyArray<unknown>; readonly resourceVersion: string }
   | { readonly _tag: "ADDED" | "MODIFIED" | "DELETED"; readonly object: unknown }
 
 /** Follows all objects at a path for as long as the stream is read. */
@@ -66,7 +66,7 @@ export const makeFollow = ({ list, open }: Pick<Requests, "list" | "open">) => {
           Effect.gen(function* () {
             const { items, resourceVersion } = yield* list(path, query)
             yield* Ref.set(seen, Option.some(resourceVersion))
-            const listed: Change = { _tag: "Listed", items }
+            const listed: Change = { _tag: "Listed", items, resourceVersion }
             return Stream.concat(Stream.succeed(listed), changesSince(at, seen, resourceVersion))
           })
         )

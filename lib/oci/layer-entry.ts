@@ -52,7 +52,7 @@ const kinds: Partial<Record<Tar.EntryType, string>> = {
 
 const forbiddenName = (path: string): string | undefined => {
   const names = path.split("/")
-  if (names.includes("..")) return "climbs out with .."
+  if (names.includes("..")) return "climbs out by .. in its name"
   if (names.some((name) => badWhiteout.test(name))) return "is a whiteout of no file"
   if (names.some((name) => Buffer.byteLength(name) > maxNameBytes)) return `has a name of over ${maxNameBytes} bytes`
   return tooLong(path)

@@ -15,6 +15,10 @@
  * says what is in a file. Its own image is all that a build can spoil so, with
  * one more thing that it may do: a FIFO put there between the look and the
  * opening makes its own import wait until the Job's deadline.
+ *
+ * What containerd has already it does not ask for, so a layer may be named
+ * without being here, as in any registry's manifest. Its digest is the key to
+ * it: it stands in no status, only in a manifest that whoever knows it has read.
  */
 import { ByteSize, Effect, FileSystem, Option, Schema, Stream } from "effect"
 import { layerMediaType } from "./compression.ts"

@@ -8,59 +8,14 @@ import { fileURLToPath } from "node:url"
 import { gzipSync } from "node:zlib"
 import { importImage } from "../../builder/import-image.ts"
 import { layerMediaType } from "../../lib/oci/compression.ts"
-import { mediaTypes } from "../../lib/oci/image.ts"
 import { openLayout } from "../../lib/oci/open-layout.ts"
 import { parseReference } from "../../lib/oci/reference.ts"
 import { collect, digestOf } from "./archives.ts"
+import { plant, type Planted } from "./plant.ts"
 
 const uid = "00000000-0000-4000-8000-000000000000"
 const name = "registry.invalid/team/app:1"
 const older = { [name]: `sha256:${"a".repeat(64)}`, "docker.io/library/nginx:latest": `sha256:${"b".repeat(64)}` }
-
-interface Planted {
-  readonly layers: ReadonlyArray<Uint8Array>
-  readonly mediaType?: string
-  readonly diffIds?: ReadonlyArray<string>
-  readonly config?: object
-  readonly manifest?: object
-  readonly layerMore?: object
-  readonly index?: object
-  readonly indexText?: (text: string) => string
-}
-
-/** Writes a layout as a build would that does not use our converter. */
-const plant = Effect.fnUntraced(function* (directory: string, planted: Planted) {
-  const fs = yield* FileSystem.FileSystem
-  const blobs = `${directory}/blobs/sha256`
-  yield* fs.makeDirectory(blobs, { recursive: true })
-  const add = Effect.fnUntraced(function* (mediaType: string, bytes: Uint8Array) {
-    yield* fs.writeFile(`${blobs}/${digestOf(bytes).slice(7)}`, bytes)
-    return { mediaType, digest: digestOf(bytes), size: bytes.length }
-  })
-  const addJson = (mediaType: string, value: object, change = (text: string) => text) =>
-    add(mediaType, Buffer.from(change(JSON.stringify(value))))
-  const diff_ids = planted.diffIds ?? planted.layers.map(digestOf)
-  const config = yield* addJson(mediaTypes.config, {
-    architecture: "amd64",
-    os: "linux",
-    rootfs: { type: "layers", diff_ids },
-    config: planted.config ?? {}
-  })
-  const layers = yield* Effect.forEach(planted.layers, (layer) => add(planted.mediaType ?? layerMediaType.none, layer))
-  const manifest = yield* addJson(mediaTypes.manifest, {
-    schemaVersion: 2,
-    mediaType: mediaTypes.manifest,
-    config,
-    layers: layers.map((layer) => ({ ...layer, ...planted.layerMore })),
-    ...planted.manifest
-  })
-  const platform = { os: "linux", architecture: "amd64" }
-  const top = { schemaVersion: 2, mediaType: mediaTypes.index }
-  const manifests = [{ ...manifest, platform }]
-  const index = yield* addJson(mediaTypes.index, { ...top, manifests, ...planted.index }, planted.indexText)
-  yield* fs.writeFileString(`${directory}/index.json`, JSON.stringify({ ...top, manifests: [index] }))
-  return { blobs, digest: index.digest, layers }
-})
 
 const Images = Schema.fromJsonString(Schema.Record(Schema.String, Schema.String))
 

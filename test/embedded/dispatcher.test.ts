@@ -97,6 +97,29 @@ describe("dispatcher", () => {
     }).pipe(Effect.scoped, Effect.provide(services))
   )
 
+  it.effect("does not try again before an overloaded API server wants it", () =>
+    Effect.gen(function* () {
+      const overloaded = new KubernetesError({
+        status: 429,
+        reason: "TooManyRequests",
+        message: "",
+        retryAfterSeconds: 5
+      })
+      let looks = 0
+      const observe = () =>
+        Effect.suspend(() => {
+          looks += 1
+          return looks === 1 ? Effect.fail(overloaded) : Effect.succeed(Option.none())
+        })
+      const send = yield* makeDispatcher([fake({ observe })], yield* readTriggers(JSON.stringify(trigger)))
+      yield* send(event("one"))
+      yield* TestClock.adjust("4 seconds")
+      assert.strictEqual(looks, 1)
+      yield* TestClock.adjust("2 seconds")
+      assert.strictEqual(looks, 2)
+    }).pipe(Effect.scoped, Effect.provide(services))
+  )
+
   it.effect("events about an object that is being looked at lead to one more look", () =>
     Effect.gen(function* () {
       let looks = 0

@@ -3,7 +3,7 @@ import { Schema } from "effect"
 import { isTrue } from "../../lib/api/condition.ts"
 import { conditionsOf, type NixBuild, nixBuilds } from "../../lib/api/nixbuild.ts"
 import { managedBy } from "../../lib/api/kubernetes.ts"
-import { wokenAnnotation } from "../../lib/keys.ts"
+import { nixBuildUidLabel, wokenAnnotation } from "../../lib/keys.ts"
 import { readJob } from "./job.ts"
 import { isFields, type Logged, type Stored } from "./objects.ts"
 
@@ -96,10 +96,10 @@ export const checks = {
     return isThere ? undefined : "its image is not there"
   },
 
-  "I5 no Job is made for a NixBuild that is gone": (witnessed) => {
-    if (witnessed.object.kind !== "Job" || witnessed.verb !== "ADDED") return undefined
-    const { uid } = readJob(witnessed.object)
-    return ofKind(witnessed.objects, "NixBuild").some((build) => build.metadata.uid === uid) ? undefined : uid
+  "I5 no Job is made for a NixBuild that is gone": ({ object, objects, verb }) => {
+    const uid = object.metadata.labels?.[nixBuildUidLabel]
+    if (object.kind !== "Job" || verb !== "ADDED" || uid === undefined) return undefined
+    return ofKind(objects, "NixBuild").some((build) => build.metadata.uid === uid) ? undefined : uid
   },
 
   "I9 an outcome is that of this NixBuild and of no earlier one": aboutBuild(({ metadata, status }) => {

@@ -40,7 +40,7 @@ const afterEach = Effect.fnUntraced(function* (
   ])
 })
 
-const remade = (object: Script["given"][number]) => (stage: Stage) =>
+const remade = (object: Script["given"][number]) => (stage: Pick<Stage, "api">) =>
   Effect.gen(function* () {
     const { metadata, kind } = object
     yield* stage.api.objects.remove({ kind, name: metadata.name, namespace: metadata.namespace })
@@ -110,6 +110,79 @@ describe("at any moment", () => {
         const left = state.filter((line) => !/^(PersistentVolume|Lease)/.test(line))
         assert.deepStrictEqual(left, ["Namespace apps", "Node one", "Node two"], name)
       }
+    })
+  )
+
+  it.effect("what is made again just before we delete it is not deleted for the old one", () =>
+    Effect.gen(function* () {
+      const given = [...nodes, good]
+      const { requests, state } = yield* play({ given })
+      let deletions = 0
+      for (const [request, what] of requests.entries()) {
+        if (!what.startsWith("delete Job/")) continue
+        deletions += 1
+        const end = yield* play({
+          given,
+          excused: ["I1 no Job is made twice"],
+          happens: ({ api }) =>
+            Effect.sync(() => {
+              api.fate.before = (counted) =>
+                Effect.gen(function* () {
+                  if (counted.request !== request) return
+                  const job = api.objects.objects.get(what.slice("delete ".length))
+                  if (job === undefined) return
+                  yield* remade(job)({ api })
+                  const made = api.objects.log.at(-1)?.object.metadata.uid
+                  api.objects.witnesses.push(({ object, verb }) => {
+                    const isAtOnce = api.requests.length === request + 1
+                    assert.isFalse(verb === "DELETED" && object.metadata.uid === made && isAtOnce, what)
+                  })
+                }).pipe(Effect.orDie)
+            })
+        })
+        assert.deepStrictEqual(end.state, state, what)
+      }
+      assert.isAbove(deletions, 0)
+    })
+  )
+
+  it.effect("the Pod of an earlier Job of the same name says nothing about this one", () =>
+    Effect.gen(function* () {
+      const given = [...nodes, good]
+      const { state, writes } = yield* play({ given })
+      const jobs = writes.flatMap(
+        (write) => /^create Job\/(.*)\/(.*-(?:build|import)-.*)$/.exec(write)?.slice(1, 3) ?? []
+      )
+      const [inNamespace, name] = jobs
+      const pod = {
+        apiVersion: "v1",
+        kind: "Pod",
+        metadata: {
+          name: `${name}-earlier`,
+          namespace: inNamespace,
+          labels: { "batch.kubernetes.io/job-name": name, "batch.kubernetes.io/controller-uid": "uid-earlier" }
+        },
+        spec: { nodeName: "one", containers: [{ name: "build" }] },
+        status: {
+          phase: "Failed",
+          containerStatuses: [
+            {
+              name: "build",
+              state: {
+                terminated: {
+                  exitCode: 1,
+                  message: JSON.stringify({ outcome: "Failed", reason: "BuildFailed", message: "earlier", log: "" })
+                }
+              }
+            }
+          ]
+        }
+      }
+      const end = yield* play({ given: [...given, pod] })
+      assert.deepStrictEqual(
+        end.state.filter((line) => !line.startsWith("Pod ")),
+        state
+      )
     })
   )
 })

@@ -38,7 +38,7 @@ interface Process {
 export const makeReplica = ({ api, functions, oracle, settings }: ReplicaOptions) => {
   let process: Process | undefined
   const mailbox: Array<CloudEvent> = []
-  /** Everything that the mailbox ever held. */
+  /** What the mailbox ever held: one event of each type for each object, since all of them say the same. */
   const history = new Map<string, CloudEvent>()
   /** What is wrong with this process's clock, and which kinds' watches go on only when told to. */
   const condition = { skewMillis: 0, lagging: new Set<string>() }
@@ -54,7 +54,8 @@ export const makeReplica = ({ api, functions, oracle, settings }: ReplicaOptions
     const onEvent = (event: CloudEvent) =>
       Effect.sync(() => {
         mailbox.push(event)
-        history.set(event.id, event)
+        const { kind, name, namespace, type } = event
+        history.set(`${type} ${kind}/${namespace}/${name}`, event)
       })
     yield* Context.get(services, Cache.WatchCache).follow(onEvent).pipe(Effect.orDie, Effect.forkIn(scope))
     process = { services: Context.add(services, Settings, settings), views, scope }

@@ -14,7 +14,7 @@ it.effect(
       given: twoNodes,
       replicas: [{}, { builderImage: "enbi-builder:next" }, {}],
       words: [...words.events, ...words.views, ...words.processes, "together", "start", ...words.always],
-      runs: 40,
+      runs: 20,
       // To the process whose clock is ahead a Pod that was just woken has waited for an hour: the image comes once more.
       but: /^Event .* Image(Vanished|Pulled)$/,
       excused: ["what nothing disturbs ends well"]

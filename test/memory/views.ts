@@ -41,7 +41,10 @@ export const makeViews = (truth: Objects) => {
     }
   })
 
-  return { follow, relist, catchUp }
+  /** Tells of a change that need not be in the log. */
+  const tell = (kind: string, change: Change) => views.get(kind)?.tell(change) ?? Effect.void
+
+  return { follow, relist, catchUp, tell }
 }
 
 const makeView = (truth: Objects, kind: string) => {
@@ -75,6 +78,7 @@ const makeView = (truth: Objects, kind: string) => {
     place = truth.log.length
     give({
       _tag: "Listed",
+      resourceVersion: truth.newest(),
       items: [...truth.objects.values()].filter((object) => object.kind === kind && isSelected(object, selection))
     })
   })

@@ -53,6 +53,22 @@
           not-an-image = run "not-an-image" { } "echo 'making a text'; echo 'just a text' > $out";
           directory = run "directory" { } "mkdir $out; echo 'just a text' > $out/file";
 
+          # What no image may hold or be, each with a line in the log that tells them apart.
+          device-node = run "device-node.tar" { } "echo 'making a device'; base; hostile dev/mem 0000644 3; archive base.tar hostile.tar > $out";
+          setuid = run "setuid.tar" { } "echo 'making su'; base; hostile bin/su 0004755 0; archive base.tar hostile.tar > $out";
+          climbing = run "climbing.tar" { } "echo 'making dots'; base; hostile ../../etc/cron.d/x 0000644 0; archive base.tar hostile.tar > $out";
+          wrong-diff-id = run "wrong-diff-id.tar" { } "echo 'making another id'; base; idsFrom=$tools/mkimage.sh; archive base.tar > $out";
+          reserved-label = run "reserved-label.tar"
+            { configMore = '',"Labels":{"containerd.io/restart.loguri":"binary:///bin/busybox?touch=/tmp/x"}''; }
+            "echo 'making a label'; base; archive base.tar > $out";
+          user-overflow = run "user-overflow.tar" { configMore = '',"User":"4294967296"''; } "echo 'making a user'; base; archive base.tar > $out";
+          open-folder = run "open-folder.tar" { configMore = '',"WorkingDir":"/proc/self/fd/8"''; } "echo 'making a folder'; base; archive base.tar > $out";
+          many-layers = run "many-layers.tar" { revision = "many"; } "echo 'making layers'; app; archive $(yes app.tar | head -n 128) > $out";
+          foreign-tags = run "foreign-tags.tar"
+            { inherit revision; repoTags = ''["docker.io/library/nginx:latest","registry.k8s.io/pause:3.10"]''; }
+            "base; app; archive base.tar app.tar > $out";
+          no-tags = run "no-tags.tar" { inherit revision; repoTags = "null"; } "base; app; archive base.tar app.tar > $out";
+
           fail = run "fail" { } "echo 'the compiler says no'; exit 3";
           hang = run "hang" { } "echo 'about to hang'; sleep 1000000";
           # Long enough for another Pod to collect what this one still needs: its tools.

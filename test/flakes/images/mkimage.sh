@@ -45,19 +45,38 @@ big() {
   layer big big
 }
 
-# archive LAYER.tar...: the docker-archive on standard output.
+# entry NAME MODE TYPE: the header of a file without content, whatever a sandbox
+# would not let us make: TYPE 0 is a file, 3 a character device.
+entry() {
+  sum=$(block "$@" "" | od -An -v -tu1 | awk '{ for (i = 1; i <= NF; i++) sum += $i } END { print sum + 8 * 32 }')
+  block "$@" "$(printf %06o "$sum")"
+}
+
+block() {
+  printf '%-100s%-8s%-8s%-8s%-12s%-12s%-8s%s%-100s%-255s' \
+    "$1" "$2" 0000000 0000000 00000000000 00000000001 "$4" "$3" "" "ustar 00" | tr ' ' '\000'
+}
+
+# hostile NAME MODE TYPE: a layer of this one entry.
+hostile() {
+  { entry "$@"; head -c 1024 /dev/zero; } > hostile.tar
+}
+
+# archive LAYER.tar...: the docker-archive on standard output. $configMore goes
+# into its configuration, $repoTags into its manifest; the diff ids are those of
+# $idsFrom if that is set.
 archive() {
   ids=""
   names=""
   for file in "$@"; do
-    id=$(sha256sum < "$file" | cut -d ' ' -f 1)
+    id=$(sha256sum < "${idsFrom:-$file}" | cut -d ' ' -f 1)
     ids="$ids${ids:+,}\"sha256:$id\""
     names="$names${names:+,}\"$file\""
   done
-  command='"Entrypoint":["/bin/busybox"],"Cmd":["httpd","-f","-p","8080","-h","/www"]'
+  command='"Entrypoint":["/bin/busybox"],"Cmd":["httpd","-f","-p","8080","-h","/www"]'${configMore:-}
   echo "{\"architecture\":\"$architecture\",\"os\":\"linux\",\"config\":{$command},\"rootfs\":{\"type\":\"layers\",\"diff_ids\":[$ids]}}" > config.json
   # The name in here is one that nobody asked for: the import must not use it.
-  echo "[{\"Config\":\"config.json\",\"RepoTags\":[\"not-asked-for:latest\"],\"Layers\":[$names]}]" > manifest.json
+  echo "[{\"Config\":\"config.json\",\"RepoTags\":${repoTags:-[\"not-asked-for:latest\"]},\"Layers\":[$names]}]" > manifest.json
   touch -d @1 "$@" config.json manifest.json
   tar -cf - "$@" config.json manifest.json
 }

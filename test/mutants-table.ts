@@ -1,0 +1,135 @@
+/** Mistakes that the laws must catch, each as one text in one file that is replaced by another. */
+
+export interface Mutant {
+  readonly name: string
+  readonly file: string
+  /** Stands in the file exactly once. */
+  readonly find: string
+  readonly replace: string
+}
+
+export const mutants: ReadonlyArray<Mutant> = [
+  {
+    name: "a child's name is random",
+    file: "lib/names.ts",
+    find: "hash10(build.uid, node, String(attempt))",
+    replace: "hash10(build.uid, node, String(Math.random()))"
+  },
+  {
+    name: "a failed write is taken for done",
+    file: "lib/interpret.ts",
+    find: "yield* carryOut(action)",
+    replace: "yield* Effect.ignore(carryOut(action))"
+  },
+  {
+    name: "a write is made on what was seen, whatever is there by now",
+    file: "lib/interpret.ts",
+    find: "const metadata = { uid, resourceVersion }",
+    replace: "const metadata = { uid }"
+  },
+  {
+    name: "whatever has the name is ours",
+    file: "lib/interpret.ts",
+    find: "if (!isOurs) {",
+    replace: "if (isOurs && !isOurs) {"
+  },
+  {
+    name: "a deletion does not name the uid",
+    file: "lib/cluster.ts",
+    find: "preconditions: { uid },",
+    replace: ""
+  },
+  {
+    name: "what is there already is an error",
+    file: "lib/interpret.ts",
+    find: `error.status === 409 && error.reason === "AlreadyExists"`,
+    replace: "error.status === 0 && error.status !== 0"
+  },
+  {
+    name: "a second try takes a fresh name",
+    file: "lib/interpret.ts",
+    find: "() => mustBeOurs(object)",
+    replace:
+      "() => Effect.asVoid(cluster.create(kind, { ...object, metadata: { ...object.metadata, name: `${object.metadata.name}-again` } }))"
+  },
+  {
+    name: "a write that met a newer object is not decided anew",
+    file: "lib/run.ts",
+    find: "times: 2,",
+    replace: "times: 0,"
+  },
+  {
+    name: "waiting Pods are not woken",
+    file: "functions/importer-status/decide.ts",
+    find: "    ...wakings.flat(),\n",
+    replace: ""
+  },
+  {
+    name: "a Job is removed before its outcome is stored",
+    file: "functions/importer-status/decide.ts",
+    find: "    ...tell(world, settled),\n",
+    replace: `    ...places.flatMap((place) => place.imported._tag === "Succeeded" && place.import !== undefined
+      ? [{ action: "Delete" as const, why: "", target: referTo("Job", place.import.job) }] : []),
+    ...tell(world, settled),\n`
+  },
+  {
+    name: "a Pod that is not seen yet is gone",
+    file: "functions/importer-status/observe.ts",
+    find: "yield* cluster.listFresh(pods, selection)",
+    replace: "[seen]"
+  },
+  {
+    name: "a Job is told of by whichever Pod has its name",
+    file: "functions/importer-status/observe.ts",
+    find: `"batch.kubernetes.io/controller-uid": job.value.metadata.uid`,
+    replace: `"batch.kubernetes.io/job-name": at.name`
+  },
+  {
+    name: "a second node is not written down",
+    file: "functions/pod-failure-detector/decide.ts",
+    find: "[addNode(build, nodeName)]",
+    replace: "[]"
+  },
+  {
+    name: "a sweep looks at nothing",
+    file: "lib/nixbuild-subjects.ts",
+    find: ".filter(isOpen)",
+    replace: ".filter(() => false)"
+  },
+  {
+    name: "conditions keep speaking of an older generation",
+    file: "lib/nixbuild-status.ts",
+    find: "({ ...condition, observedGeneration }))",
+    replace: "({ ...condition }))"
+  },
+  {
+    name: "a condition's time moves with every write",
+    file: "lib/api/condition.ts",
+    find: "before?.status === verdict.status ? before.lastTransitionTime : time",
+    replace: "time"
+  },
+  {
+    name: "an older event overwrites what the cache has",
+    file: "embedded/cache.ts",
+    find: "if (before !== undefined && isOlder(metadata, before.meta)) return Option.none<ObjectMeta>()",
+    replace: ""
+  },
+  {
+    name: "what we create is not in the cache before the watch tells",
+    file: "embedded/cache.ts",
+    find: "writes.create(kind, object).pipe(Effect.tap(keep(kind)))",
+    replace: "writes.create(kind, object)"
+  },
+  {
+    name: "what a list does not hold stays in the cache",
+    file: "embedded/cache.ts",
+    find: "for (const [key] of gone) storeOf(kind).delete(key)",
+    replace: ""
+  },
+  {
+    name: "the end of an old object takes the new one of its name from the cache",
+    file: "embedded/cache.ts",
+    find: "if (store.get(keyOf(meta))?.meta.uid === meta.uid) store",
+    replace: "store"
+  }
+]
