@@ -18,6 +18,8 @@ interface Row {
   readonly say: (gist: string) => string
 }
 
+const diskFull = (gist: string) => `The node's disk or the cache volume is full (${gist}): make room.`
+
 const everywhere: ReadonlyArray<Step> = ["lock", "evaluate", "realise", "collect"]
 
 // The first row that fits counts.
@@ -26,7 +28,14 @@ const rows: ReadonlyArray<Row> = [
     words: diskFullWords,
     steps: everywhere,
     reason: "DiskFull",
-    say: (gist) => `The node's disk or the cache volume is full (${gist}): make room.`
+    say: diskFull
+  },
+  {
+    // Nix's own databases alone: so they fail on a disk that has room, but takes no more files.
+    words: /error: (?:setting journal mode|cannot open SQLite database).*unable to open database file/u,
+    steps: everywhere,
+    reason: "DiskFull",
+    say: diskFull
   },
   {
     words: /hash mismatch in/u,

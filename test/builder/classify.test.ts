@@ -200,6 +200,27 @@ const rows: ReadonlyArray<Row> = [
     "DiskFull",
     /make room/u
   ),
+  ...[
+    "setting journal mode: unable to open database file, unable to open database file (in '/nix/var/nix/db/db.sqlite')",
+    'cannot open SQLite database "/nix/home/.cache/nix/fetcher-cache-v4.sqlite": unable to open database file'
+  ].map((words) =>
+    row(
+      `no inodes: ${words}`,
+      "lock",
+      1,
+      said(`error:\n       … while fetching the input '${url}'\n\n       error: ${words}`),
+      "DiskFull",
+      /make room/u
+    )
+  ),
+  row(
+    "a database of the build's own",
+    "realise",
+    100,
+    said(cannotBuild("builder failed with exit code 1"), "sqlite3.OperationalError: unable to open database file"),
+    "BuildFailed",
+    /the log says why/u
+  ),
   row(
     "a source is gone",
     "realise",

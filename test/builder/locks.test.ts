@@ -1,7 +1,7 @@
 /** The locks between builds and a collection, as the kernel sees them. */
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, it } from "@effect/vitest"
-import { Deferred, Effect, Exit, Fiber, FileSystem, Scope, Stream } from "effect"
+import { Deferred, Effect, Exit, Fiber, FileSystem, Option, Scope, Stream } from "effect"
 import { ChildProcess, ChildProcessSpawner } from "effect/process"
 import { hold, type Lock, tryHold } from "../../builder/locks.ts"
 
@@ -63,11 +63,13 @@ it.live("the kernel gives the lock back when its program is killed", () =>
       import { Console, Effect } from "effect"
       import { hold } from ${JSON.stringify(module)}
       const lock = ${JSON.stringify(exclusive(path))}
+      setInterval(() => {}, 1000) // Nothing else would keep Node from ending by itself.
       Effect.runPromise(Effect.scoped(Effect.andThen(hold(lock), Effect.andThen(Console.log("held"), Effect.never))))`
     const child = yield* spawner.spawn(
       ChildProcess.make(process.execPath, ["--input-type=module", "--eval", program], { stdin: "ignore" })
     )
-    yield* Stream.runHead(child.stdout)
+    const said = yield* child.stdout.pipe(Stream.decodeText, Stream.splitLines, Stream.runHead)
+    assert.deepStrictEqual(said, Option.some("held"))
     assert.isFalse(yield* isFree(shared(path)))
     yield* child.kill({ killSignal: "SIGKILL" })
     assert.isTrue(yield* isFree(exclusive(path)))
