@@ -3,6 +3,7 @@ import { NodeServices } from "@effect/platform-node"
 import { Effect, Layer } from "effect"
 import { inject } from "vitest"
 import { Kubeconfig } from "./kubectl.ts"
+import { watching } from "./watch.ts"
 
 export * from "./kubectl.ts"
 
@@ -13,5 +14,7 @@ export const services = Layer.merge(
     Effect.sync(() => inject("kubeconfig"))
   )
 )
+
+export const watchingServices = watching.pipe(Layer.provideMerge(services))
 
 export const builderImage = inject("builderImage")
