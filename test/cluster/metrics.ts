@@ -29,3 +29,17 @@ export const apiServerRequests = (isWanted: (labels: Sample["labels"]) => boolea
   Effect.map(kubectl("get", "--raw", "/metrics"), (text) =>
     sumOf(parseSamples(text), "apiserver_request_total", isWanted)
   )
+
+/** The functions' own numbers, since their process started. */
+export const functionsSamples = Effect.gen(function* () {
+  const ours = ["-n", "enbi-system", "-l", "app.kubernetes.io/name=enbi-functions"]
+  const running = ["--field-selector=status.phase=Running", "-o", "jsonpath={.items[0].metadata.name}"]
+  const name = yield* kubectl("get", "pods", ...ours, ...running)
+  return parseSamples(yield* kubectl("get", "--raw", `/api/v1/namespaces/enbi-system/pods/${name}:8080/proxy/metrics`))
+})
+
+const writingVerbs = ["POST", "PUT", "PATCH", "DELETE"]
+
+/** Whether a request, as its labels tell, asks for a change. */
+export const isWrite = ({ dry_run = "", verb = "" }: Sample["labels"]): boolean =>
+  dry_run === "" && writingVerbs.includes(verb)
