@@ -72,6 +72,9 @@ answers() {
 
 own_image() { [[ $(docker inspect -f '{{.Config.Image}}' "$name-control-plane" 2>/dev/null) == enbi-node:* ]]; }
 
+# A single node that was restarted is found to answer before it is connected.
+is_up() { { ! own_image || connect_pods 2>/dev/null; } && answers; }
+
 # become_ready SECONDS
 become_ready() {
   local end=$((SECONDS + $1))
@@ -118,7 +121,7 @@ create() {
 up() {
   if [ -n "$(nodes)" ]; then
     [ -e "$KUBECONFIG" ] || kind get kubeconfig --name "$name" >"$KUBECONFIG" 2>/dev/null || true
-    if answers || { [ -e "$CACHE/$name.nodes" ] && start_stopped; }; then return; fi
+    if is_up || { [ -e "$CACHE/$name.nodes" ] && start_stopped; }; then return; fi
     say "The cluster $name can't be mended and is made anew …"
     down
   fi

@@ -84,6 +84,33 @@ const refused: ReadonlyArray<Row> = [
       `a@sha256:${"0".repeat(64)}`
     ]
   },
+  {
+    number: 31,
+    field: "imageTag",
+    values: [
+      "nginx:latest",
+      "library/nginx:latest",
+      "docker.io/nginx:latest",
+      "docker.io/library/nginx:latest",
+      "index.docker.io/library/nginx:latest"
+    ]
+  },
+  {
+    number: 33,
+    field: "imageTag",
+    values: [
+      "registry.k8s.io/pause:3.10",
+      "registry.k8s.io/kube-proxy:v1.34.4",
+      "k8s.gcr.io/coredns/coredns:v1",
+      "registry.invalid/mirror/pause:3.10",
+      "registry.invalid/google-pause:1"
+    ]
+  },
+  {
+    number: 36,
+    field: "imageTag",
+    values: ["registry.invalid/a", "registry.invalid/a:1"].map((name) => `${name}@sha256:${"0".repeat(64)}`)
+  },
   { number: 21, field: "system", values: ["x86_64-darwin", "X86_64-Linux", ""] }
 ]
 
@@ -106,6 +133,7 @@ const accepted: Record<Row["field"], ReadonlyArray<string>> = {
     "nossa.ee/talya/chog:f5d531177a7330e9b270c15cca5df0eb72b8684c",
     "localhost/hello:1",
     "localhost:5000/a/b__c:v1.2_3-x",
+    "registry.invalid/pause/app:1",
     `h.org/a:${"b".repeat(128)}`
   ],
   packageName: ["chog-docker.stream-layered", "default", "_a'.b_2", "7zip"],

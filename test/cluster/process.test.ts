@@ -1,11 +1,12 @@
 /** The functions as a process: health, an orderly end, and what stops them at the start. */
 import { assert, it } from "@effect/vitest"
-import { Effect, Option, Stream } from "effect"
+import { Effect, Stream } from "effect"
 import { ChildProcess, ChildProcessSpawner } from "effect/process"
 import { inject } from "vitest"
 import { kinds } from "../../lib/api/kinds.ts"
 import { parse } from "../metrics/scrape.ts"
 import { eventually, services, when } from "./cluster.ts"
+import { proxy } from "./watch.ts"
 
 const start = Effect.fnUntraced(function* (env: Record<string, string>) {
   const spawner = yield* ChildProcessSpawner.ChildProcessSpawner
@@ -24,16 +25,6 @@ const statusOf = (port: number, path: string) =>
       () => 0
     )
   )
-
-/** `kubectl proxy` on a port of its own choice. */
-const proxy = Effect.gen(function* () {
-  const spawner = yield* ChildProcessSpawner.ChildProcessSpawner
-  const handle = yield* spawner.spawn(
-    ChildProcess.make("kubectl", ["proxy", "--port=0"], { env: { KUBECONFIG: inject("kubeconfig") }, extendEnv: true })
-  )
-  const line = yield* handle.stdout.pipe(Stream.decodeText, Stream.splitLines, Stream.runHead)
-  return `http://${/127\.0\.0\.1:\d+/.exec(Option.getOrElse(line, () => ""))?.[0]}`
-})
 
 it.live("is ready once it has read the cluster, has metrics, and ends with code 0 on SIGTERM", () =>
   Effect.gen(function* () {

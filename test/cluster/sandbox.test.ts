@@ -2,8 +2,18 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Option } from "effect"
 import { jobs, pods } from "../../lib/api/kubernetes.ts"
-import { conditionsOf, nixBuilds } from "../../lib/api/nixbuild.ts"
-import { apply, complete, eventually, find, kubectl, list, namespace, nixBuild, services, when } from "./cluster.ts"
+import {
+  apply,
+  complete,
+  conditionWith,
+  eventually,
+  kubectl,
+  list,
+  namespace,
+  nixBuild,
+  services,
+  when
+} from "./cluster.ts"
 
 describe("sandbox", () => {
   for (const [packageName, log] of [
@@ -59,14 +69,7 @@ describe("sandbox", () => {
         name: "build"
       }
       yield* apply(nixBuild(at, {}))
-      const launched = yield* eventually(
-        "PodSecurityDenied",
-        Effect.map(find(nixBuilds, at), (found) =>
-          Option.flatMap(found, (build) =>
-            Option.fromNullishOr(conditionsOf(build).find(({ reason }) => reason === "PodSecurityDenied"))
-          )
-        )
-      )
+      const launched = yield* conditionWith(at, "PodSecurityDenied")
       assert.strictEqual(launched.type, "Launched")
       assert.strictEqual(launched.status, "False")
       assert.include(launched.message, "spec.sandbox to false")

@@ -1,15 +1,8 @@
-/**
- * The cluster of the tests: kind, this checkout's functions, and a Pod that
- * serves the flakes of `test/flakes`. It is kept for the next run; what the
- * last run left in it is removed.
- */
+/** Brings up the cluster before the first test and tells all tests where it is. */
 import { NodeServices } from "@effect/platform-node"
-import { Effect, FileSystem } from "effect"
+import { Effect } from "effect"
 import type { TestProject } from "vitest/node"
-import { apply, bringUpCluster, installFunctions, kubectl, loadImages, manifests } from "../../kind/deploy.ts"
-import { output } from "../../images/command.ts"
-import { buildImages } from "../../images/images.ts"
-import { cluster, workers } from "./nodes.ts"
+import { bringUp } from "./bring-up.ts"
 
 declare module "vitest" {
   export interface ProvidedContext {
@@ -18,44 +11,9 @@ declare module "vitest" {
   }
 }
 
-const program = Effect.gen(function* () {
-  const files = yield* FileSystem.FileSystem
-  const kubeconfig = yield* bringUpCluster(cluster)
-  const images = yield* buildImages
-  yield* loadImages(cluster, images)
-  yield* kubectl(kubeconfig, "delete", "namespace", "-l", "enbi.hrzn.ee/test", "--wait", "--timeout=120s")
-  const ours = ["-l", "app.kubernetes.io/managed-by=enbi-functions"]
-  yield* kubectl(kubeconfig, "delete", "persistentvolume", ...ours)
-  yield* kubectl(kubeconfig, "delete", "lease", "-n", "enbi-system", ...ours)
-  // An image that an earlier run built would be found by a Pod that is to wait for it.
-  for (const worker of workers) {
-    const clean =
-      "ctr -n k8s.io images ls -q | grep ^registry.invalid/ | xargs -r ctr -n k8s.io images rm --sync; rm -rf /var/lib/enbi"
-    yield* output({ command: "docker", args: ["exec", worker, "sh", "-c", clean] })
-  }
-  yield* installFunctions(kubeconfig, images, { SUBSTITUTERS: "", RETRY_DELAYS: "5 5 5" })
-  const read = (name: string) => files.readFileString(`test/flakes/${name}`)
-  const configMap = {
-    apiVersion: "v1",
-    kind: "ConfigMap",
-    metadata: { name: "flakes", namespace: "enbi-flakes" },
-    data: {
-      "assemble.sh": yield* read("assemble.sh"),
-      "flake.nix": yield* read("images/flake.nix"),
-      "mkimage.sh": yield* read("images/mkimage.sh"),
-      "bad-syntax.nix": yield* read("bad-syntax/flake.nix")
-    }
-  }
-  const manifest = yield* manifests("test/cluster/flakes", images)
-  yield* apply(kubeconfig, `${manifest}\n---\n${JSON.stringify(configMap)}`)
-  yield* kubectl(kubeconfig, "rollout", "restart", "-n", "enbi-flakes", "deployment/flakes")
-  yield* kubectl(kubeconfig, "rollout", "status", "-n", "enbi-flakes", "deployment/flakes", "--timeout=120s")
-  return { kubeconfig, builderImage: images.builder }
-})
-
 export default (project: TestProject) =>
   Effect.runPromise(
-    program.pipe(
+    bringUp.pipe(
       Effect.tap(({ builderImage, kubeconfig }) =>
         Effect.sync(() => {
           project.provide("kubeconfig", kubeconfig)

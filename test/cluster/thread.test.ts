@@ -11,6 +11,7 @@ import {
   eventsOf,
   eventually,
   find,
+  isRunning,
   kubectl,
   list,
   namespace,
@@ -37,14 +38,6 @@ const sizeByCri = (node: string, imageTag: string) =>
       Effect.map((images) =>
         Option.fromNullishOr(images.find(({ names }) => names?.includes(imageTag) === true)?.sizeBytes)
       )
-    )
-  )
-
-const isRunning = (at: { readonly namespace: string; readonly name: string }) =>
-  eventually(
-    `Pod ${at.name} runs`,
-    Effect.map(find(pods, at), (found) =>
-      Option.filter(found, (pod) => pod.status?.containerStatuses?.[0]?.state?.running !== undefined)
     )
   )
 

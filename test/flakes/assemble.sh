@@ -1,8 +1,9 @@
 #!/bin/sh
 # assemble.sh OUT_DIR [NETWORK_TARGET]: makes images.tar.gz, images-2.tar.gz (the
-# same flake at its second revision) and bad-syntax.tar.gz in OUT_DIR, to be
-# served over HTTP. NETWORK_TARGET is a URL that answers inside the cluster; the
-# packages that try the network try this one. BUSYBOX is a static busybox.
+# same flake at its second revision), bad-syntax.tar.gz and path-input.tar.gz in
+# OUT_DIR, to be served over HTTP. NETWORK_TARGET is a URL that answers inside
+# the cluster; the packages that try the network try this one. BUSYBOX is a
+# static busybox.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 mkdir -p "$1"
@@ -10,7 +11,7 @@ out=$(cd "$1" && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-cp -R "$here/images" "$here/bad-syntax" "$work"
+cp -R "$here/images" "$here/bad-syntax" "$here/path-input" "$work"
 cp "${BUSYBOX:-/usr/bin/busybox}" "$work/images/busybox"
 chmod 755 "$work/images/busybox"
 echo "${2:-http://flakes/}" > "$work/images/network-target"
@@ -24,3 +25,4 @@ pack images images
 echo 2 > "$work/images/revision"
 pack images-2 images
 pack bad-syntax bad-syntax
+pack path-input path-input

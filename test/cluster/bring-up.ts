@@ -1,0 +1,50 @@
+/**
+ * The cluster of the tests and of `npm run bench`: kind, this checkout's
+ * functions, and a Pod that serves the flakes of `test/flakes`. It is kept for
+ * the next run; what the last run left in it is removed.
+ */
+import { Effect, FileSystem } from "effect"
+import { apply, bringUpCluster, installFunctions, kubectl, loadImages, manifests } from "../../kind/deploy.ts"
+import { output } from "../../images/command.ts"
+import { buildImages } from "../../images/images.ts"
+import { cluster, workers } from "./nodes.ts"
+
+// What may pass is tried again within seconds, so that a test can wait for the end of it.
+const settings = { SUBSTITUTERS: "", RETRY_DELAYS: "5 5 5" }
+
+export const bringUp = Effect.gen(function* () {
+  const files = yield* FileSystem.FileSystem
+  const kubeconfig = yield* bringUpCluster(cluster)
+  const images = yield* buildImages
+  yield* loadImages(cluster, images)
+  yield* kubectl(kubeconfig, "delete", "namespace", "-l", "enbi.hrzn.ee/test", "--wait", "--timeout=120s")
+  const ours = ["-l", "app.kubernetes.io/managed-by=enbi-functions"]
+  yield* kubectl(kubeconfig, "delete", "persistentvolume", ...ours)
+  yield* kubectl(kubeconfig, "delete", "lease", "-n", "enbi-system", ...ours)
+  // An image that an earlier run built would be found by a Pod that is to wait for it.
+  for (const worker of workers) {
+    const clean =
+      "ctr -n k8s.io images ls -q | grep ^registry.invalid/ | xargs -r ctr -n k8s.io images rm --sync; rm -rf /var/lib/enbi"
+    yield* output({ command: "docker", args: ["exec", worker, "sh", "-c", clean] })
+  }
+  yield* installFunctions(kubeconfig, images, settings)
+  const read = (name: string) => files.readFileString(`test/flakes/${name}`)
+  const configMap = {
+    apiVersion: "v1",
+    kind: "ConfigMap",
+    metadata: { name: "flakes", namespace: "enbi-flakes" },
+    data: {
+      "assemble.sh": yield* read("assemble.sh"),
+      "flake.nix": yield* read("images/flake.nix"),
+      "mkimage.sh": yield* read("images/mkimage.sh"),
+      "bad-syntax.nix": yield* read("bad-syntax/flake.nix"),
+      "path-input.nix": yield* read("path-input/flake.nix"),
+      "redirect.sh": yield* read("redirect.sh")
+    }
+  }
+  const manifest = yield* manifests("test/cluster/flakes", images)
+  yield* apply(kubeconfig, `${manifest}\n---\n${JSON.stringify(configMap)}`)
+  yield* kubectl(kubeconfig, "rollout", "restart", "-n", "enbi-flakes", "deployment/flakes")
+  yield* kubectl(kubeconfig, "rollout", "status", "-n", "enbi-flakes", "deployment/flakes", "--timeout=120s")
+  return { kubeconfig, builderImage: images.builder }
+})

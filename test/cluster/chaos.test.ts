@@ -1,0 +1,151 @@
+/** Everything that can be away is, while builds run; afterwards it is as if nothing had happened. */
+import { assert, it } from "@effect/vitest"
+import { Console, Effect, Ref, Schema } from "effect"
+import { isFailed, type Job, jobs } from "../../lib/api/kubernetes.ts"
+import { type NixBuild, nixBuilds } from "../../lib/api/nixbuild.ts"
+import { nixBuildAnnotation, nixBuildUidLabel } from "../../lib/keys.ts"
+import { apply, eventually, kubectl, list, namespace, nixBuild, watchingServices, when } from "./cluster.ts"
+import { killApiServer, killFunctions, killFunctionsAndPod, patiently, randomPause, restartWorker } from "./faults.ts"
+import { apiServerRequests, functionsSamples, isWrite, sumOf } from "./metrics.ts"
+import { watch } from "./watch.ts"
+
+const ns = "chaos"
+const count = 20
+const packages = ["hello", "hello-gz", "two-layer", "hello-stream"]
+
+const together = { concurrency: "unbounded" } as const
+
+const isOver = ({ status }: NixBuild): boolean => status?.status === "Succeeded" || status?.status === "Failed"
+
+const belongsHere = ({ metadata }: Job): boolean =>
+  metadata.annotations?.[nixBuildAnnotation]?.startsWith(`${ns}/`) === true
+
+const EventsOfJobs = Schema.fromJsonString(
+  Schema.Struct({
+    items: Schema.Array(
+      Schema.Struct({
+        involvedObject: Schema.Struct({ namespace: Schema.String, name: Schema.String, uid: Schema.String })
+      })
+    )
+  })
+)
+
+/** Every Job there was, from the watch and from what the Job controller said, which has no gaps. */
+const allJobs = Effect.fnUntraced(function* (seen: ReadonlyArray<{ readonly object: Job }>) {
+  const watched = seen.map(({ object }) => object).filter(belongsHere)
+  const names = new Set(watched.map(({ metadata }) => `${metadata.namespace}/${metadata.name}`))
+  const said = yield* kubectl("get", "events", "-A", "--field-selector=involvedObject.kind=Job", "-o", "json")
+  const { items } = yield* Schema.decodeUnknownEffect(EventsOfJobs)(said)
+  return Object.groupBy(
+    [
+      ...watched.map(({ metadata }) => ({ name: `${metadata.namespace}/${metadata.name}`, uid: metadata.uid })),
+      ...items.map(({ involvedObject: { name, namespace, uid } }) => ({ name: `${namespace}/${name}`, uid }))
+    ].filter(({ name }) => names.has(name)),
+    ({ name }) => name
+  )
+})
+
+/** Jobs that failed are kept for reading as long as their NixBuild is there; no other Job has a reason to be. */
+const orphans = Effect.gen(function* () {
+  const uids = (yield* list(nixBuilds, ns)).map(({ metadata }) => metadata.uid)
+  const left = (yield* Effect.forEach([ns, "enbi-system"], (where) => list(jobs, where))).flat().filter(belongsHere)
+  return left
+    .filter((job) => !isFailed(job) || !uids.includes(job.metadata.labels?.[nixBuildUidLabel] ?? ""))
+    .map(({ metadata }) => metadata.name)
+})
+
+const alive = "--field-selector=status.phase!=Succeeded,status.phase!=Failed"
+
+/** Pods of Jobs that still run or wait although nothing is left to do. */
+const busyPods = Effect.forEach([ns, "enbi-system"], (where) =>
+  kubectl("get", "pods", "-n", where, "-l", nixBuildUidLabel, alive, "-o", "name")
+).pipe(Effect.map((names) => names.join("").trim()))
+
+/**
+ * Requests that change something of what the functions write, by whomever. Not counted at the API server: Events, to
+ * which kubelet adds whenever a Pod waits, and renewals of Leases (PUT), which are how nodes say that they are there.
+ * What the functions themselves count has no such holes.
+ */
+const writes = Effect.gen(function* () {
+  const server = yield* apiServerRequests((labels) => {
+    const { group = "", resource = "", subresource = "", verb = "" } = labels
+    if (!isWrite(labels)) return false
+    if (group === "enbi.hrzn.ee" || group === "batch") return true
+    if (resource === "leases") return verb !== "PUT"
+    return ["persistentvolumes", "persistentvolumeclaims", "pods"].includes(resource) && subresource === ""
+  })
+  return { server, functions: sumOf(yield* functionsSamples, "nixbuild_api_requests_total", isWrite) }
+})
+
+it.live(
+  `${count} builds while the functions, the API server and a worker are killed: all end well, once, and then all is quiet`,
+  () =>
+    Effect.gen(function* () {
+      // What other tests left behind may still be tried again.
+      yield* kubectl("delete", "namespace", "-l", "enbi.hrzn.ee/test", "--wait=false")
+      yield* namespace(ns)
+      const seenJobs = yield* watch(jobs)
+      const seenBuilds = yield* watch(nixBuilds)
+      const unfinished = Effect.map(seenBuilds, (seen) => {
+        const newest = new Map(seen.map(({ object }) => [object.metadata.uid, object]))
+        return [...newest.values()].filter(
+          ({ metadata, status }) => metadata.namespace === ns && status?.status !== "Succeeded"
+        ).length
+      })
+      const found = yield* Ref.make<ReadonlyArray<number>>([])
+      const fault = Effect.fnUntraced(function* <E, R>(what: string, self: Effect.Effect<unknown, E, R>) {
+        yield* randomPause
+        const left = yield* unfinished
+        yield* Console.log(`${what}, ${left} builds to go`)
+        yield* Ref.update(found, (before) => [...before, left])
+        yield* self
+      })
+
+      yield* apply(
+        ...Array.from({ length: count }, (_, index) =>
+          nixBuild({ namespace: ns, name: `build-${index}` }, { packageName: packages[index % packages.length] ?? "" })
+        )
+      )
+      // The first kill comes with a Pod: earlier tests may have killed in this one.
+      yield* fault("functions killed", killFunctionsAndPod)
+      yield* Effect.all([fault("API server killed", killApiServer), fault("functions killed", killFunctions)], together)
+      yield* Effect.all(
+        [
+          fault("worker killed", restartWorker),
+          Effect.andThen(fault("functions killed", killFunctionsAndPod), fault("functions killed", killFunctions))
+        ],
+        together
+      )
+      assert.isTrue(
+        (yield* Ref.get(found)).every((left) => left > 0),
+        "there was work to disturb each time"
+      )
+
+      const ended = yield* eventually(
+        "all builds end",
+        Effect.map(patiently(list(nixBuilds, ns)), (builds) => when(builds, builds.every(isOver))),
+        "200 seconds"
+      )
+      assert.deepStrictEqual(
+        ended.filter(({ status }) => status?.status !== "Succeeded").map(({ metadata, status }) => [metadata, status]),
+        []
+      )
+      assert.lengthOf(ended, count)
+      yield* eventually(
+        "the Jobs go",
+        Effect.map(Effect.all([orphans, busyPods]), ([names, pods]) => when(true, names.length === 0 && pods === ""))
+      )
+
+      const before = yield* writes
+      // The watch of quiet itself: two minutes are four sweeps.
+      yield* Effect.sleep("2 minutes")
+      assert.deepStrictEqual(yield* writes, before)
+      assert.deepStrictEqual(yield* orphans, [])
+      const made = yield* allJobs(yield* seenJobs)
+      // Each has a build and an import Job, and they share volume Jobs.
+      assert.isAtLeast(Object.keys(made).length, 2 * count + 1)
+      const twice = Object.entries(made).filter(([, all]) => new Set(all?.map(({ uid }) => uid)).size > 1)
+      assert.deepStrictEqual(twice, [])
+    }).pipe(Effect.provide(watchingServices)),
+  480_000
+)

@@ -1,0 +1,101 @@
+/** More builds than there are slots: none is forgotten, none overtakes, no node gets too many. */
+import { assert, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { isTrue } from "../../lib/api/condition.ts"
+import type { ObjectMeta } from "../../lib/api/kind.ts"
+import { type Pod, pods } from "../../lib/api/kubernetes.ts"
+import { conditionsOf, type NixBuild, nixBuilds } from "../../lib/api/nixbuild.ts"
+import { apply, kubectl, list, namespace, nixBuild, watchingServices } from "./cluster.ts"
+import { type Seen, watch } from "./watch.ts"
+
+const count = 30
+const namespaces = ["fair-one", "fair-two"]
+// As embedded/deployment.yaml has it.
+const maxBuildsPerNode = 2
+
+interface Any {
+  readonly metadata: ObjectMeta
+}
+
+/** What is there after each change, from the first on. */
+const moments = <A extends Any>(changes: ReadonlyArray<Seen<A>>) => {
+  let there = new Map<string, A>()
+  return changes.map(({ object, verb }) => {
+    there = new Map(there)
+    if (verb === "DELETED") there.delete(object.metadata.uid)
+    else there.set(object.metadata.uid, object)
+    return { changed: object, there: [...there.values()] }
+  })
+}
+
+const byNode = (nodes: ReadonlyArray<string | undefined>): number =>
+  Math.max(0, ...Object.values(Object.groupBy(nodes, (node) => node ?? "")).map((same) => same?.length ?? 0))
+
+const hasNode = (build: NixBuild): boolean => isTrue(conditionsOf(build), "Scheduled")
+const takesSlot = (build: NixBuild): boolean => hasNode(build) && !isTrue(conditionsOf(build), "Complete")
+const isBuilding = ({ spec, status }: Pod): boolean =>
+  status?.phase === "Running" && spec.containers.some(({ name }) => name === "build")
+
+/** The place in the queue that a NixBuild shows. */
+const placeOf = (build: NixBuild): number | undefined => {
+  const scheduled = conditionsOf(build).find(({ reason }) => reason === "NoFreeSlot")
+  const place = /Place (\d+) in the queue/.exec(scheduled?.message ?? "")?.[1]
+  return place === undefined ? undefined : Number(place)
+}
+
+// Whole seconds, and then what nobody can choose.
+const age = ({ metadata }: NixBuild): string => `${metadata.creationTimestamp} ${metadata.uid}`
+
+/** The NixBuilds in the order in which they got their nodes, once all had been created. */
+const starts = (all: ReturnType<typeof moments<NixBuild>>): ReadonlyArray<NixBuild> => {
+  const begin = all.findIndex(({ there }) => there.length === count)
+  const before = new Set(all[begin]?.there.filter(hasNode).map(({ metadata }) => metadata.uid))
+  return all.slice(begin).flatMap(({ changed }) => {
+    if (!hasNode(changed) || before.has(changed.metadata.uid)) return []
+    before.add(changed.metadata.uid)
+    return [changed]
+  })
+}
+
+it.live(`${count} NixBuilds at once: all end, in the order of their creation, and each is told its place`, () =>
+  Effect.gen(function* () {
+    for (const name of namespaces) yield* namespace(name)
+    const ours = <A extends Any>(changes: ReadonlyArray<Seen<A>>) =>
+      moments(changes.filter(({ object }) => namespaces.includes(object.metadata.namespace ?? "")))
+    const builds = yield* watch(nixBuilds)
+    const builders = yield* watch(pods)
+    yield* apply(
+      ...Array.from({ length: count }, (_, index) =>
+        nixBuild({ namespace: namespaces[index % 2] ?? "", name: `build-${index}` }, { packageName: "hello" })
+      )
+    )
+    for (const name of namespaces) {
+      yield* kubectl("wait", "-n", name, "nixbuilds", "--all", "--for=condition=Complete", "--timeout=240s")
+    }
+    for (const name of namespaces) {
+      const ended = yield* list(nixBuilds, name)
+      assert.lengthOf(ended, count / 2)
+      for (const { metadata, status } of ended) assert.strictEqual(status?.status, "Succeeded", metadata.name)
+    }
+
+    const all = ours(yield* builds)
+    const running = ours(yield* builders).map(({ there }) => there.filter(isBuilding))
+    const most = {
+      slots: Math.max(
+        ...all.map(({ there }) => byNode(there.filter(takesSlot).map(({ status }) => status?.buildNode)))
+      ),
+      pods: Math.max(...running.map((there) => byNode(there.map(({ spec }) => spec.nodeName))))
+    }
+    assert.deepStrictEqual(most, { slots: maxBuildsPerNode, pods: maxBuildsPerNode })
+
+    const started = starts(all).map(age)
+    assert.isAtLeast(started.length, count / 2, "builds that waited until all were there")
+    assert.deepStrictEqual(started, started.toSorted())
+
+    const queues = all.map(({ there }) => there.filter((build) => !hasNode(build)).map(placeOf))
+    const isWhole = (places: ReadonlyArray<number | undefined>) =>
+      [...places].sort((a = 0, b = 0) => a - b).every((place, index) => place === index + 1)
+    const longest = Math.max(...queues.filter(isWhole).map((places) => places.length))
+    assert.isAtLeast(longest, count / 2, "NixBuilds that showed the places from 1 on, at one time")
+  }).pipe(Effect.provide(watchingServices))
+)

@@ -1,0 +1,55 @@
+/** What becomes of objects while a test runs: every change, and when it was seen here. */
+import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
+import { Clock, Deferred, Effect, Layer, Option, Ref, Schema, Stream } from "effect"
+import { ChildProcess, ChildProcessSpawner } from "effect/process"
+import { type Kind, pathOf } from "../../lib/api/kind.ts"
+import { queryOf } from "../../lib/cluster.ts"
+import { KubernetesApi, layerAt } from "../../lib/kube/api.ts"
+import { Kubeconfig } from "./kubectl.ts"
+
+/** `kubectl proxy` on a port of its own choice, and its URL. */
+export const proxy = Effect.gen(function* () {
+  const spawner = yield* ChildProcessSpawner.ChildProcessSpawner
+  const handle = yield* spawner.spawn(
+    ChildProcess.make("kubectl", ["proxy", "--port=0"], { env: { KUBECONFIG: yield* Kubeconfig }, extendEnv: true })
+  )
+  const line = yield* handle.stdout.pipe(Stream.decodeText, Stream.splitLines, Stream.runHead)
+  return `http://${/127\.0\.0\.1:\d+/.exec(Option.getOrElse(line, () => ""))?.[0]}`
+})
+
+/** The functions' own way to the API server, whose watch goes on where it was when the server comes back. */
+export const watching = Layer.unwrap(
+  Effect.map(proxy, (url) =>
+    layerAt({ url, token: Effect.succeedNone }).pipe(Layer.provide(NodeHttpClient.layerNodeHttp))
+  )
+)
+
+export interface Seen<A> {
+  readonly timeMillis: number
+  readonly verb: "ADDED" | "MODIFIED" | "DELETED"
+  readonly object: A
+}
+
+/** Begins with what is there now; gives, each time it is asked, all that was seen until then, in order. */
+export const watch = Effect.fnUntraced(function* <A>(kind: Kind<A>) {
+  const api = yield* KubernetesApi
+  const seen = yield* Ref.make<ReadonlyArray<Seen<A>>>([])
+  const listed = yield* Deferred.make<void>()
+  const decode = Schema.decodeUnknownEffect(kind.schema)
+  yield* api.follow(pathOf(kind), queryOf(kind)).pipe(
+    Stream.runForEach(
+      Effect.fnUntraced(function* (change) {
+        const timeMillis = yield* Clock.currentTimeMillis
+        const objects = yield* Effect.forEach(change._tag === "Listed" ? change.items : [change.object], (object) =>
+          decode(object)
+        )
+        const verb = change._tag === "Listed" ? "ADDED" : change._tag
+        yield* Ref.update(seen, (before) => [...before, ...objects.map((object) => ({ timeMillis, verb, object }))])
+        yield* Deferred.succeed(listed, undefined)
+      })
+    ),
+    Effect.forkScoped
+  )
+  yield* Deferred.await(listed)
+  return Ref.get(seen)
+})
