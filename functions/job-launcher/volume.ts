@@ -5,9 +5,10 @@
  */
 import { managedBy } from "../../lib/api/kubernetes.ts"
 import type { NixBuild } from "../../lib/api/nixbuild.ts"
-import { claimName, persistentVolumeName, systemNamespace, volumeJobName, volumesPath } from "../../lib/names.ts"
+import { belongingTo, selecting } from "../../lib/job.ts"
+import { claimName, persistentVolumeName, volumeJobName, volumesPath } from "../../lib/names.ts"
 import type { SettingsValue } from "../../lib/settings.ts"
-import { belongingTo, selecting, systemPod } from "./job.ts"
+import { makeVolumeProgramJob } from "../../lib/volume-job.ts"
 
 export interface Place {
   readonly build: NixBuild
@@ -60,36 +61,13 @@ export const makeClaim = ({ build, namespaceUid, node }: Place) => ({
   }
 })
 
-export const makeVolumeJob = ({ build, namespaceUid, node, settings }: Place) => ({
-  apiVersion: "batch/v1",
-  kind: "Job" as const,
-  metadata: { name: volumeJobName(namespaceUid, node), namespace: systemNamespace, ...belongingTo(build) },
-  spec: {
-    backoffLimit: 3,
+export const makeVolumeJob = ({ build, namespaceUid, node, settings }: Place) =>
+  makeVolumeProgramJob({
+    name: volumeJobName(namespaceUid, node),
+    node,
+    namespaceUid,
+    builderImage: settings.builderImage,
+    program: "prepare-volume",
     activeDeadlineSeconds: 300,
-    ttlSecondsAfterFinished: 3600,
-    template: {
-      metadata: { annotations: belongingTo(build).annotations, labels: managedBy },
-      spec: {
-        ...systemPod(node),
-        containers: [
-          {
-            name: "prepare-volume",
-            image: settings.builderImage,
-            args: ["/app/prepare-volume.js"],
-            env: [{ name: "VOLUME_NAME", value: namespaceUid }],
-            securityContext: {
-              runAsUser: 0,
-              allowPrivilegeEscalation: false,
-              readOnlyRootFilesystem: true,
-              capabilities: { drop: ["ALL"], add: ["CHOWN", "DAC_OVERRIDE", "FOWNER"] },
-              seccompProfile: { type: "RuntimeDefault" }
-            },
-            volumeMounts: [{ name: "volumes", mountPath: "/volumes" }]
-          }
-        ],
-        volumes: [{ name: "volumes", hostPath: { path: volumesPath, type: "DirectoryOrCreate" } }]
-      }
-    }
-  }
-})
+    ...belongingTo(build)
+  })
