@@ -3,30 +3,35 @@
  * that is bound to a claim in that namespace, and the Job that makes its
  * directories before it is ever mounted.
  */
-import { managedBy } from "../../lib/api/kubernetes.ts"
+import { managedBy, type Node } from "../../lib/api/kubernetes.ts"
 import type { NixBuild } from "../../lib/api/nixbuild.ts"
 import { belongingTo, selecting } from "../../lib/job.ts"
+import { namespaceAnnotation, nodeAnnotation, nodeUidAnnotation } from "../../lib/keys.ts"
 import { claimName, persistentVolumeName, volumeJobName, volumesPath } from "../../lib/names.ts"
 import type { SettingsValue } from "../../lib/settings.ts"
-import { makeVolumeProgramJob } from "../../lib/volume-job.ts"
+import { makeVolumeProgramJob } from "../../lib/volume.ts"
 
 export interface Place {
   readonly build: NixBuild
   readonly namespaceUid: string
-  readonly node: string
+  readonly node: Node
   readonly settings: SettingsValue
 }
 
 // Kubernetes wants a size; a hostPath has none, so this only has to match the claim's.
 const storage = "1Gi"
 
-export const makePersistentVolume = ({ build, namespaceUid, node }: Place) => ({
+export const makePersistentVolume = ({ build, namespaceUid, node: { metadata: node } }: Place) => ({
   apiVersion: "v1",
   kind: "PersistentVolume" as const,
   metadata: {
-    name: persistentVolumeName(namespaceUid, node),
+    name: persistentVolumeName(namespaceUid, node.name),
     labels: managedBy,
-    annotations: { "enbi.hrzn.ee/namespace": build.metadata.namespace ?? "", "enbi.hrzn.ee/node": node }
+    annotations: {
+      [namespaceAnnotation]: build.metadata.namespace ?? "",
+      [nodeAnnotation]: node.name,
+      [nodeUidAnnotation]: node.uid
+    }
   },
   spec: {
     capacity: { storage },
@@ -37,34 +42,34 @@ export const makePersistentVolume = ({ build, namespaceUid, node }: Place) => ({
       apiVersion: "v1",
       kind: "PersistentVolumeClaim",
       namespace: build.metadata.namespace,
-      name: claimName(node)
+      name: claimName(node.name)
     },
     hostPath: { path: `${volumesPath}/${namespaceUid}`, type: "Directory" },
-    nodeAffinity: { required: selecting(node) }
+    nodeAffinity: { required: selecting(node.name) }
   }
 })
 
-export const makeClaim = ({ build, namespaceUid, node }: Place) => ({
+export const makeClaim = ({ build, namespaceUid, node: { metadata: node } }: Place) => ({
   apiVersion: "v1",
   kind: "PersistentVolumeClaim" as const,
   metadata: {
-    name: claimName(node),
+    name: claimName(node.name),
     namespace: build.metadata.namespace,
     labels: managedBy,
-    annotations: { "enbi.hrzn.ee/node": node }
+    annotations: { [nodeAnnotation]: node.name }
   },
   spec: {
     accessModes: ["ReadWriteOnce"],
     storageClassName: "",
-    volumeName: persistentVolumeName(namespaceUid, node),
+    volumeName: persistentVolumeName(namespaceUid, node.name),
     resources: { requests: { storage } }
   }
 })
 
-export const makeVolumeJob = ({ build, namespaceUid, node, settings }: Place) =>
+export const makeVolumeJob = ({ build, namespaceUid, node: { metadata: node }, settings }: Place) =>
   makeVolumeProgramJob({
-    name: volumeJobName(namespaceUid, node),
-    node,
+    name: volumeJobName(namespaceUid, node.name),
+    node: node.name,
     namespaceUid,
     builderImage: settings.builderImage,
     program: "prepare-volume",

@@ -1,10 +1,18 @@
 /**
- * The Jobs that make and remove the directories of a cache volume on its node.
- * They are root there, but see nothing of it except /var/lib/enbi.
+ * What is true of a cache volume for whoever makes it and whoever removes it:
+ * which node it speaks of, and the Jobs that make and remove its directories.
+ * They are root there, but see nothing of the node except /var/lib/enbi.
  */
-import { managedBy } from "./api/kubernetes.ts"
+import { managedBy, type Node, type PersistentVolume } from "./api/kubernetes.ts"
 import { systemPod } from "./job.ts"
+import { nodeUidAnnotation } from "./keys.ts"
 import { systemNamespace, volumesPath } from "./names.ts"
+
+/** The node has been installed anew, or at least joined anew, since: what the volume speaks of may be lost. */
+export const isOfFormerNode = (volume: PersistentVolume, node: Node): boolean => {
+  const uid = volume.metadata.annotations?.[nodeUidAnnotation]
+  return uid !== undefined && uid !== node.metadata.uid
+}
 
 export interface VolumeJob {
   readonly name: string
