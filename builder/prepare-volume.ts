@@ -5,10 +5,9 @@
  */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeServices from "@effect/platform-node/NodeServices"
-import { Config, Effect, Schema } from "effect"
+import { Effect } from "effect"
+import { volumeName } from "./settings.ts"
 import { prepareVolume } from "./volume.ts"
-
-const volumeName = Config.schema(Schema.String.check(Schema.isPattern(/^[a-z0-9-]+$/u)), "VOLUME_NAME")
 
 Effect.gen(function* () {
   yield* prepareVolume({ volumes: "/volumes", name: yield* volumeName })

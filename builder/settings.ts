@@ -2,10 +2,15 @@
 import { Config, Schema } from "effect"
 import { systems } from "../lib/api/system.ts"
 
-/** A NixBuild's uid: names the folders on the cache volume, so it may be nothing but a UUID. */
+/** A uid of Kubernetes. It names folders on the node, so it may be nothing that leads elsewhere. */
 export const uidPattern = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/u
+const Uid = Schema.String.check(Schema.isPattern(uidPattern))
 
-export const uid = Config.schema(Schema.String.check(Schema.isPattern(uidPattern)), "NIXBUILD_UID")
+/** The NixBuild's uid: names the folders on the cache volume. */
+export const uid = Config.schema(Uid, "NIXBUILD_UID")
+
+/** The namespace's uid: names its cache volume's folder on the node. */
+export const volumeName = Config.schema(Uid, "VOLUME_NAME")
 
 export const system = Config.schema(Schema.Literals(systems), "SYSTEM")
 

@@ -22,11 +22,13 @@ const folders = ["", "/store", "/var", "/var/nix", "/home", "/enbi", "/enbi/layo
 /** Something other than a folder is in the way. */
 export class VolumeError extends Schema.TaggedError<VolumeError>()("VolumeError", { message: Schema.String }) {}
 
-/** Makes the volume `name` below `volumes`. */
-export const prepareVolume = Effect.fn("prepareVolume")(function* (options: {
+export interface Volume {
   readonly volumes: string
   readonly name: string
-}) {
+}
+
+/** Makes the volume `name` below `volumes`. */
+export const prepareVolume = Effect.fn("prepareVolume")(function* (options: Volume) {
   const fs = yield* FileSystem.FileSystem
   yield* fs.makeDirectory(options.volumes, { recursive: true, mode: volumesMode })
   yield* fs.chmod(options.volumes, volumesMode)
@@ -47,4 +49,10 @@ export const prepareVolume = Effect.fn("prepareVolume")(function* (options: {
     }),
     { discard: true }
   )
+})
+
+/** Removes the volume `name` from below `volumes`; of a link that is found there, the link and not what it leads to. */
+export const removeVolume = Effect.fn("removeVolume")(function* ({ name, volumes }: Volume) {
+  const fs = yield* FileSystem.FileSystem
+  yield* fs.remove(`${volumes}/${name}`, { recursive: true, force: true })
 })

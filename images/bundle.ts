@@ -39,7 +39,10 @@ export const bundle = Effect.fn("bundle")(function* (root: string) {
   yield* files.writeFileString(path.join(root, "dist/functions/package.json"), '{ "type": "module" }\n')
   yield* write(
     Object.fromEntries(
-      ["build", "import", "prepare-volume"].map((name) => [name, path.join(root, `builder/${name}.ts`)])
+      ["build", "import", "prepare-volume", "remove-volume"].map((name) => [
+        name,
+        path.join(root, `builder/${name}.ts`)
+      ])
     ),
     path.join(root, "dist/builder")
   )

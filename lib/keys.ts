@@ -16,6 +16,12 @@ export const nodeRepelAnnotation = "enbi.hrzn.ee/node-repel"
 export const nixBuildAnnotation = "enbi.hrzn.ee/nixbuild"
 /** On what cannot have an owner reference because it lives in another namespace. */
 export const nixBuildUidLabel = "enbi.hrzn.ee/nixbuild-uid"
+/** On a PersistentVolume: the namespace whose cache it is. */
+export const namespaceAnnotation = "enbi.hrzn.ee/namespace"
+/** On a PersistentVolume and its claim: the node that the cache is on. */
+export const nodeAnnotation = "enbi.hrzn.ee/node"
+/** On a PersistentVolume: that node's uid, since one that is installed anew has lost its caches. */
+export const nodeUidAnnotation = "enbi.hrzn.ee/node-uid"
 /** On a Lease: the namespace whose NixBuilds may use the image tag. */
 export const heldByLabel = "enbi.hrzn.ee/held-by"
 /** On a Lease: that image tag, in full. */

@@ -6,9 +6,9 @@
  * the Restricted level admits it.
  */
 import { attemptOn, nixBuilds, type NixBuild } from "../../lib/api/nixbuild.ts"
+import { belongingTo, onNode, plainPod } from "../../lib/job.ts"
 import { claimName, jobName } from "../../lib/names.ts"
 import type { SettingsValue } from "../../lib/settings.ts"
-import { belongingTo, onNode, plainPod } from "./job.ts"
 
 // The builder ends itself in time and says why; this is for one that cannot.
 const graceSeconds = 60

@@ -10,6 +10,7 @@ import { attemptOn, conditionsOf, isWaitingForRetry, nodeStatusOf, unsettledNode
 import { jobName } from "../../lib/names.ts"
 import { patchStatus } from "../../lib/nixbuild-status.ts"
 import { obstacleOf } from "../../lib/placement.ts"
+import { isOfFormerNode } from "../../lib/volume.ts"
 import { makeBuildJob } from "./build-job.ts"
 import { makeImportJob } from "./import-job.ts"
 import type { Observed, Place } from "./observe.ts"
@@ -92,9 +93,10 @@ const held = ({ build, places, time }: World): (Step & { readonly name: string }
 
 const nextStep = (world: World, place: Place): Step => {
   const at = placeOf(world, place)
+  const node = at.node.metadata.name
   const buildJob = makeBuildJob({
     build: world.build,
-    node: at.node,
+    node,
     settings: world.settings,
     liveUids: world.liveUids,
     liveTime: world.time
@@ -106,6 +108,7 @@ const nextStep = (world: World, place: Place): Step => {
       ...launched(world, buildJob.metadata)
     }
   }
+  if (isGoing(place)) return wait("VolumePending", reasons.VolumePending)
   if (place.admission === undefined) return beforeVolume(world, place)
   if (isLost(place)) {
     const { name } = makePersistentVolume(at).metadata
@@ -125,7 +128,7 @@ const nextStep = (world: World, place: Place): Step => {
       ...createUnless(place.volume, "The cache of this namespace is on the node", makePersistentVolume(at)),
       // The claim comes after the directories: once it is there, they are.
       ...createUnless(place.claim, "The directories of the cache are there", makeClaim(at)),
-      { action: "Create", why: `${at.node} builds`, object: buildJob },
+      { action: "Create", why: `${node} builds`, object: buildJob },
       ...(place.volumeJob === undefined
         ? []
         : [{ action: "Delete" as const, why: "The volume is prepared", target: referTo("Job", place.volumeJob) }])
@@ -133,6 +136,12 @@ const nextStep = (world: World, place: Place): Step => {
     ...launched(world, buildJob.metadata)
   }
 }
+
+// Kubernetes would not let the build Pod begin, and retention removes what a former node has left.
+const isGoing = ({ claim, node, volume }: Place): boolean =>
+  volume?.metadata.deletionTimestamp !== undefined ||
+  claim?.metadata.deletionTimestamp !== undefined ||
+  (volume !== undefined && isOfFormerNode(volume, node))
 
 // A volume keeps the uid of its claim, so it takes no other of the same name.
 const isLost = ({ claim, volume }: Place): boolean =>
@@ -165,7 +174,7 @@ const beforeVolume = (world: World, place: Place): Step => {
     actions: [
       // Before its claim, since Kubernetes looks for the volume of a new claim at once and then only every 15 s.
       ...createUnless(place.volume, "The cache of this namespace is on the node", makePersistentVolume(at)),
-      ...createUnless(volumeJob, `${at.node} has no cache for this namespace yet`, makeVolumeJob(at))
+      ...createUnless(volumeJob, `${at.node.metadata.name} has no cache for this namespace yet`, makeVolumeJob(at))
     ]
   }
 }
@@ -174,7 +183,7 @@ const placeOf = ({ build, namespaceUid, settings }: World, { node }: Place) => (
   build,
   namespaceUid,
   settings,
-  node: node.metadata.name
+  node
 })
 
 const wait = (reason: Reason, message: string): Step => ({ actions: [], reason, message })

@@ -6,9 +6,9 @@
  */
 import type { Node } from "../../lib/api/kubernetes.ts"
 import { attemptOn, type NixBuild } from "../../lib/api/nixbuild.ts"
+import { belongingTo, systemPod } from "../../lib/job.ts"
 import { jobName, systemNamespace, volumesPath } from "../../lib/names.ts"
 import type { SettingsValue } from "../../lib/settings.ts"
-import { belongingTo, systemPod } from "./job.ts"
 
 export interface ImportPlace {
   readonly build: NixBuild

@@ -1,7 +1,7 @@
 /** What the Jobs of a NixBuild have in common: whose they are, and on which node they run. */
-import { managedBy } from "../../lib/api/kubernetes.ts"
-import type { NixBuild } from "../../lib/api/nixbuild.ts"
-import { nixBuildAnnotation, nixBuildUidLabel } from "../../lib/keys.ts"
+import { managedBy } from "./api/kubernetes.ts"
+import type { NixBuild } from "./api/nixbuild.ts"
+import { nixBuildAnnotation, nixBuildUidLabel } from "./keys.ts"
 
 /** Labels and annotations by which a Job and its Pod lead back to their NixBuild. */
 export const belongingTo = (build: NixBuild) => ({

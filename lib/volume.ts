@@ -1,0 +1,66 @@
+/**
+ * What is true of a cache volume for whoever makes it and whoever removes it:
+ * which node it speaks of, and the Jobs that make and remove its directories.
+ * They are root there, but see nothing of the node except /var/lib/enbi.
+ */
+import { managedBy, type Node, type PersistentVolume } from "./api/kubernetes.ts"
+import { systemPod } from "./job.ts"
+import { nodeUidAnnotation } from "./keys.ts"
+import { systemNamespace, volumesPath } from "./names.ts"
+
+/** The node has been installed anew, or at least joined anew, since: what the volume speaks of may be lost. */
+export const isOfFormerNode = (volume: PersistentVolume, node: Node): boolean => {
+  const uid = volume.metadata.annotations?.[nodeUidAnnotation]
+  return uid !== undefined && uid !== node.metadata.uid
+}
+
+export interface VolumeJob {
+  readonly name: string
+  readonly node: string
+  readonly namespaceUid: string
+  readonly builderImage: string
+  readonly program: "prepare-volume" | "remove-volume"
+  readonly activeDeadlineSeconds: number
+  readonly labels: Readonly<Record<string, string>>
+  readonly annotations: Readonly<Record<string, string>>
+}
+
+export const makeVolumeProgramJob = (job: VolumeJob) => ({
+  apiVersion: "batch/v1",
+  kind: "Job" as const,
+  metadata: { name: job.name, namespace: systemNamespace, labels: job.labels, annotations: job.annotations },
+  spec: {
+    backoffLimit: 3,
+    activeDeadlineSeconds: job.activeDeadlineSeconds,
+    ttlSecondsAfterFinished: 3600,
+    template: {
+      metadata: { annotations: job.annotations, labels: managedBy },
+      spec: {
+        ...systemPod(job.node),
+        containers: [
+          {
+            name: job.program,
+            image: job.builderImage,
+            args: [`/app/${job.program}.js`],
+            env: [{ name: "VOLUME_NAME", value: job.namespaceUid }],
+            securityContext: {
+              runAsUser: 0,
+              allowPrivilegeEscalation: false,
+              readOnlyRootFilesystem: true,
+              capabilities: { drop: ["ALL"], add: capabilities[job.program] },
+              seccompProfile: { type: "RuntimeDefault" }
+            },
+            volumeMounts: [{ name: "volumes", mountPath: "/volumes" }]
+          }
+        ],
+        volumes: [{ name: "volumes", hostPath: { path: volumesPath, type: "DirectoryOrCreate" } }]
+      }
+    }
+  }
+})
+
+// What is in a volume belongs to uid 1000, and Nix leaves its store read-only.
+const capabilities = {
+  "prepare-volume": ["CHOWN", "DAC_OVERRIDE", "FOWNER"],
+  "remove-volume": ["DAC_OVERRIDE", "FOWNER"]
+}
