@@ -156,7 +156,15 @@ const importPlanted = Effect.fnUntraced(function* (
     build: { ...build, metadata: { ...build.metadata, uid } },
     namespaceUid,
     node: yield* Effect.flatMap(find(nodes, { namespace: "", name: node }), Effect.fromOption),
-    settings: { builderImage, maxBuildsPerNode: 1, nodeRepel: [], substituters: [], trustedPublicKeys: [] }
+    settings: {
+      builderImage,
+      maxBuildsPerNode: 1,
+      nodeRepel: [],
+      retryDelaysSeconds: [],
+      cacheLimitBytes: 0,
+      substituters: [],
+      trustedPublicKeys: []
+    }
   })
   const { name } = job.metadata
   // Without labels and annotations: nobody else shall take it for the NixBuild's.
