@@ -21,7 +21,7 @@ const histogram = (name: string, description: string) => Metric.histogram(name, 
 export const metrics = {
   builds: counter(
     "nixbuild_builds_total",
-    "NixBuilds that ended. result: Succeeded, or the reason of the failure; system: spec.system."
+    "NixBuilds that ended; one that was asked for again counts again. result: Succeeded, or the reason of the failure; system: spec.system."
   ),
   queueDuration: histogram(
     "nixbuild_queue_duration_seconds",

@@ -4,8 +4,8 @@
  * | became so               | metric                      | from                 |
  * |-------------------------|-----------------------------|----------------------|
  * | Launched=True           | queue duration              | its creation         |
- * | Success=True or False   | build duration              | Launched             |
- * | Complete=True           | import duration, if built   | Success              |
+ * | Success=True or False   | build duration              | Launched, or a retry |
+ * | Complete=True           | import duration, if built   | Success, or a retry  |
  * | Complete=True           | builds, with their result   |                      |
  *
  * The times are those of the conditions, so they are right after a restart too.
@@ -22,6 +22,13 @@ export const observationsOf = (before: NixBuild, conditions: ReadonlyArray<Condi
     const now = find(conditions, type)
     return now?.status === find(conditionsOf(before), type)?.status ? undefined : now
   }
+  /** Since when there was something to wait for: a retry says so by making the outcome Unknown again. */
+  const beginning = (step: ConditionType, outcome: ConditionType) => {
+    const [begun, unknown] = [find(conditions, step), find(conditionsOf(before), outcome)]
+    if (begun?.status !== "True") return undefined
+    const times = [begun, ...(unknown?.status === "Unknown" ? [unknown] : [])].map((one) => one.lastTransitionTime)
+    return times.toSorted().at(-1)
+  }
   const [launched, success, complete] = [became("Launched"), became("Success"), became("Complete")]
   const isFirstAttempt = (before.status?.attempt ?? 1) === 1
   return [
@@ -30,9 +37,9 @@ export const observationsOf = (before: NixBuild, conditions: ReadonlyArray<Condi
       : []),
     ...(success === undefined || success.status === "Unknown"
       ? []
-      : duration("buildDuration", timeOf(conditions, "Launched"), success)),
+      : duration("buildDuration", beginning("Launched", "Success"), success)),
     ...(complete?.status === "True" && isTrue(conditions, "Success")
-      ? duration("importDuration", timeOf(conditions, "Success"), complete)
+      ? duration("importDuration", beginning("Success", "Complete"), complete)
       : []),
     ...(complete?.status === "True" ? [ended(before, conditions)] : [])
   ]
@@ -40,11 +47,6 @@ export const observationsOf = (before: NixBuild, conditions: ReadonlyArray<Condi
 
 const find = (conditions: ReadonlyArray<Condition>, type: ConditionType): Condition | undefined =>
   conditions.find((condition) => condition.type === type)
-
-const timeOf = (conditions: ReadonlyArray<Condition>, type: ConditionType): string | undefined => {
-  const condition = find(conditions, type)
-  return condition?.status === "True" ? condition.lastTransitionTime : undefined
-}
 
 const duration = (
   metric: "queueDuration" | "buildDuration" | "importDuration",

@@ -66,6 +66,24 @@ describe("a write to a NixBuild's status", () => {
       [complete, ["Stalled", "True", "ImportFailed", 75]],
       [{ metric: "importDuration", seconds: 5 }, ended("ImportFailed")]
     ],
+    "tells of a build that was asked for again": [
+      [scheduled, launched, ["Success", "Unknown", "RetryRequested", 600]],
+      [["Success", "True", "ResultSuccess", 630]],
+      [{ metric: "buildDuration", seconds: 30 }]
+    ],
+    "tells of an import that was asked for again": [
+      [scheduled, launched, succeeded, ["Complete", "Unknown", "RetryRequested", 600]],
+      [["Complete", "True", "BuildFinished", 607]],
+      [{ metric: "importDuration", seconds: 7 }, ended("Succeeded")]
+    ],
+    "asks for another attempt": [
+      [scheduled, launched, ["Success", "False", "BuildFailed", 20], ["Complete", "True", "BuildFinished", 20]],
+      [
+        ["Success", "Unknown", "RetryRequested", 600],
+        ["Complete", "Unknown", "RetryRequested", 600]
+      ],
+      []
+    ],
     "tells of one more node after the end": [
       [scheduled, launched, succeeded, complete],
       [["Ready", "True", "Imported", 90]],
