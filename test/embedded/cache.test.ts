@@ -130,10 +130,15 @@ describe("what others do", () => {
   it.effect("an object that was made again under its name is another: the end of the old one does not touch it", () =>
     test(
       Effect.gen(function* () {
-        const { api, catchUp, cluster, told, wokenOf } = yield* makeCache(pod)
+        const { api, catchUp, cluster, told, views, wokenOf } = yield* makeCache(pod)
         yield* api.objects.patch({ ...target, kind: "Pod" }, woken)
         yield* api.objects.remove({ ...target, kind: "Pod" })
         const made = yield* cluster.create(kinds.Pod, pod)
+        for (const _ of ["change", "deletion"]) {
+          assert.deepStrictEqual(yield* wokenOf, Option.some("never"))
+          yield* views.catchUp(kindNames, 1)
+        }
+        assert.deepStrictEqual(told, ["update Pod a", "delete Pod a"])
         assert.deepStrictEqual(yield* wokenOf, Option.some("never"))
         yield* catchUp
         assert.deepStrictEqual(yield* wokenOf, Option.some("never"))

@@ -57,6 +57,42 @@ for (const [what, { kindsOf, replicas }] of Object.entries({
 }
 
 it.effect(
+  "a process sleeps after each write, wakes up when all is over, and first acts on what it knew of each kind: the same end",
+  () =>
+    Effect.gen(function* () {
+      const replicas = [{}, {}]
+      const { state, writes } = yield* play({ given: onePod, replicas })
+      const sleeper = (kind: string, write: number): Script => ({
+        given: onePod,
+        replicas,
+        excused,
+        happens: (stage) =>
+          Effect.gen(function* () {
+            const [awake, asleep] = stage.processes
+            if (awake === undefined || asleep === undefined) return
+            stage.api.fate.after = (counted) =>
+              counted.write === write
+                ? Effect.andThen(
+                    asleep.catchUp(kindNames),
+                    Effect.sync(() => void asleep.condition.lagging.add(kind))
+                  )
+                : Effect.void
+            for (let rounds = 0; rounds < 9; rounds += 1) yield* round({ ...stage, processes: [awake] })
+            yield* asleep.sweep
+          })
+      })
+      const stories = all.flatMap((kind) =>
+        writes.map((what, write): readonly [string, Script] => [
+          `old ${kind} of write ${write}, ${what}`,
+          sleeper(kind, write)
+        ])
+      )
+      yield* allEnd({ state }, stories)
+    }),
+  60_000
+)
+
+it.effect(
   "however old the world is that a process sees: the same end",
   () =>
     sameEnd({
