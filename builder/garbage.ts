@@ -43,8 +43,12 @@ const namesIn = Effect.fnUntraced(function* (folder: string) {
   return yield* Effect.orElseSucceed(fs.readDirectory(folder), () => [])
 })
 
+// A build that runs may replace its layout just now: what cannot be looked at is not old.
 const isOlder = Effect.fnUntraced(function* (path: string, millis: number) {
   const fs = yield* FileSystem.FileSystem
-  const { mtime } = yield* fs.lstat(path)
-  return Option.exists(mtime, (time) => time.getTime() < millis)
+  const found = yield* Effect.option(fs.lstat(path))
+  return Option.exists(
+    Option.flatMap(found, ({ mtime }) => mtime),
+    (time) => time.getTime() < millis
+  )
 })

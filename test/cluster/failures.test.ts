@@ -45,6 +45,7 @@ const table: ReadonlyArray<Failing> = [
   },
   { packageName: "eval-throw", reason: "EvaluationFailed", message: /evaluat/i, log: /throws when it is evaluated/ },
   { packageName: "fail", reason: "BuildFailed", message: /fail/i, log: /the compiler says no/ },
+  { packageName: "huge-log", reason: "BuildFailed", message: /exit code 3/, log: /the end of a long log/ },
   { packageName: "hang", reason: "TimedOut", message: /timeoutSeconds/, log: /about to hang/, timeoutSeconds: 12 },
   { packageName: "not-an-image", reason: "NotAnImage", message: /image/, log: /making a text/ },
   { packageName: "trunc-tar", reason: "NotAnImage", message: /image|archive/, log: /making half an archive/ },
@@ -98,7 +99,10 @@ describe("failures", () => {
         const [job, ...others] = (yield* list(jobs, ns)).filter(isFailed)
         assert.strictEqual(job?.metadata.name, status?.buildJobName)
         assert.lengthOf(others, 0)
-        assert.isNotEmpty(yield* kubectl("logs", "-n", ns, `job/${job?.metadata.name}`), "the Pod is kept for reading")
+        const log = yield* kubectl("logs", "-n", ns, `job/${job?.metadata.name}`)
+        assert.isNotEmpty(log, "the Pod is kept for reading")
+        assert.isBelow(log.length, 10 * 2 ** 20)
+        assert.match(log, /^fetching /, "from its beginning")
         assert.lengthOf(yield* list(nixBuilds, ns), 1, `${metadata.name} alone`)
       }).pipe(Effect.provide(services))
     )
