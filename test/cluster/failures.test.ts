@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Option } from "effect"
 import { isFailed, jobs } from "../../lib/api/kubernetes.ts"
-import { nixBuilds } from "../../lib/api/nixbuild.ts"
+import { type NixBuild, nixBuilds } from "../../lib/api/nixbuild.ts"
 import { nixBuildName } from "../../functions/pod-failure-detector/nixbuild.ts"
 import {
   annotations,
@@ -26,7 +26,8 @@ interface Failing {
   readonly reason: string
   readonly message: RegExp
   readonly log: RegExp
-  readonly timeoutSeconds?: number
+  /** Beside what the Pod's annotations can say. */
+  readonly spec?: Partial<NixBuild["spec"]>
 }
 
 const table: ReadonlyArray<Failing> = [
@@ -46,7 +47,21 @@ const table: ReadonlyArray<Failing> = [
   { packageName: "eval-throw", reason: "EvaluationFailed", message: /evaluat/i, log: /throws when it is evaluated/ },
   { packageName: "fail", reason: "BuildFailed", message: /fail/i, log: /the compiler says no/ },
   { packageName: "huge-log", reason: "BuildFailed", message: /exit code 3/, log: /the end of a long log/ },
-  { packageName: "hang", reason: "TimedOut", message: /timeoutSeconds/, log: /about to hang/, timeoutSeconds: 12 },
+  {
+    packageName: "hang",
+    reason: "TimedOut",
+    message: /timeoutSeconds/,
+    log: /about to hang/,
+    spec: { timeoutSeconds: 12 }
+  },
+  {
+    packageName: "hungry",
+    reason: "OutOfMemory",
+    message: /memory/,
+    // With cgroup v2 nobody is left who could tell of the log.
+    log: /getting hungry|memory|^$/,
+    spec: { resources: { limits: { memory: "400Mi" } } }
+  },
   { packageName: "not-an-image", reason: "NotAnImage", message: /image/, log: /making a text/ },
   { packageName: "trunc-tar", reason: "NotAnImage", message: /image|archive/, log: /making half an archive/ },
   { packageName: "wrong-arch", reason: "WrongArchitecture", message: /s390x/, log: /making an image for s390x/ },
@@ -68,10 +83,8 @@ describe("failures", () => {
           system: "x86_64-linux" as const
         }
         const build = { namespace: ns, name: nixBuildName(wish) }
-        // By hand, but under the name that the Pod's annotations lead to, to have another time limit.
-        if (failing.timeoutSeconds !== undefined) {
-          yield* apply(nixBuild(build, { ...wish, timeoutSeconds: failing.timeoutSeconds, nodes: [node] }))
-        }
+        // By hand, but under the name that the Pod's annotations lead to, to say more than they can.
+        if (failing.spec !== undefined) yield* apply(nixBuild(build, { ...wish, ...failing.spec, nodes: [node] }))
         const waits = { namespace: ns, name: "waits" }
         yield* apply(
           pod(waits, { annotations: annotations(wish), container: { image: wish.imageTag }, nodeName: node })

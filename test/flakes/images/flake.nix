@@ -70,6 +70,8 @@
           no-tags = run "no-tags.tar" { inherit revision; repoTags = "null"; } "base; app; archive base.tar app.tar > $out";
 
           fail = run "fail" { } "echo 'the compiler says no'; exit 3";
+          # Doubles what it holds until somebody stops it.
+          hungry = run "hungry" { } "echo 'getting hungry'; awk 'BEGIN { x = \"x\"; while (1) x = x x }'";
           hang = run "hang" { } "echo 'about to hang'; sleep 1000000";
           # Long enough for other Pods to start and to collect what this one still needs: its tools.
           slow = run "slow.tar" { } "echo 'slow begins'; sleep 20; base; archive base.tar > $out";
