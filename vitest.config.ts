@@ -7,7 +7,9 @@ export default defineConfig({
         test: {
           name: "unit",
           include: ["test/**/*.test.ts"],
-          exclude: ["test/cluster/**"]
+          exclude: ["test/cluster/**"],
+          // A law plays a hundred stories, and the machine may have other work.
+          testTimeout: 60_000
         }
       },
       {
