@@ -7,7 +7,15 @@ export default defineConfig({
         test: {
           name: "unit",
           include: ["test/**/*.test.ts"],
-          exclude: ["test/cluster/**"]
+          exclude: ["test/cluster/**", "test/memory/**"]
+        }
+      },
+      {
+        test: {
+          name: "laws",
+          include: ["test/memory/**/*.test.ts"],
+          // A law plays a hundred stories, and the machine may have other work.
+          testTimeout: 120_000
         }
       },
       {

@@ -48,8 +48,8 @@ export interface Asked {
 export const suffer =
   (fault: Fault | undefined, { touch, what }: Asked) =>
   <A, R>(answer: Effect.Effect<A, KubernetesError, R>): Effect.Effect<A, KubernetesError, R> => {
-    const crash = Effect.die(new Crash({ what }))
     if (fault === undefined) return answer
+    const crash = Effect.die(new Crash({ what }))
     if (fault === "lost") return fail(503, "ServiceUnavailable")
     if (fault === "throttled") return fail(429, "TooManyRequests", 5)
     if (fault === "broken") return fail(500, "InternalError")
