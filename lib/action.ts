@@ -20,7 +20,13 @@ export type Action =
   | { readonly action: "Create"; readonly why: string; readonly object: KubernetesObject & { readonly kind: KindName } }
   | { readonly action: "Patch"; readonly why: string; readonly target: Target; readonly patch: Fields }
   | { readonly action: "PatchStatus"; readonly why: string; readonly target: Target; readonly status: Fields }
-  | { readonly action: "Delete"; readonly why: string; readonly target: Target }
+  | {
+      readonly action: "Delete"
+      readonly why: string
+      readonly target: Target
+      /** Only as it was when this was decided; otherwise whatever became of the object of that uid. */
+      readonly ifUnchanged?: true
+    }
 
 export const referTo = (kind: KindName, { metadata }: { readonly metadata: ObjectMeta }): Target => ({
   kind,

@@ -50,8 +50,10 @@ export class Cluster extends Context.Service<
       target: Target & { readonly subresource?: "status" },
       patch: Readonly<Record<string, unknown>>
     ) => Effect.Effect<KubernetesObject, KubernetesError>
-    /** In the background, dependents too; refused as a Conflict when the object is another than that of `uid`. */
-    readonly remove: (target: Target & { readonly uid: string }) => Effect.Effect<void, KubernetesError>
+    /** In the background, dependents too; refused as a Conflict when the object is another, or another version, than the one named. */
+    readonly remove: (
+      target: Target & { readonly uid: string; readonly resourceVersion?: string }
+    ) => Effect.Effect<void, KubernetesError>
   }
 >()("enbi/lib/Cluster") {}
 
@@ -121,12 +123,12 @@ export const writesOf = (
           body: { type: "application/merge-patch+json", value: patch }
         })
         .pipe(Effect.flatMap(decodeObject)),
-    remove: ({ kind, name, namespace, uid }) =>
+    remove: ({ kind, name, namespace, ...known }) =>
       api.request("DELETE", pathOf(kind, { name, namespace }), {
         body: json({
           apiVersion: "v1",
           kind: "DeleteOptions",
-          preconditions: { uid },
+          preconditions: known,
           propagationPolicy: "Background"
         })
       })

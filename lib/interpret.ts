@@ -41,7 +41,8 @@ const carryOut = Effect.fnUntraced(function* (
   const target = { kind: kinds[kind], name, namespace }
   const metadata = { uid, resourceVersion }
   if (action.action === "Delete") {
-    return yield* cluster.remove({ ...target, uid }).pipe(
+    const precondition = action.ifUnchanged === true ? metadata : { uid }
+    return yield* cluster.remove({ ...target, ...precondition }).pipe(
       Effect.catchIf(
         (error) => error.isMissing,
         () => Effect.void

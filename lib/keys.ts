@@ -26,5 +26,7 @@ export const nodeUidAnnotation = "enbi.hrzn.ee/node-uid"
 export const heldByLabel = "enbi.hrzn.ee/held-by"
 /** On a Lease: that image tag, in full. */
 export const heldTagAnnotation = "enbi.hrzn.ee/image-tag"
+/** On a Lease: since when no NixBuild names the image tag and no node is known to have the image. */
+export const unusedSinceAnnotation = "enbi.hrzn.ee/unused-since"
 /** On an Event: the uid of the object that it speaks of. */
 export const regardingLabel = "enbi.hrzn.ee/regarding-uid"

@@ -10,14 +10,20 @@ const list = (name: string) =>
     Config.withDefault<ReadonlyArray<string>>([])
   )
 
-const Seconds = Schema.FiniteFromString.check(Schema.isInt(), Schema.isGreaterThanOrEqualTo(0))
+const Natural = Schema.FiniteFromString.check(Schema.isInt(), Schema.isGreaterThanOrEqualTo(0))
 
 const Delays = Schema.String.pipe(
-  Schema.decodeTo(Schema.Array(Seconds), {
+  Schema.decodeTo(Schema.Array(Natural), {
     decode: SchemaGetter.transform((text: string) => text.split(/\s+/).filter((word) => word !== "")),
     encode: SchemaGetter.transform((words: ReadonlyArray<string>) => words.join(" "))
   })
 )
+
+const defaultHistoryLimit = 20
+
+const historyLimit = (name: string) => Config.schema(Natural, name).pipe(Config.withDefault(defaultHistoryLimit))
+
+const HistoryLimit = Schema.Int.pipe(Schema.withDecodingDefaultKey(Effect.succeed(defaultHistoryLimit)))
 
 const settings = Config.all({
   /** Image of the build, import and volume Jobs. */
@@ -26,6 +32,9 @@ const settings = Config.all({
   maxBuildsPerNode: Config.Int("MAX_BUILDS_PER_NODE").pipe(Config.withDefault(2)),
   /** Nodes that must not build: names or label selectors (key=value, or key alone). */
   nodeRepel: list("NODE_REPEL"),
+  /** How many NixBuilds that Pods asked for are kept in a namespace after success and after failure. */
+  successfulBuildsHistoryLimit: historyLimit("SUCCESSFUL_BUILDS_HISTORY_LIMIT"),
+  failedBuildsHistoryLimit: historyLimit("FAILED_BUILDS_HISTORY_LIMIT"),
   /** How long to wait before each new attempt of what may pass; as many attempts more as there are delays. */
   retryDelaysSeconds: Config.schema(Delays, "RETRY_DELAYS").pipe(
     Config.withDefault<ReadonlyArray<number>>([60, 300, 900])
@@ -49,8 +58,10 @@ export const SettingsSchema = Schema.Struct({
   retryDelaysSeconds: Schema.Array(Schema.Int),
   substituters: Schema.Array(Schema.String),
   trustedPublicKeys: Schema.Array(Schema.String),
-  // The default is for decision records that were written without it.
-  cacheLimitBytes: Schema.Int.pipe(Schema.withDecodingDefaultKey(Effect.succeed(defaultCacheLimitBytes)))
+  // The defaults are for decision records that were written without them.
+  cacheLimitBytes: Schema.Int.pipe(Schema.withDecodingDefaultKey(Effect.succeed(defaultCacheLimitBytes))),
+  successfulBuildsHistoryLimit: HistoryLimit,
+  failedBuildsHistoryLimit: HistoryLimit
 })
 export type SettingsValue = typeof SettingsSchema.Type
 

@@ -6,10 +6,10 @@
  * did not fail has the tag.
  */
 import { Option } from "effect"
-import type { Action } from "./action.ts"
+import { type Action, referTo } from "./action.ts"
 import { leases, managedBy, type Lease } from "./api/kubernetes.ts"
 import type { NixBuild } from "./api/nixbuild.ts"
-import { heldByLabel, heldTagAnnotation } from "./keys.ts"
+import { heldByLabel, heldTagAnnotation, unusedSinceAnnotation } from "./keys.ts"
 import { systemNamespace, tagLeaseName } from "./names.ts"
 import { normalizeReference } from "./oci/reference.ts"
 
@@ -19,6 +19,17 @@ export const fullTag = (imageTag: string): string => Option.getOrElse(normalizeR
 /** The tag that a Lease holds, and the namespace for which it does. */
 export const heldTagOf = ({ metadata }: Lease): string => metadata.annotations?.[heldTagAnnotation] ?? ""
 export const holderOf = ({ metadata }: Lease): string => metadata.labels?.[heldByLabel] ?? ""
+
+/** Says since when nobody uses the tag, or with null that somebody does. */
+export const markUnused = (
+  lease: Lease,
+  { since, why }: { readonly since: string | null; readonly why: string }
+): Action => ({
+  action: "Patch",
+  why,
+  target: referTo("Lease", lease),
+  patch: { metadata: { annotations: { [unusedSinceAnnotation]: since } } }
+})
 
 export const claimTag = ({ metadata, spec }: Pick<NixBuild, "metadata" | "spec">): Action => {
   const tag = fullTag(spec.imageTag)

@@ -14,6 +14,9 @@ const millisOf = (time: string): number => DateTime.toEpochMillis(DateTime.makeU
 /** Negative when `to` comes first. */
 export const secondsBetween = (from: string, to: string): number => (millisOf(to) - millisOf(from)) / 1000
 
+/** `seconds` before `to`. */
+export const earlier = (to: string, seconds: number): string => format(millisOf(to) - seconds * 1000)
+
 /** `seconds` after `from`, but not before `earliest`. */
 export const later = (from: string, seconds: number, earliest: string): string =>
   format(Math.max(millisOf(from) + seconds * 1000, millisOf(earliest)))

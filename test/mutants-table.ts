@@ -36,8 +36,20 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     name: "a deletion does not name the uid",
     file: "lib/cluster.ts",
-    find: "preconditions: { uid },",
+    find: "preconditions: known,",
     replace: ""
+  },
+  {
+    name: "what the cache does not show is gone",
+    file: "functions/retention/observe.ts",
+    find: "const past = { get: cluster.getFresh, list: cluster.listFresh }",
+    replace: "const past = cluster"
+  },
+  {
+    name: "what was changed in the last moment is deleted all the same",
+    file: "lib/interpret.ts",
+    find: "action.ifUnchanged === true ? metadata : { uid }",
+    replace: "{ uid }"
   },
   {
     name: "what is there already is an error",

@@ -2,7 +2,7 @@
 import { Effect, Option, Schema } from "effect"
 import { isTrue } from "../../lib/api/condition.ts"
 import type { Reference } from "../../lib/api/kind.ts"
-import { isFailed, isSucceeded, Job, jobs, Node, nodes, Pod, pods } from "../../lib/api/kubernetes.ts"
+import { isFailed, isSucceeded, Job, jobs, Node, nodes, Pod, pods, withoutImages } from "../../lib/api/kubernetes.ts"
 import {
   attemptOn,
   conditionsOf,
@@ -102,7 +102,7 @@ const observePlace = Effect.fnUntraced(function* ({ build, name, time }: At) {
   const node = Option.isNone(seen) && hasWork ? yield* cluster.getFresh(nodes, { name }) : seen
   return {
     name,
-    ...(Option.isSome(node) ? { node: node.value } : {}),
+    ...(Option.isSome(node) ? { node: withoutImages(node.value) } : {}),
     ...(Option.isSome(buildWork) ? { build: buildWork.value } : {}),
     ...(Option.isSome(importWork) ? { import: importWork.value } : {}),
     waiting: yield* observeWaiting({ build, name, time })

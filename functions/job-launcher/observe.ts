@@ -13,7 +13,8 @@ import {
   PersistentVolumeClaim,
   persistentVolumeClaims,
   persistentVolumes,
-  pods
+  pods,
+  withoutImages
 } from "../../lib/api/kubernetes.ts"
 import {
   attemptOn,
@@ -130,7 +131,7 @@ const observePlace = Effect.fnUntraced(function* (at: BuildPlace & { readonly na
   }
   const isPrepared = Option.isSome(found.claim) || Option.exists(found.volumeJob, isSucceeded)
   return {
-    node: node.value,
+    node: withoutImages(node.value),
     ...(Option.isSome(found.volume) ? { volume: found.volume.value } : {}),
     ...(Option.isSome(found.claim) ? { claim: found.claim.value } : {}),
     ...(Option.isSome(found.volumeJob) ? { volumeJob: found.volumeJob.value } : {}),

@@ -1,7 +1,7 @@
 /** What is known about a Pod that may wait for an image: its node, its NixBuild, what it was told. */
 import { Effect, Option, Schema } from "effect"
 import type { Reference } from "../../lib/api/kind.ts"
-import { events, Node, nodes, Pod, pods } from "../../lib/api/kubernetes.ts"
+import { events, Node, nodes, Pod, pods, withoutImages } from "../../lib/api/kubernetes.ts"
 import { NixBuild, nixBuilds } from "../../lib/api/nixbuild.ts"
 import { Cluster } from "../../lib/cluster.ts"
 import { type CloudEvent, isSweep } from "../../lib/events.ts"
@@ -61,7 +61,7 @@ export const observe = Effect.fn("pod-failure-detector.observe")(function* (subj
   return Option.some({
     time: yield* currentTime,
     pod: pod.value,
-    ...(Option.isSome(node) ? { node: node.value } : {}),
+    ...(Option.isSome(node) ? { node: withoutImages(node.value) } : {}),
     ...(Option.isSome(build) ? { build: build.value } : {}),
     said
   })

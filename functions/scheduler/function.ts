@@ -16,7 +16,7 @@ export default defineFunction({
       namespace: systemNamespace,
       apiGroups: ["coordination.k8s.io"],
       resources: ["leases"],
-      verbs: ["get", "list", "watch", "create"]
+      verbs: ["get", "list", "watch", "create", "patch"]
     }
   ],
   subjects,

@@ -2,7 +2,7 @@
 import { Effect, Option, Schema } from "effect"
 import { isTrue } from "../../lib/api/condition.ts"
 import type { Reference } from "../../lib/api/kind.ts"
-import { Lease, leases, Node, nodes } from "../../lib/api/kubernetes.ts"
+import { Lease, leases, Node, nodes, withoutImages } from "../../lib/api/kubernetes.ts"
 import { conditionsOf, hasFailed, NixBuild, nixBuilds } from "../../lib/api/nixbuild.ts"
 import { Cluster } from "../../lib/cluster.ts"
 import { Settings } from "../../lib/settings.ts"
@@ -44,7 +44,7 @@ export const observe = Effect.fn("scheduler.observe")(function* () {
       (build) => isTrue(conditionsOf(build), "Complete") && !hasFailed(build) && wishes.has(wishOf(build))
     ),
     leases: (yield* cluster.list(leases)).filter((lease) => tags.has(heldTagOf(lease))),
-    nodes: yield* cluster.list(nodes),
+    nodes: (yield* cluster.list(nodes)).map(withoutImages),
     maxBuildsPerNode,
     nodeRepel
   })

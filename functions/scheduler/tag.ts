@@ -1,8 +1,9 @@
 /** Who gets an image tag when several ask for it: the first namespace, and in a namespace the oldest NixBuild. */
 import type { Action } from "../../lib/action.ts"
 import type { NixBuild } from "../../lib/api/nixbuild.ts"
+import { unusedSinceAnnotation } from "../../lib/keys.ts"
 import { systemNamespace, tagLeaseName } from "../../lib/names.ts"
-import { claimTag, fullTag, heldTagOf, holderOf } from "../../lib/tags.ts"
+import { claimTag, fullTag, heldTagOf, holderOf, markUnused } from "../../lib/tags.ts"
 import type { Observed } from "./observe.ts"
 
 type World = Pick<typeof Observed.Type, "leases" | "succeeded" | "unfinished">
@@ -14,7 +15,7 @@ export const tagClaims = ({ leases, succeeded, unfinished }: World) => {
     const tag = fullTag(build.spec.imageTag)
     const holder = holders.get(tag) ?? build.metadata.namespace
     if (holder !== build.metadata.namespace) {
-      return `${tag} belongs to the namespace ${holder} as long as a NixBuild there names it or a node has it: lease ${tagLeaseName(tag)} in ${systemNamespace}.`
+      return `${tag} belongs to the namespace ${holder} as long as a NixBuild there names it or a node has it. If none does: kubectl delete lease -n ${systemNamespace} ${tagLeaseName(tag)}`
     }
     const older = unfinished.slice(0, unfinished.indexOf(build))
     const rival = [...succeeded, ...older].find((other) => isRival(build, other))
@@ -22,9 +23,16 @@ export const tagClaims = ({ leases, succeeded, unfinished }: World) => {
       ? undefined
       : `${tag} is built by NixBuild ${rival.metadata.name} from ${rival.spec.flakeUrl}#${rival.spec.packageName}.`
   }
+  const marked = leases.filter(({ metadata }) => metadata.annotations?.[unusedSinceAnnotation] !== undefined)
   const take = (build: NixBuild): ReadonlyArray<Action> => {
     const tag = fullTag(build.spec.imageTag)
-    if (holders.has(tag)) return []
+    if (holders.has(tag)) {
+      // Or retention could release the tag at this moment: it only releases what is still marked.
+      const at = marked.findIndex((lease) => heldTagOf(lease) === tag)
+      return at < 0
+        ? []
+        : marked.splice(at, 1).map((lease) => markUnused(lease, { since: null, why: `${tag} is used again` }))
+    }
     holders.set(tag, build.metadata.namespace ?? "")
     return [claimTag(build)]
   }

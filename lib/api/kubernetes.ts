@@ -9,6 +9,10 @@ const optional = Schema.optionalKey
 export const managedBy = { "app.kubernetes.io/managed-by": "enbi-functions" }
 const ours = "app.kubernetes.io/managed-by=enbi-functions"
 
+/** Whether the functions created it, for what was read by name. */
+export const isOurs = ({ metadata }: { readonly metadata: ObjectMeta }): boolean =>
+  Object.entries(managedBy).every(([key, value]) => metadata.labels?.[key] === value)
+
 const ContainerState = Schema.Struct({
   waiting: optional(Schema.Struct({ reason: optional(Schema.String), message: optional(Schema.String) })),
   running: optional(Schema.Struct({ startedAt: optional(Schema.String) })),
@@ -54,10 +58,17 @@ export const Node = Schema.Struct({
         Schema.Struct({ type: Schema.String, status: Schema.String, lastTransitionTime: optional(Schema.String) })
       )
     ),
-    nodeInfo: optional(Schema.Struct({ containerRuntimeVersion: Schema.String }))
+    nodeInfo: optional(Schema.Struct({ containerRuntimeVersion: Schema.String })),
+    /** What kubelet reports: the largest images, and not all names of each. */
+    images: optional(Schema.Array(Schema.Struct({ names: optional(Schema.NullOr(Schema.Array(Schema.String))) })))
   })
 })
 export type Node = typeof Node.Type
+/** The node without its images, which would swell the records of decisions that do not look at them. */
+export const withoutImages = ({ status, ...node }: Node): Node => {
+  const { images: _, ...rest } = status
+  return { ...node, status: rest }
+}
 export const nodes: Kind<Node> = { apiVersion: "v1", kind: "Node", plural: "nodes", namespaced: false, schema: Node }
 
 export const Job = Schema.Struct({

@@ -65,6 +65,12 @@ export const Spec = Schema.Struct({
       default: 3600
     })
     .pipe(Schema.withDecodingDefaultKey(Effect.succeed(3600))),
+  ttlSecondsAfterFinished: optional(
+    Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 2_147_483_647 })).annotate({
+      description:
+        "How long the NixBuild is kept after Complete became True, in seconds; 0 (at once) to 2147483647; then it is deleted, but not while a Pod waits for its image or a node is still to get it. Absent: it is kept, except that of those that Pods asked for only the newest are (settings SUCCESSFUL_BUILDS_HISTORY_LIMIT and FAILED_BUILDS_HISTORY_LIMIT)."
+    })
+  ),
   resources: optional(
     Resources.annotate({
       description: "CPU and memory of the build container, as in a Pod. Absent: neither requests nor limits."

@@ -34,6 +34,8 @@ const buildPod = (build: NixBuild, live: ReadonlyArray<NixBuild>) =>
       maxBuildsPerNode: 1,
       nodeRepel: [],
       retryDelaysSeconds: [],
+      successfulBuildsHistoryLimit: 20,
+      failedBuildsHistoryLimit: 20,
       substituters: [],
       trustedPublicKeys: [],
       cacheLimitBytes: 1

@@ -161,6 +161,8 @@ const importPlanted = Effect.fnUntraced(function* (
       maxBuildsPerNode: 1,
       nodeRepel: [],
       retryDelaysSeconds: [],
+      successfulBuildsHistoryLimit: 20,
+      failedBuildsHistoryLimit: 20,
       cacheLimitBytes: 0,
       substituters: [],
       trustedPublicKeys: []

@@ -2,8 +2,10 @@
 import { Context, Effect, Option, Schedule, Schema } from "effect"
 import type { Reason } from "../../lib/api/condition.ts"
 import type { Kind } from "../../lib/api/kind.ts"
-import { pods } from "../../lib/api/kubernetes.ts"
+import { jobs, pods } from "../../lib/api/kubernetes.ts"
 import { conditionsOf, nixBuilds, type NixBuild } from "../../lib/api/nixbuild.ts"
+import { nixBuildAnnotation } from "../../lib/keys.ts"
+import { systemNamespace } from "../../lib/names.ts"
 import { apply as applyText, kubectl as kubectlWith } from "../../kind/deploy.ts"
 import { CommandFailed, output } from "../../images/command.ts"
 
@@ -145,6 +147,24 @@ export const pod = (
     containers: [{ name: "app", ...more.container }]
   }
 })
+
+/** Neither the namespace nor the system has a Job of this NixBuild any more. */
+export const noJobs = ({ name, namespace }: At) =>
+  eventually(
+    `the Jobs of ${name} go`,
+    Effect.gen(function* () {
+      const all = [...(yield* list(jobs, namespace)), ...(yield* list(jobs, systemNamespace))]
+      return when(
+        true,
+        all.every((job) => job.metadata.annotations?.[nixBuildAnnotation] !== `${namespace}/${name}`)
+      )
+    }),
+    "30 seconds"
+  )
+
+/** A shell on the node. */
+export const onNode = (node: string, script: string) =>
+  output({ command: "docker", args: ["exec", node, "sh", "-euc", script] })
 
 /** containerd's own word, on the node. */
 export const ctr = (node: string, ...args: ReadonlyArray<string>) =>

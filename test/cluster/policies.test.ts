@@ -1,6 +1,7 @@
 /** What the functions' account may not do, although its rights alone would let it. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
+import { managedBy } from "../../lib/api/kubernetes.ts"
 import {
   apply,
   builderImage,
@@ -27,7 +28,7 @@ const container = (namespace: string) => ({
 const job = (
   at: { readonly namespace: string; readonly name: string },
   spec: object = {},
-  labels: Record<string, string> = { "enbi.hrzn.ee/nixbuild-uid": "x" }
+  labels: Record<string, string> = { ...managedBy, "enbi.hrzn.ee/nixbuild-uid": "x" }
 ) => ({
   apiVersion: "batch/v1",
   kind: "Job",
@@ -47,10 +48,10 @@ const job = (
 
 const mounting = (path: string) => ({ volumes: [{ name: "v", hostPath: { path } }] })
 
-const volume = (path: string) => ({
+const volume = (path: string, labels: Record<string, string> = managedBy) => ({
   apiVersion: "v1",
   kind: "PersistentVolume",
-  metadata: { name: "policy-test" },
+  metadata: { name: "policy-test", labels },
   spec: { capacity: { storage: "1Gi" }, accessModes: ["ReadWriteOnce"], hostPath: { path } }
 })
 
@@ -87,8 +88,14 @@ describe("policies", () => {
       assert.strictEqual(yield* create(job(here)), "")
       assert.strictEqual(yield* create(job(system, mounting("/var/lib/enbi/x"))), "")
       assert.strictEqual(yield* create(job(system, mounting("/run/containerd/containerd.sock"))), "")
-      assert.include(yield* create(job(here, {}, {})), "only the Jobs of NixBuilds")
+      assert.include(yield* create(job(here, {}, { "enbi.hrzn.ee/nixbuild-uid": "x" })), "only Jobs with their label")
+      assert.include(yield* create(job(here, {}, managedBy)), "only the Jobs of NixBuilds")
+      assert.include(yield* create(job(system, {}, managedBy)), "only the Jobs of NixBuilds")
       const own = container(ns)
+      const removing = { containers: [{ ...own, args: ["/app/remove-volume.js"] }] }
+      assert.strictEqual(yield* create(job(system, { ...removing, ...mounting("/var/lib/enbi") }, managedBy)), "")
+      assert.include(yield* create(job(here, removing, managedBy)), "only the Jobs of NixBuilds")
+      assert.include(yield* create(job(system, removing, {})), "only Jobs with their label")
       for (const [spec, message] of [
         [{ initContainers: [{ ...own, name: "i" }] }, "own program alone"],
         [{ volumes: [{ name: "v", secret: { secretName: "s" } }] }, "mount only the cache"],
@@ -142,6 +149,7 @@ describe("policies", () => {
     Effect.gen(function* () {
       const create = (object: object) => refusalOf(object, "create", "--dry-run=server", ...as)
       assert.strictEqual(yield* create(volume("/var/lib/enbi/uid")), "")
+      assert.include(yield* create(volume("/var/lib/enbi/uid", {})), "only volumes with their label")
       for (const path of ["/", "/var/lib/other"])
         assert.include(yield* create(volume(path)), "only volumes below", path)
       for (const [verb, resource, ...more] of [
@@ -152,13 +160,62 @@ describe("policies", () => {
         ["delete", "pods"],
         ["update", "deployments"],
         ["create", "namespaces"],
-        ["delete", "nixbuilds"]
+        ["delete", "namespaces"],
+        ["delete", "leases"]
       ] as const) {
         const answer = yield* kubectl("auth", "can-i", verb, resource, ...more, "-A", ...as).pipe(
           Effect.orElseSucceed(() => "no")
         )
         assert.strictEqual(answer.trim(), "no", `${verb} ${resource}`)
       }
+    }).pipe(Effect.provide(services))
+  )
+
+  it.live("deletions: only of volumes, claims and NixBuilds of our own, and of NixBuilds that say when", () =>
+    Effect.gen(function* () {
+      const ns = yield* namespace("policies-deletions")
+      const claim = (name: string, labels: Record<string, string>) => ({
+        apiVersion: "v1",
+        kind: "PersistentVolumeClaim",
+        metadata: { name, namespace: ns, labels },
+        spec: {
+          accessModes: ["ReadWriteOnce"],
+          storageClassName: "",
+          volumeName: "nobody-made-it",
+          resources: { requests: { storage: "1Gi" } }
+        }
+      })
+      assert.include(
+        yield* refusalOf(claim("theirs", {}), "create", "--dry-run=server", ...as),
+        "only claims with their label"
+      )
+      // No node builds for it, so that nothing happens but what is tested.
+      const build = (name: string, spec: { readonly ttlSecondsAfterFinished?: number }, labels = {}) => {
+        const object = nixBuild({ namespace: ns, name }, { system: "s390x-linux", ...spec })
+        return { ...object, metadata: { ...object.metadata, labels } }
+      }
+      yield* kubectl("delete", "persistentvolume", "policy-ours", "policy-theirs", "--ignore-not-found")
+      const named = (name: string, labels: Record<string, string>) => {
+        const object = volume("/var/lib/enbi/policies", labels)
+        return { ...object, metadata: { ...object.metadata, name } }
+      }
+      const table = [
+        [claim("theirs", {}), "only claims with their label"],
+        [claim("ours", managedBy), ""],
+        [named("policy-theirs", {}), "only volumes with their label"],
+        [named("policy-ours", managedBy), ""],
+        [build("theirs", {}), "only NixBuilds that they made or that say when"],
+        [build("timed", { ttlSecondsAfterFinished: 3600 }), ""],
+        [build("ours", {}, managedBy), ""]
+      ] as const
+      yield* apply(...table.map(([object]) => object))
+      for (const [object, message] of table) {
+        const refusal = yield* refusalOf(object, "delete", "--wait=false", ...as)
+        const about = `${object.kind} ${object.metadata.name}`
+        if (message === "") assert.strictEqual(refusal, "", about)
+        else assert.include(refusal, message, about)
+      }
+      yield* kubectl("delete", "persistentvolume", "policy-theirs")
     }).pipe(Effect.provide(services))
   )
 })

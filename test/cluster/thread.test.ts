@@ -1,7 +1,7 @@
 /** From a Pod that waits, or a NixBuild by hand, to a running container. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Option, Schema } from "effect"
-import { jobs, pods } from "../../lib/api/kubernetes.ts"
+import { pods } from "../../lib/api/kubernetes.ts"
 import { nixBuilds } from "../../lib/api/nixbuild.ts"
 import {
   annotations,
@@ -16,10 +16,10 @@ import {
   list,
   namespace,
   nixBuild,
+  noJobs,
   pod,
   services,
-  told,
-  when
+  told
 } from "./cluster.ts"
 import { workers } from "./nodes.ts"
 
@@ -39,18 +39,6 @@ const sizeByCri = (node: string, imageTag: string) =>
         Option.fromNullishOr(images.find(({ names }) => names?.includes(imageTag) === true)?.sizeBytes)
       )
     )
-  )
-
-const noJobs = (namespace: string, build: string) =>
-  eventually(
-    `the Jobs of ${build} go`,
-    Effect.gen(function* () {
-      const all = [...(yield* list(jobs, namespace)), ...(yield* list(jobs, "enbi-system"))]
-      return when(
-        true,
-        all.every((job) => job.metadata.annotations?.["enbi.hrzn.ee/nixbuild"] !== `${namespace}/${build}`)
-      )
-    })
   )
 
 describe("thread", () => {
@@ -99,7 +87,7 @@ describe("thread", () => {
         "jsonpath={.status.containerStatuses[0].imageID}"
       )
       assert.include(imageId, status?.imageConfigDigest ?? "none")
-      yield* noJobs(at.namespace, at.name)
+      yield* noJobs(at)
       assert.deepStrictEqual(
         status?.nodes?.map(({ digest, name, reason }) => ({ digest, name, reason })),
         [{ digest: status?.imageDigest, name: "enbi-test-worker", reason: "ImagePulled" }]

@@ -11,7 +11,7 @@ import type { Body, Query } from "../../lib/kube/requests.ts"
 import type { Change } from "../../lib/kube/watch.ts"
 import type { KubernetesError } from "../../lib/kube/error.ts"
 import { type Fault, suffer } from "./faults.ts"
-import { type At, isFields, keyOf, makeObjects, refuse, type Stored } from "./objects.ts"
+import { type At, type Fields, isFields, keyOf, makeObjects, refuse, type Stored } from "./objects.ts"
 
 type Verb = "create" | "dry-run" | "patch" | "delete" | "get" | "list"
 
@@ -67,7 +67,11 @@ export const makeApiServer = () => {
     if (asked.verb === "patch") return yield* objects.patch(asked, isFields(asked.body) ? asked.body : {})
     if (asked.verb === "delete") {
       const gone = yield* objects.find(asked)
-      yield* objects.remove({ ...asked, uid: uidIn(asked.body) })
+      const { resourceVersion, uid } = preconditionsIn(asked.body)
+      if (resourceVersion !== undefined && resourceVersion !== gone.metadata.resourceVersion) {
+        return yield* refuse(409, "Conflict", `${asked.name} was changed`)
+      }
+      yield* objects.remove({ ...asked, uid })
       return gone
     }
     const object = yield* Schema.decodeUnknownEffect(KubernetesObject)(asked.body).pipe(Effect.orDie)
@@ -183,8 +187,8 @@ const read = Effect.fnUntraced(function* (
   return asked
 })
 
-const uidIn = (body: unknown): unknown =>
-  isFields(body) && isFields(body["preconditions"]) ? body["preconditions"]["uid"] : undefined
+const preconditionsIn = (body: unknown): Fields =>
+  isFields(body) && isFields(body["preconditions"]) ? body["preconditions"] : {}
 
 /** Label selectors of the form key=value, and the one field selector that is used. */
 export const isSelected = ({ metadata, spec }: Stored, query: Query): boolean => {

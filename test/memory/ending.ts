@@ -22,11 +22,7 @@ export const stateOf = (objects: All): ReadonlyArray<string> => {
   return lines.toSorted()
 }
 
-/**
- * Jobs whose NixBuild is gone, with their Pods. In the system namespace they
- * can't have it as their owner, so they are left until something else removes
- * them.
- */
+/** Jobs whose NixBuild is gone, with their Pods. */
 export const orphansIn = (objects: All): ReadonlyArray<Stored> => {
   const uids = new Set([...objects.values()].map(({ metadata }) => metadata.uid))
   return [...objects.values()].filter(({ metadata }) => {
@@ -35,10 +31,10 @@ export const orphansIn = (objects: All): ReadonlyArray<Stored> => {
   })
 }
 
-/** Orphans that nothing can excuse: owner references take care of them. */
+/** None is left: owner references take care of some, and retention of the others. */
 export const straysIn = (objects: All): ReadonlyArray<string> =>
   orphansIn(objects)
-    .filter((object) => object.kind === "Job" && readJob(object).step === "build")
+    .filter(({ kind }) => kind === "Job")
     .map(({ metadata }) => metadata.name)
 
 const Summary = Schema.Struct({

@@ -8,6 +8,8 @@ export const settings: SettingsValue = {
   nodeRepel: [],
   retryDelaysSeconds: [60, 300, 900],
   cacheLimitBytes: 0,
+  successfulBuildsHistoryLimit: 20,
+  failedBuildsHistoryLimit: 20,
   substituters: [],
   trustedPublicKeys: []
 }

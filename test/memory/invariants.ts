@@ -37,7 +37,7 @@ const liveJobs = ({ objects }: Witnessed) =>
   ofKind(objects, "Job")
     .filter(({ metadata }) => metadata.labels?.["app.kubernetes.io/managed-by"] === managedByUs)
     .map((job) => ({ name: job.metadata.name, ...readJob(job) }))
-    .filter((job) => job.isLive && job.step !== "volume")
+    .filter((job) => job.isLive && job.step !== "volume" && job.step !== "removal")
 
 const managedByUs = managedBy["app.kubernetes.io/managed-by"]
 

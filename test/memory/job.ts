@@ -1,9 +1,16 @@
 /** A Job that the functions made, as the controllers of Kubernetes read it. */
-import { Schema } from "effect"
+import { Schema, Struct } from "effect"
 import { nixBuildUidLabel } from "../../lib/keys.ts"
 import type { Stored } from "./objects.ts"
 
 const Strings = Schema.Record(Schema.String, Schema.String)
+
+const steps = {
+  "/app/build.js": "build",
+  "/app/import.js": "import",
+  "/app/prepare-volume.js": "volume",
+  "/app/remove-volume.js": "removal"
+} as const
 
 const JobSpec = Schema.Struct({
   template: Schema.Struct({
@@ -21,15 +28,13 @@ const JobSpec = Schema.Struct({
       containers: Schema.Tuple([
         Schema.Struct({
           name: Schema.String,
-          args: Schema.Tuple([Schema.Literals(["/app/build.js", "/app/import.js", "/app/prepare-volume.js"])]),
+          args: Schema.Tuple([Schema.Literals(Struct.keys(steps))]),
           env: Schema.Array(Schema.Struct({ name: Schema.String, value: Schema.String }))
         })
       ])
     })
   })
 })
-
-const steps = { "/app/build.js": "build", "/app/import.js": "import", "/app/prepare-volume.js": "volume" } as const
 
 const Conditions = Schema.Struct({ conditions: Schema.Array(Schema.Struct({ type: Schema.String })) })
 const isOver = Schema.is(Conditions)

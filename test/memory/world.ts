@@ -5,8 +5,9 @@
  */
 import { Effect } from "effect"
 import { kinds } from "../../lib/api/kinds.ts"
+import { isOurs } from "../../lib/api/kubernetes.ts"
 import { decodeAs } from "../../lib/cluster.ts"
-import { nixBuildUidLabel, wokenAnnotation } from "../../lib/keys.ts"
+import { wokenAnnotation } from "../../lib/keys.ts"
 import { readJob } from "./job.ts"
 import { type At, isFields, type Objects, type Stored } from "./objects.ts"
 
@@ -31,7 +32,8 @@ const successes = {
     movedBlobs: 3,
     movedBytes: 120
   }),
-  volume: () => ({})
+  volume: () => ({}),
+  removal: () => ({})
 } as const
 
 const failure = (uid: string) => ({
@@ -130,8 +132,6 @@ export const makeWorld = ({ create, objects, patch, remove }: Objects) => {
 }
 
 export type World = ReturnType<typeof makeWorld>
-
-const isOurs = ({ metadata }: Stored): boolean => metadata.labels?.[nixBuildUidLabel] !== undefined
 
 const ownersOf = ({ metadata }: Stored): ReadonlyArray<string> => {
   const owners = metadata["ownerReferences"]

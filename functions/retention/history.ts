@@ -1,0 +1,58 @@
+/** Finished NixBuilds that nobody waits for: beyond the limits of the history, or past their time. */
+import { Schema } from "effect"
+import { type Action, referTo } from "../../lib/action.ts"
+import { ObjectMeta } from "../../lib/api/kind.ts"
+import { isOurs } from "../../lib/api/kubernetes.ts"
+import { later } from "../../lib/time.ts"
+
+/** As much of a finished NixBuild as this looks at: there are many of them. */
+export const FinishedBuild = Schema.Struct({
+  metadata: ObjectMeta,
+  hasFailed: Schema.Boolean,
+  completeTime: Schema.String,
+  ttlSecondsAfterFinished: Schema.optionalKey(Schema.Int),
+  /** The nodes that are still to get the image. */
+  pending: Schema.Array(Schema.String),
+  /** The Pods that wait for it. */
+  waiting: Schema.Array(Schema.String)
+})
+export type FinishedBuild = typeof FinishedBuild.Type
+
+export const History = Schema.Struct({
+  time: Schema.String,
+  successfulBuildsHistoryLimit: Schema.Int,
+  failedBuildsHistoryLimit: Schema.Int,
+  /** All that are finished in the namespaces where there is one too many. */
+  finished: Schema.Array(FinishedBuild)
+})
+export type History = typeof History.Type
+
+export const removeBuilds = (history: History): ReadonlyArray<Action> =>
+  history.finished
+    .filter(({ pending, waiting }) => pending.length === 0 && waiting.length === 0)
+    .flatMap((build): ReadonlyArray<Action> => {
+      const why = superfluity(history, build)
+      // A uid would do for what a Pod asked for, since its Pod would ask again; but a person may
+      // just have taken ttlSecondsAfterFinished back, or asked for a retry, and would lose the NixBuild.
+      return why === undefined ? [] : [{ action: "Delete", why, target: referTo("NixBuild", build), ifUnchanged: true }]
+    })
+
+const superfluity = (history: History, build: FinishedBuild): string | undefined => {
+  const { completeTime, hasFailed, metadata, ttlSecondsAfterFinished: ttl } = build
+  if (ttl !== undefined && later(completeTime, ttl, completeTime) <= history.time) {
+    return `It was complete for ${ttl} s`
+  }
+  const limit = hasFailed ? history.failedBuildsHistoryLimit : history.successfulBuildsHistoryLimit
+  // What people wrote is theirs to remove.
+  if (!isOurs(build)) return undefined
+  const newer = history.finished.filter(
+    (other) =>
+      isOurs(other) &&
+      other.hasFailed === hasFailed &&
+      other.metadata.namespace === metadata.namespace &&
+      rank(other) > rank(build)
+  )
+  return newer.length >= limit ? `The newest ${limit} that ${hasFailed ? "failed" : "succeeded"} are kept` : undefined
+}
+
+const rank = ({ completeTime, metadata }: FinishedBuild): string => `${completeTime} ${metadata.uid}`

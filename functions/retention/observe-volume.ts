@@ -1,0 +1,61 @@
+/** What there is around a cache volume. */
+import { Effect, Option } from "effect"
+import {
+  isFailed,
+  isSucceeded,
+  jobs,
+  namespaces,
+  nodes,
+  type PersistentVolume,
+  persistentVolumeClaims,
+  withoutImages
+} from "../../lib/api/kubernetes.ts"
+import { attemptOn, nixBuilds } from "../../lib/api/nixbuild.ts"
+import { claimName, jobName, removalJobName, systemNamespace, volumeJobName } from "../../lib/names.ts"
+import { isOfFormerNode } from "../../lib/volume.ts"
+import type { Look } from "./observe.ts"
+import type { CacheVolume, Place } from "./volumes.ts"
+
+export interface PlacedVolume {
+  readonly volume: PersistentVolume
+  readonly place: Place
+}
+
+export const observeVolume = Effect.fnUntraced(function* (look: Look, { place, volume }: PlacedVolume) {
+  const { namespace: name, namespaceUid, node: nodeName } = place
+  const namespace = yield* look.get(namespaces, { name })
+  const node = Option.map(yield* look.get(nodes, { name: nodeName }), withoutImages)
+  const isFormer = Option.exists(node, (node) => isOfFormerNode(volume, node))
+  const isWhole =
+    Option.isSome(node) && !isFormer && Option.exists(namespace, ({ metadata }) => metadata.uid === namespaceUid)
+  const around = {
+    volume,
+    ...(Option.isSome(namespace) ? { namespace: namespace.value } : {}),
+    ...(Option.isSome(node) ? { node: node.value } : {})
+  }
+  if (isWhole) return { ...around, building: [] } satisfies CacheVolume
+  const claim = yield* look.get(persistentVolumeClaims, { namespace: name, name: claimName(nodeName) })
+  const prepares = { namespace: systemNamespace, name: volumeJobName(namespaceUid, nodeName) }
+  const volumeJob = yield* look.get(jobs, prepares)
+  const removes = { namespace: systemNamespace, name: removalJobName(namespaceUid, nodeName) }
+  const removalJob = yield* look.get(jobs, removes)
+  const facts: CacheVolume = {
+    ...around,
+    ...(Option.isSome(claim) ? { claim: claim.value } : {}),
+    ...(Option.isSome(volumeJob) ? { volumeJob: volumeJob.value } : {}),
+    ...(Option.isSome(removalJob) ? { removalJob: removalJob.value } : {}),
+    building: isFormer ? yield* buildingAt(look, place) : []
+  }
+  return facts
+})
+
+/** A Job names its node only in its affinity, but also by its name. */
+const buildingAt = Effect.fnUntraced(function* (look: Look, { namespace, node }: Place) {
+  const builds = yield* look.list(nixBuilds, { namespace })
+  const names = new Set(
+    builds.map((build) => jobName("build", { build: build.metadata, node, attempt: attemptOn(build, node) }))
+  )
+  return (yield* look.list(jobs, { namespace }))
+    .filter((job) => names.has(job.metadata.name) && !isSucceeded(job) && !isFailed(job))
+    .map(({ metadata }) => metadata.name)
+})

@@ -1,0 +1,181 @@
+/** What is left of NixBuilds and namespaces that are deleted: nothing, in the cluster and on its nodes. */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Option } from "effect"
+import { jobs, leases, persistentVolumes, pods } from "../../lib/api/kubernetes.ts"
+import { conditionsOf, nixBuilds } from "../../lib/api/nixbuild.ts"
+import { nixBuildAnnotation, unusedSinceAnnotation } from "../../lib/keys.ts"
+import { persistentVolumeName, systemNamespace, tagLeaseName, volumesPath } from "../../lib/names.ts"
+import {
+  apply,
+  type At,
+  complete,
+  ctr,
+  eventually,
+  find,
+  kubectl,
+  list,
+  namespace,
+  nixBuild,
+  noJobs,
+  onNode,
+  services,
+  when
+} from "./cluster.ts"
+
+const node = "enbi-test-worker"
+
+const uidOf = (namespace: string) => kubectl("get", "namespace", namespace, "-o", "jsonpath={.metadata.uid}")
+
+/** The Pod of a NixBuild's Job, once its container runs. */
+const running = (inNamespace: string, build: At) =>
+  eventually(
+    `a Pod of ${build.name} runs in ${inNamespace}`,
+    Effect.map(list(pods, inNamespace, "-l", "app.kubernetes.io/managed-by=enbi-functions"), (all) =>
+      Option.fromNullishOr(
+        all.find(
+          ({ metadata, status }) =>
+            metadata.annotations?.[nixBuildAnnotation] === `${build.namespace}/${build.name}` &&
+            status?.containerStatuses?.[0]?.state?.running !== undefined
+        )
+      )
+    )
+  )
+
+/** The node's processes in the cgroups of a Pod, whose names have the uid in them, by systemd's way with other dashes. */
+const processesOf = (uid: string) =>
+  Effect.map(onNode(node, `grep -lsE '${uid}|${uid.replaceAll("-", "_")}' /proc/[0-9]*/cgroup || true`), (text) =>
+    text.split("\n").filter((line) => line !== "")
+  )
+
+const noProcesses = (uid: string) =>
+  eventually(
+    "its processes end",
+    Effect.map(processesOf(uid), (processes) => when(true, processes.length === 0))
+  )
+
+const halfLayouts = (namespaceUid: string) =>
+  onNode(node, `ls -A ${volumesPath}/${namespaceUid}/enbi/layouts | grep incoming || true`)
+
+describe("retention", () => {
+  it.live("a NixBuild is deleted while it builds: no Job, no process, no image and no part of one is left", () =>
+    Effect.gen(function* () {
+      const at = { namespace: yield* namespace("cancel-build"), name: "hang" }
+      const build = nixBuild(at, { packageName: "hang", nodes: [node] })
+      yield* apply(build)
+      const { metadata } = yield* running(at.namespace, at)
+      assert.isNotEmpty(yield* processesOf(metadata.uid), "the processes of the build are seen on the node")
+      yield* kubectl("delete", "nixbuild", "-n", at.namespace, at.name)
+      yield* noJobs(at)
+      yield* noProcesses(metadata.uid)
+      assert.strictEqual(yield* ctr(node, "images", "ls", "-q", `name==${build.spec.imageTag}`), "")
+      assert.strictEqual(yield* halfLayouts(yield* uidOf(at.namespace)), "")
+    }).pipe(Effect.provide(services))
+  )
+
+  it.live(
+    "a NixBuild is deleted while it imports: no Job and no process is left, and containerd has all or nothing",
+    () =>
+      Effect.gen(function* () {
+        const at = { namespace: yield* namespace("cancel-import"), name: "big" }
+        const build = nixBuild(at, { packageName: "big", nodes: [node] })
+        yield* apply(build)
+        yield* eventually(
+          "the import Job",
+          Effect.map(list(jobs, systemNamespace), (all) =>
+            Option.fromNullishOr(
+              all.find(({ metadata }) => metadata.annotations?.[nixBuildAnnotation] === `${at.namespace}/${at.name}`)
+            )
+          )
+        )
+        yield* kubectl("delete", "nixbuild", "-n", at.namespace, at.name)
+        yield* noJobs(at)
+        yield* eventually(
+          "its Pods go",
+          Effect.map(list(pods, systemNamespace), (all) =>
+            when(
+              true,
+              all.every(({ metadata }) => metadata.annotations?.[nixBuildAnnotation] !== `${at.namespace}/${at.name}`)
+            )
+          )
+        )
+        // It may have been done in the moment before.
+        const found = yield* ctr(node, "images", "check", `name==${build.spec.imageTag}`)
+        assert.isTrue(!found.includes(build.spec.imageTag) || / complete /.test(found), found)
+        assert.strictEqual(yield* halfLayouts(yield* uidOf(at.namespace)), "")
+      }).pipe(Effect.provide(services))
+  )
+
+  it.live("a namespace is deleted: its volume goes, and its directory on the node", () =>
+    Effect.gen(function* () {
+      const at = { namespace: yield* namespace("gone-tomorrow"), name: "hello" }
+      yield* apply(nixBuild(at, { nodes: [node] }))
+      yield* complete(at)
+      const uid = yield* uidOf(at.namespace)
+      const isThere = Effect.map(
+        onNode(node, `if [ -e ${volumesPath}/${uid} ]; then echo there; fi`),
+        (text) => text !== ""
+      )
+      const volume = find(persistentVolumes, { namespace: "", name: persistentVolumeName(uid, node) })
+      assert.isTrue(yield* isThere)
+      assert.isTrue(Option.isSome(yield* volume))
+      yield* kubectl("delete", "namespace", at.namespace, "--wait", "--timeout=120s")
+      yield* eventually(
+        "the volume goes",
+        Effect.map(volume, (found) => when(true, Option.isNone(found)))
+      )
+      assert.isFalse(yield* isThere, "the directory went before it")
+    }).pipe(Effect.provide(services))
+  )
+
+  it.live(
+    "a NixBuild is deleted but its image is on a node: the tag stays its namespace's, until somebody frees it",
+    () =>
+      Effect.gen(function* () {
+        const imageTag = "registry.invalid/retention/shared:1"
+        yield* kubectl("delete", "lease", "-n", systemNamespace, tagLeaseName(imageTag), "--ignore-not-found")
+        const first = { namespace: yield* namespace("tag-first"), name: "app" }
+        yield* apply(nixBuild(first, { imageTag, nodes: [node] }))
+        yield* complete(first)
+        yield* kubectl("delete", "nixbuild", "-n", first.namespace, first.name)
+        yield* eventually(
+          "kubelet reports the image",
+          Effect.map(kubectl("get", "node", node, "-o", "jsonpath={.status.images[*].names}"), (text) =>
+            when(true, text.includes(imageTag))
+          )
+        )
+        const lease = { namespace: systemNamespace, name: tagLeaseName(imageTag) }
+        yield* eventually(
+          "the Lease counts as used",
+          Effect.map(find(leases, lease), (found) =>
+            Option.filter(found, ({ metadata }) => metadata.annotations?.[unusedSinceAnnotation] === undefined)
+          )
+        )
+        const second = { namespace: yield* namespace("tag-second"), name: "app" }
+        yield* apply(nixBuild(second, { imageTag, nodes: [node] }))
+        const refusal = yield* eventually(
+          "the second is refused",
+          Effect.map(
+            find(nixBuilds, second),
+            Option.flatMapNullishOr((build) => conditionsOf(build).find(({ reason }) => reason === "TagConflict"))
+          )
+        )
+        const advice = /kubectl (delete lease -n \S+ \S+)$/.exec(refusal.message)?.[1] ?? ""
+        assert.include(advice, lease.name)
+        yield* kubectl(...advice.split(" "))
+        assert.strictEqual((yield* complete(second)).status?.status, "Succeeded")
+      }).pipe(Effect.provide(services))
+  )
+
+  it.live("a NixBuild that says when is deleted then, and its image stays", () =>
+    Effect.gen(function* () {
+      const at = { namespace: yield* namespace("short-lived"), name: "hello" }
+      const build = nixBuild(at, { nodes: [node], ttlSecondsAfterFinished: 0 })
+      yield* apply(build)
+      yield* eventually(
+        "it is deleted",
+        Effect.map(find(nixBuilds, at), (found) => when(true, Option.isNone(found)))
+      )
+      assert.include(yield* ctr(node, "images", "ls", "-q"), build.spec.imageTag)
+    }).pipe(Effect.provide(services))
+  )
+})

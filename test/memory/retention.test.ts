@@ -1,0 +1,270 @@
+/** What nobody needs any more goes, and what is needed again comes back. */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { TestClock } from "effect/testing"
+import { managedBy } from "../../lib/api/kubernetes.ts"
+import { namespaceAnnotation, nodeAnnotation } from "../../lib/keys.ts"
+import { persistentVolumeName } from "../../lib/names.ts"
+import { namespace, nixBuild, node, onePod } from "./given.ts"
+import { readJob } from "./job.ts"
+import { play, round, type Stage } from "./story.ts"
+
+const given = [
+  namespace("apps"),
+  node("one"),
+  nixBuild({ name: "c", nodes: ["one"], image: "reg.io/c:1", packageName: "good" })
+]
+const build = { kind: "NixBuild", namespace: "apps", name: "c" }
+
+const jobsOf = ({ api }: Stage, step: string) =>
+  [...api.objects.objects.values()].filter((object) => object.kind === "Job" && readJob(object).step === step)
+
+const rounds = Effect.fnUntraced(function* (stage: Stage, isEnough: () => boolean) {
+  for (let count = 0; !isEnough(); count += 1) {
+    assert.isBelow(count, 20, "it never comes to that")
+    yield* round(stage)
+  }
+})
+
+/** As the namespace controller does: everything in it, then itself. */
+const removeNamespace = ({ api: { objects } }: Stage, name: string) =>
+  Effect.gen(function* () {
+    for (const { kind, metadata } of Array.from(objects.objects.values())) {
+      const at = { kind, name: metadata.name, namespace: metadata.namespace }
+      if (metadata.namespace === name) yield* Effect.ignore(objects.remove(at))
+    }
+    yield* objects.remove({ kind: "Namespace", name })
+  }).pipe(Effect.orDie)
+
+describe("Jobs", () => {
+  for (const step of ["build", "import"]) {
+    it.effect(`a NixBuild is deleted while its ${step} Job runs: the Job is gone with the next event`, () =>
+      Effect.gen(function* () {
+        const { writes } = yield* play({
+          given,
+          happens: (stage) =>
+            Effect.gen(function* () {
+              yield* rounds(stage, () => jobsOf(stage, step).some((job) => readJob(job).isLive))
+              yield* stage.api.objects.remove(build)
+              yield* stage.first.deliverAll
+              assert.deepStrictEqual([...jobsOf(stage, "build"), ...jobsOf(stage, "import")], [])
+            }).pipe(Effect.orDie)
+        })
+        const made = writes.filter((write) => write.startsWith("create Job") && write.includes(`-${step}-`))
+        assert.lengthOf(made, 1, "and it is not made again")
+      })
+    )
+  }
+
+  it.effect("a node is no longer wanted while it builds: its Job goes, and the other's is left alone", () =>
+    Effect.gen(function* () {
+      const two = nixBuild({ name: "c", nodes: ["one", "two"], image: "reg.io/c:1", packageName: "good" })
+      const { state } = yield* play({
+        given: [namespace("apps"), node("one"), node("two"), two],
+        happens: (stage) =>
+          Effect.gen(function* () {
+            yield* rounds(stage, () => jobsOf(stage, "build").length === 2)
+            const found = yield* stage.api.objects.find(build)
+            const kept = JSON.stringify(found).includes('"buildNode":"one"') ? "one" : "two"
+            yield* stage.api.objects.patch(build, { spec: { nodes: [kept] } })
+            yield* stage.first.deliverAll
+            assert.deepStrictEqual(
+              jobsOf(stage, "build").map((job) => readJob(job).node),
+              [kept]
+            )
+          }).pipe(Effect.orDie)
+      })
+      assert.lengthOf(
+        state.filter((line) => line.startsWith("NixBuild c Succeeded")),
+        1
+      )
+    })
+  )
+})
+
+describe("a process that has not heard of what is needed removes nothing", () => {
+  const unheard = Effect.fnUntraced(function* (kind: string, happens: (stage: Stage) => Effect.Effect<void>) {
+    const { writes } = yield* play({
+      given: [],
+      replicas: [{}, {}],
+      happens: (stage) => {
+        stage.first.condition.lagging.add(kind)
+        return happens(stage)
+      }
+    })
+    const removed = writes.filter((write) => /delete (NixBuild|Persistent|Lease)|remove-volume/.test(write))
+    assert.deepStrictEqual(removed, [])
+  })
+
+  for (const kind of ["NixBuild", "Namespace"]) {
+    it.effect(kind, () =>
+      unheard(kind, (stage) =>
+        Effect.gen(function* () {
+          for (const object of given) yield* stage.api.objects.create(object)
+          yield* rounds(stage, () => stage.world.images.size > 0)
+        }).pipe(Effect.orDie)
+      )
+    )
+  }
+
+  it.effect("Node", () =>
+    unheard("Node", (stage) =>
+      Effect.gen(function* () {
+        const { objects } = stage.api
+        const { metadata } = yield* objects.create(namespace("apps"))
+        yield* objects.create(node("one"))
+        yield* objects.create({
+          apiVersion: "v1",
+          kind: "PersistentVolume",
+          metadata: {
+            name: persistentVolumeName(metadata.uid, "one"),
+            labels: managedBy,
+            annotations: { [namespaceAnnotation]: "apps", [nodeAnnotation]: "one" }
+          }
+        })
+        yield* round(stage)
+      }).pipe(Effect.orDie)
+    )
+  )
+})
+
+describe("history", () => {
+  const timed = nixBuild({ name: "c", nodes: ["one"], image: "reg.io/c:1", packageName: "good" })
+  const world = [namespace("apps"), node("one"), { ...timed, spec: { ...timed.spec, ttlSecondsAfterFinished: 0 } }]
+  const buildsIn = (state: ReadonlyArray<string>) => state.filter((line) => line.startsWith("NixBuild"))
+
+  it.effect("a NixBuild whose time is up goes, with its Jobs", () =>
+    Effect.gen(function* () {
+      const { state, writes } = yield* play({ given: world })
+      assert.deepStrictEqual(buildsIn(state), [])
+      assert.lengthOf(
+        writes.filter((write) => write.startsWith("delete NixBuild")),
+        1
+      )
+    })
+  )
+
+  it.effect("its owner decides to keep it in the last moment: it is kept", () =>
+    Effect.gen(function* () {
+      const { state } = yield* play({
+        given: world,
+        happens: ({ api }) =>
+          Effect.sync(() => {
+            api.fate.before = ({ what }) =>
+              what.startsWith("delete NixBuild")
+                ? Effect.ignore(api.objects.patch(build, { spec: { ttlSecondsAfterFinished: null } }))
+                : Effect.void
+          })
+      })
+      assert.deepStrictEqual(buildsIn(state), ["NixBuild c Succeeded one one:ImagePulled"])
+    })
+  )
+})
+
+describe("volumes", () => {
+  it.effect("a namespace is deleted: its directories are removed once, then its volume", () =>
+    Effect.gen(function* () {
+      const { state, writes } = yield* play({
+        given,
+        happens: (stage) =>
+          Effect.gen(function* () {
+            yield* rounds(stage, () => stage.world.images.size > 0)
+            yield* removeNamespace(stage, "apps")
+          })
+      })
+      const left = state.filter((line) => !line.startsWith("Lease"))
+      assert.match(left.join(), /^Job enbi-remove-volume-[0-9a-f]{10},Node one,Pod /)
+      const about = writes.filter((write) => /remove-volume|delete PersistentVolume/.test(write))
+      assert.lengthOf(about, 2, about.join())
+      assert.match(about[0] ?? "", /^create Job/)
+    })
+  )
+
+  it.effect("a node is installed anew: its volume is made again, and the image is built there", () =>
+    Effect.gen(function* () {
+      const { state } = yield* play({ given: onePod })
+      const end = yield* play({
+        given: onePod,
+        // The volume is prepared once more, under the name that the namespace and the node give.
+        excused: ["I1 no Job is made twice"],
+        happens: (stage) =>
+          Effect.gen(function* () {
+            const { objects } = stage.api
+            yield* rounds(stage, () => jobsOf(stage, "volume").length > 0)
+            while (jobsOf(stage, "volume").some((job) => readJob(job).isLive)) yield* stage.world.tick
+            yield* objects.remove({ kind: "Node", name: "one" })
+            yield* objects.create(node("one"))
+          }).pipe(Effect.orDie)
+      })
+      assert.deepStrictEqual(end.state, state)
+      assert.lengthOf(
+        end.writes.filter((write) => write.startsWith("create PersistentVolume/")),
+        2
+      )
+    })
+  )
+
+  it.effect("a node is gone for good: nothing speaks of it any more", () =>
+    Effect.gen(function* () {
+      const { state } = yield* play({
+        given,
+        happens: (stage) =>
+          Effect.gen(function* () {
+            yield* rounds(stage, () => stage.world.images.size > 0)
+            yield* stage.api.objects.remove({ kind: "Node", name: "one" })
+          }).pipe(Effect.orDie)
+      })
+      assert.deepStrictEqual(
+        state.filter((line) => line.startsWith("Persistent")),
+        []
+      )
+    })
+  )
+})
+
+describe("tags", () => {
+  const other = {
+    ...nixBuild({ name: "d", nodes: ["one"], image: "reg.io/c:1", packageName: "good" }),
+    metadata: { name: "d", namespace: "other" }
+  }
+
+  /** What becomes of another namespace's NixBuild under the tag of one that is deleted, while the node reports this image. */
+  const story = Effect.fnUntraced(function* (names: ReadonlyArray<string>) {
+    const { state } = yield* play({
+      given: [...given, namespace("other")],
+      happens: (stage) =>
+        Effect.gen(function* () {
+          const { objects } = stage.api
+          yield* rounds(stage, () => stage.world.images.size > 0)
+          yield* objects.patch(
+            { kind: "Node", name: "one", subresource: "status" },
+            { status: { images: [{ names }] } }
+          )
+          yield* objects.remove(build)
+          yield* objects.create(other)
+          yield* round(stage)
+          yield* TestClock.adjust("10 minutes")
+        }).pipe(Effect.orDie)
+    })
+    return state.find((line) => line.startsWith("NixBuild"))
+  })
+
+  it.effect("a NixBuild is deleted and no node has its image: ten minutes later the tag is another namespace's", () =>
+    Effect.gen(function* () {
+      assert.strictEqual(yield* story(["reg.io/other:1"]), "NixBuild d Succeeded one one:ImagePulled")
+    })
+  )
+
+  it.effect("a node still has the image: nobody else gets the tag", () =>
+    Effect.gen(function* () {
+      assert.strictEqual(yield* story(["reg.io/other:1", "reg.io/c:1"]), "NixBuild d Pending one")
+    })
+  )
+
+  it.effect("a node may have names that it does not report: nobody else gets the tag", () =>
+    Effect.gen(function* () {
+      const many = Array.from({ length: 5 }, (_, index) => `reg.io/x:${index}`)
+      assert.strictEqual(yield* story(many), "NixBuild d Pending one")
+    })
+  )
+})
