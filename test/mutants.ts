@@ -36,7 +36,18 @@ const firstFailure = Effect.fn("firstFailure")(function* (directory: string) {
     .exitCode(
       ChildProcess.make(
         path.join(directory, "node_modules/.bin/vitest"),
-        ["run", "--project", "laws", "--project", "unit", "--bail", "1", "--reporter=json", `--outputFile=${output}`, ...laws],
+        [
+          "run",
+          "--project",
+          "laws",
+          "--project",
+          "unit",
+          "--bail",
+          "1",
+          "--reporter=json",
+          `--outputFile=${output}`,
+          ...laws
+        ],
         { cwd: directory, stdin: "ignore", stdout: "ignore", stderr: "ignore" }
       )
     )
