@@ -1,0 +1,113 @@
+/** The functions' process by itself: how soon it listens, and what it takes when it has read 1,000 finished NixBuilds. */
+import { Clock, Effect, FileSystem, Option, Path, Schedule, Stream } from "effect"
+import { ChildProcess, ChildProcessSpawner } from "effect/process"
+import { bundle } from "../images/bundle.ts"
+import { CommandFailed } from "../images/command.ts"
+import { serveFinished } from "./api-server.ts"
+import type { Row } from "./row.ts"
+
+const rounds = 15
+const finishedBuilds = 1000
+const port = "18090"
+
+const spawn = Effect.fnUntraced(function* (args: ReadonlyArray<string>, env: Record<string, string> = {}) {
+  const spawner = yield* ChildProcessSpawner.ChildProcessSpawner
+  return yield* spawner.spawn(ChildProcess.make(process.execPath, args, { env, extendEnv: true, stdin: "ignore" }))
+})
+
+const timed = Effect.fnUntraced(function* <A, E, R>(self: Effect.Effect<A, E, R>) {
+  const begin = yield* Clock.currentTimeNanos
+  yield* self
+  return Number((yield* Clock.currentTimeNanos) - begin) / 1e6
+})
+
+const startFunctions = Effect.fnUntraced(function* (main: string, url: string) {
+  const handle = yield* spawn([main], { KUBERNETES_URL: url, BUILDER_IMAGE: "builder:1", PORT: port })
+  yield* handle.all.pipe(
+    Stream.decodeText,
+    Stream.splitLines,
+    Stream.filter((line) => line.includes("Listening on")),
+    Stream.runHead,
+    Effect.flatMap(Effect.fromOption),
+    Effect.mapError(() => new CommandFailed({ message: "The functions ended before they listened." }))
+  )
+  return handle
+})
+
+const isReady = Effect.promise(() =>
+  fetch(`http://127.0.0.1:${port}/health/readiness`).then(
+    ({ status }) => status === 200,
+    () => false
+  )
+)
+
+const residentMebibytes = Effect.fnUntraced(function* (pid: number) {
+  const files = yield* FileSystem.FileSystem
+  const status = yield* files.readFileString(`/proc/${pid}/status`)
+  return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]) / 1024
+})
+
+/** RSS at once, and again after a sweep: what reading left behind is collected only when there is something to do. */
+const residentOverTime = Effect.fnUntraced(function* (pid: number) {
+  const early = yield* residentMebibytes(pid)
+  yield* Effect.sleep("35 seconds")
+  return [early, yield* residentMebibytes(pid)]
+})
+
+export const processRows = Effect.gen(function* () {
+  const path = yield* Path.Path
+  const root = yield* path.fromFileUrl(new URL("../", import.meta.url))
+  yield* bundle(root)
+  const main = path.join(root, "dist/functions/embedded/main.js")
+  const empty = yield* serveFinished(0)
+  const ours: Array<number> = []
+  const bare: Array<number> = []
+  for (let round = 0; round < rounds; round++) {
+    bare.push(yield* timed(Effect.scoped(Effect.flatMap(spawn(["-e", "0"]), ({ exitCode }) => exitCode))))
+    // Ending it is not part of the time.
+    ours.push(
+      yield* Effect.scoped(
+        Effect.gen(function* () {
+          const begin = yield* Clock.currentTimeNanos
+          yield* startFunctions(main, empty)
+          return Number((yield* Clock.currentTimeNanos) - begin) / 1e6
+        })
+      )
+    )
+  }
+  const full = yield* serveFinished(finishedBuilds)
+  const resident = yield* Effect.scoped(
+    Effect.gen(function* () {
+      const { pid } = yield* startFunctions(main, full)
+      yield* isReady.pipe(
+        Effect.repeat({ until: (is) => is, schedule: Schedule.spaced("100 millis") }),
+        Effect.timeout("30 seconds")
+      )
+      return yield* residentOverTime(pid)
+    })
+  )
+  const node = yield* Effect.scoped(
+    Effect.gen(function* () {
+      const handle = yield* spawn(["-e", "console.log(1); setInterval(() => {}, 1000)"])
+      yield* Effect.map(Stream.runHead(handle.stdout), Option.isSome)
+      return yield* residentMebibytes(handle.pid)
+    })
+  )
+  const rows: ReadonlyArray<Row> = [
+    {
+      what: "process start → listening, against node -e 0",
+      unit: "ms",
+      ours,
+      bare,
+      ceiling: { of: "ours", most: 300 }
+    },
+    {
+      what: `RSS with ${finishedBuilds} finished NixBuilds, against an idle node`,
+      unit: "MiB",
+      ours: resident,
+      bare: [node],
+      ceiling: { of: "ours", most: 120 }
+    }
+  ]
+  return rows
+}).pipe(Effect.scoped)
