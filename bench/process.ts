@@ -59,7 +59,7 @@ export const processRows = Effect.gen(function* () {
   const root = yield* path.fromFileUrl(new URL("../", import.meta.url))
   yield* bundle(root)
   const main = path.join(root, "dist/functions/embedded/main.js")
-  const empty = yield* serveFinished(0)
+  const { url: empty } = yield* serveFinished(0)
   const ours: Array<number> = []
   const bare: Array<number> = []
   for (let round = 0; round < rounds; round++) {
@@ -75,7 +75,7 @@ export const processRows = Effect.gen(function* () {
       )
     )
   }
-  const full = yield* serveFinished(finishedBuilds)
+  const { url: full, writes } = yield* serveFinished(finishedBuilds)
   const resident = yield* Effect.scoped(
     Effect.gen(function* () {
       const { pid } = yield* startFunctions(main, full)
@@ -86,6 +86,8 @@ export const processRows = Effect.gen(function* () {
       return yield* residentOverTime(pid)
     })
   )
+  const [write] = yield* writes
+  if (write !== undefined) return yield* new CommandFailed({ message: `Finished NixBuilds led to ${write}.` })
   const node = yield* Effect.scoped(
     Effect.gen(function* () {
       const handle = yield* spawn(["-e", "console.log(1); setInterval(() => {}, 1000)"])
