@@ -1,5 +1,5 @@
 /** The functions' process by itself: how soon it listens, and what it takes when it has read 1,000 finished NixBuilds. */
-import { Clock, Effect, FileSystem, Option, Path, Schedule, Stream } from "effect"
+import { Clock, Effect, FileSystem, Option, Path, Schedule, Schema, Stream } from "effect"
 import { ChildProcess, ChildProcessSpawner } from "effect/process"
 import { bundle } from "../images/bundle.ts"
 import { CommandFailed } from "../images/command.ts"
@@ -21,8 +21,17 @@ const timed = Effect.fnUntraced(function* <A, E, R>(self: Effect.Effect<A, E, R>
   return Number((yield* Clock.currentTimeNanos) - begin) / 1e6
 })
 
-const startFunctions = Effect.fnUntraced(function* (main: string, url: string) {
-  const handle = yield* spawn([main], { KUBERNETES_URL: url, BUILDER_IMAGE: "builder:1", PORT: port })
+/** The arguments of node in the functions' image, the program's place changed to this checkout's. */
+const readArguments = Effect.fnUntraced(function* (root: string) {
+  const files = yield* FileSystem.FileSystem
+  const text = yield* files.readFileString(`${root}/images/functions/Dockerfile`)
+  const [, entrypoint = "[]"] = /^ENTRYPOINT (\[.*\])$/m.exec(text) ?? []
+  const [, ...args] = yield* Schema.decodeUnknownEffect(Schema.fromJsonString(Schema.Array(Schema.String)))(entrypoint)
+  return args.map((arg) => arg.replace(/^\/app\//, `${root}/dist/functions/`))
+})
+
+const startFunctions = Effect.fnUntraced(function* (args: ReadonlyArray<string>, url: string) {
+  const handle = yield* spawn(args, { KUBERNETES_URL: url, BUILDER_IMAGE: "builder:1", PORT: port })
   yield* handle.all.pipe(
     Stream.decodeText,
     Stream.splitLines,
@@ -56,9 +65,9 @@ const residentOverTime = Effect.fnUntraced(function* (pid: number) {
 
 export const processRows = Effect.gen(function* () {
   const path = yield* Path.Path
-  const root = yield* path.fromFileUrl(new URL("../", import.meta.url))
+  const root = path.normalize(yield* path.fromFileUrl(new URL("..", import.meta.url))).replace(/\/$/, "")
   yield* bundle(root)
-  const main = path.join(root, "dist/functions/embedded/main.js")
+  const args = yield* readArguments(root)
   const { url: empty } = yield* serveFinished(0)
   const ours: Array<number> = []
   const bare: Array<number> = []
@@ -69,7 +78,7 @@ export const processRows = Effect.gen(function* () {
       yield* Effect.scoped(
         Effect.gen(function* () {
           const begin = yield* Clock.currentTimeNanos
-          yield* startFunctions(main, empty)
+          yield* startFunctions(args, empty)
           return Number((yield* Clock.currentTimeNanos) - begin) / 1e6
         })
       )
@@ -78,7 +87,7 @@ export const processRows = Effect.gen(function* () {
   const { url: full, writes } = yield* serveFinished(finishedBuilds)
   const resident = yield* Effect.scoped(
     Effect.gen(function* () {
-      const { pid } = yield* startFunctions(main, full)
+      const { pid } = yield* startFunctions(args, full)
       yield* isReady.pipe(
         Effect.repeat({ until: (is) => is, schedule: Schedule.spaced("100 millis") }),
         Effect.timeout("30 seconds")
