@@ -9,7 +9,7 @@ import { makeImportJob } from "../functions/job-launcher/import-job.ts"
 import { isSucceeded, type Job, jobs, managedBy, namespaces, nodes } from "../lib/api/kubernetes.ts"
 import { systemNamespace } from "../lib/names.ts"
 import { BuildSucceeded, ImportSucceeded } from "../lib/oci/result.ts"
-import type { SettingsValue } from "../lib/settings.ts"
+import { SettingsSchema } from "../lib/settings.ts"
 import { CommandFailed } from "../images/command.ts"
 import { apply, complete, find, kubectl, namespace, nixBuild } from "../test/cluster/kubectl.ts"
 import { watch } from "../test/cluster/watch.ts"
@@ -17,15 +17,16 @@ import { node, timeUntil } from "./cluster.ts"
 
 const ns = "bench-bare"
 
-const settingsWith = (builderImage: string): SettingsValue => ({
-  builderImage,
-  maxBuildsPerNode: 2,
-  nodeRepel: [],
-  retryDelaysSeconds: [],
-  substituters: [],
-  trustedPublicKeys: [],
-  cacheLimitBytes: 0
-})
+// The Jobs' shape depends on no other setting.
+const settingsWith = (builderImage: string) =>
+  Schema.decodeUnknownEffect(SettingsSchema)({
+    builderImage,
+    maxBuildsPerNode: 2,
+    nodeRepel: [],
+    retryDelaysSeconds: [],
+    substituters: [],
+    trustedPublicKeys: []
+  })
 
 // Runs a program of the builder image and says how long it took and how it ended.
 const timer = `
@@ -81,7 +82,7 @@ export const makeBare = Effect.fnUntraced(function* (builderImage: string) {
   const at = { namespace: ns, name: "warm-up" }
   yield* apply(nixBuild(at, { nodes: [node] }))
   const build = yield* complete(at)
-  const settings = settingsWith(builderImage)
+  const settings = yield* settingsWith(builderImage)
   const liveTime = DateTime.formatIso(yield* DateTime.now)
   const buildJob = makeBuildJob({ build, node, settings, liveUids: [], liveTime })
   const importJob = makeImportJob({
