@@ -109,7 +109,9 @@ export const namespace = Effect.fnUntraced(function* (name: string, labels: Reco
   return name
 })
 
-export const flakeUrl = (flake = "images") => `http://flakes.enbi-flakes.svc.cluster.local/${flake}.tar.gz`
+export const flakesUrl = "http://flakes.enbi-flakes.svc.cluster.local/"
+
+export const flakeUrl = (flake = "images") => `${flakesUrl}${flake}.tar.gz`
 
 export const nixBuild = (at: At, spec: Partial<NixBuild["spec"]>) => ({
   apiVersion: "enbi.hrzn.ee/v1alpha1",

@@ -1,9 +1,9 @@
 #!/bin/sh
-# assemble.sh OUT_DIR [NETWORK_TARGET]: makes images.tar.gz, images-2.tar.gz (the
-# same flake at its second revision), bad-syntax.tar.gz and path-input.tar.gz in
-# OUT_DIR, to be served over HTTP. NETWORK_TARGET is a URL that answers inside
-# the cluster; the packages that try the network try this one. BUSYBOX is a
-# static busybox.
+# assemble.sh OUT_DIR [NETWORK_TARGET [REVISIONS]]: makes images.tar.gz,
+# images-2.tar.gz and so on (the same flake at its further revisions, two in
+# all), bad-syntax.tar.gz and path-input.tar.gz in OUT_DIR, to be served over
+# HTTP. NETWORK_TARGET is a URL that answers inside the cluster; the packages
+# that try the network try this one. BUSYBOX is a static busybox.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 mkdir -p "$1"
@@ -22,7 +22,11 @@ pack() {
 }
 echo 1 > "$work/images/revision"
 pack images images
-echo 2 > "$work/images/revision"
-pack images-2 images
+revision=2
+while [ "$revision" -le "${3:-2}" ]; do
+  echo "$revision" > "$work/images/revision"
+  pack "images-$revision" images
+  revision=$((revision + 1))
+done
 pack bad-syntax bad-syntax
 pack path-input path-input

@@ -1,0 +1,68 @@
+/**
+ * `npm run bench`: figures of this checkout, each beside its bare counterpart
+ * from the same run, as a table and as .bench/results.json. Ceilings that are
+ * missed are said, and are no failure. Arguments name the groups to measure;
+ * `process` alone needs no cluster.
+ */
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import { Console, Effect, FileSystem, Layer } from "effect"
+import { CommandFailed } from "../images/command.ts"
+import { bringUp } from "../test/cluster/bring-up.ts"
+import { Kubeconfig } from "../test/cluster/kubectl.ts"
+import { watching } from "../test/cluster/watch.ts"
+import { buildRows } from "./builds.ts"
+import { importRows } from "./import.ts"
+import { podRows } from "./pods.ts"
+import { processRows } from "./process.ts"
+import { requestRows } from "./requests.ts"
+import { type Row, summarize, table } from "./row.ts"
+
+const onCluster = { builds: buildRows, requests: requestRows, import: importRows, pods: podRows }
+const groups = ["process", ...Object.keys(onCluster)]
+
+const clusterRows = Effect.fnUntraced(function* (names: ReadonlyArray<string>) {
+  const { builderImage, kubeconfig } = yield* bringUp
+  const services = watching.pipe(Layer.provideMerge(Layer.succeed(Kubeconfig, kubeconfig)))
+  const measure = Effect.gen(function* () {
+    const rows: Array<Row> = []
+    for (const [name, group] of Object.entries(onCluster)) {
+      if (!names.includes(name)) continue
+      yield* Console.log(`measuring ${name} …`)
+      rows.push(...(yield* group(builderImage)))
+    }
+    return rows
+  })
+  return yield* Effect.provide(measure, services)
+})
+
+const program = Effect.gen(function* () {
+  const files = yield* FileSystem.FileSystem
+  const asked = process.argv.slice(2)
+  const names = asked.length === 0 ? groups : asked
+  const unknown = names.filter((name) => !groups.includes(name))
+  if (unknown.length > 0) {
+    return yield* new CommandFailed({
+      message: `Nothing is called ${unknown.join(", ")}: there are ${groups.join(", ")}.`
+    })
+  }
+  const rows = [
+    ...(names.includes("process") ? yield* processRows : []),
+    ...(names.some((name) => name !== "process") ? yield* clusterRows(names) : [])
+  ]
+  yield* files.makeDirectory(".bench", { recursive: true })
+  yield* files.writeFileString(".bench/results.json", `${JSON.stringify(rows.map(summarize), undefined, 2)}\n`)
+  const missed = rows.map(summarize).filter(({ holds }) => holds === false)
+  yield* Console.log(`\n${table(rows)}\n`)
+  yield* Console.log(
+    missed.length === 0 ? "All ceilings hold." : `Ceilings missed: ${missed.map(({ what }) => what).join("; ")}.`
+  )
+})
+
+NodeRuntime.runMain(
+  program.pipe(
+    Effect.tapError((error) => Console.error(`\n${error.message}`)),
+    Effect.provide(NodeServices.layer)
+  ),
+  { disableErrorReporting: true }
+)

@@ -1,0 +1,65 @@
+/** What a measurement gives: numbers of ours beside those of its bare counterpart from the same run, and how they are shown. */
+
+export interface Row {
+  readonly what: string
+  readonly unit: "ms" | "MiB" | "bytes" | "requests"
+  readonly ours: ReadonlyArray<number>
+  readonly bare?: ReadonlyArray<number>
+  /** What must not be exceeded: the ratio of the medians, or the median of ours. */
+  readonly ceiling?: { readonly of: "ratio" | "ours"; readonly most: number }
+}
+
+export const median = (numbers: ReadonlyArray<number>): number => quantile(numbers, 0.5)
+
+/** The smallest number that is not exceeded by this share of them; halfway between the middle two for an even half. */
+export const quantile = (numbers: ReadonlyArray<number>, share: number): number => {
+  const sorted = numbers.toSorted((a, b) => a - b)
+  const at = Math.max(0, Math.ceil(sorted.length * share) - 1)
+  const next = share === 0.5 && sorted.length % 2 === 0 ? at + 1 : at
+  return ((sorted[at] ?? Number.NaN) + (sorted[next] ?? Number.NaN)) / 2
+}
+
+/** A row with what was computed of it. */
+export const summarize = (row: Row) => {
+  const ours = median(row.ours)
+  const bare = row.bare === undefined ? undefined : median(row.bare)
+  const ratio = bare === undefined ? undefined : ours / bare
+  const measured = row.ceiling?.of === "ratio" ? ratio : ours
+  const holds = row.ceiling === undefined ? undefined : measured !== undefined && measured <= row.ceiling.most
+  return { ...row, median: { ours, bare, ratio }, holds }
+}
+
+const heads = ["what", "unit", "ours: median (min–max)", "bare: median (min–max)", "ratio", "ceiling", "holds"]
+
+export const table = (rows: ReadonlyArray<Row>): string => {
+  const lines = [heads, ...rows.map(cells)]
+  const widths = heads.map((_, column) => Math.max(...lines.map((line) => line[column]?.length ?? 0)))
+  return lines
+    .map((line) =>
+      line
+        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+        .join("  ")
+        .trimEnd()
+    )
+    .join("\n")
+}
+
+const cells = (row: Row): ReadonlyArray<string> => {
+  const { holds, median } = summarize(row)
+  return [
+    row.what,
+    row.unit,
+    spread(row.ours),
+    row.bare === undefined ? "–" : spread(row.bare),
+    median.ratio === undefined ? "–" : median.ratio.toFixed(2),
+    row.ceiling === undefined ? "–" : `${row.ceiling.of} ≤ ${row.ceiling.most}`,
+    holds === undefined ? "–" : holds ? "yes" : "NO, MISSED"
+  ]
+}
+
+const spread = (numbers: ReadonlyArray<number>): string => {
+  const middle = short(median(numbers))
+  return numbers.length < 2 ? middle : `${middle} (${short(Math.min(...numbers))}–${short(Math.max(...numbers))})`
+}
+
+const short = (number: number): string => (number < 10 ? String(Math.round(number * 10) / 10) : number.toFixed(0))
