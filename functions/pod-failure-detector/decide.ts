@@ -5,7 +5,7 @@
  * that is where people look. Sets no condition.
  */
 import { type Action, referTo } from "../../lib/action.ts"
-import { type Condition, type Reason, reasons } from "../../lib/api/condition.ts"
+import { type Condition, obstacles, type Reason, reasons } from "../../lib/api/condition.ts"
 import type { Pod } from "../../lib/api/kubernetes.ts"
 import { conditionsOf, endedAttempt, type NixBuild, nodeStatusOf } from "../../lib/api/nixbuild.ts"
 import { imageTagAnnotation } from "../../lib/keys.ts"
@@ -104,16 +104,6 @@ const join = (world: World, { build, nodeName }: { readonly build: NixBuild; rea
     ...tellObstacle(world, build)
   ]
 }
-
-/** What a person has to change before the build can begin. */
-const obstacles: ReadonlyArray<Reason> = [
-  "NoMatchingNode",
-  "PodRefused",
-  "PodSecurityDenied",
-  "SandboxUnavailable",
-  "TagConflict",
-  "VolumeFailed"
-]
 
 const tellObstacle = (world: World, build: NixBuild): ReadonlyArray<Action> =>
   conditionsOf(build)

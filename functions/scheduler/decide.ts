@@ -4,7 +4,7 @@
  * queue. Sets `Scheduled`; `job-launcher` acts on it.
  */
 import type { Action } from "../../lib/action.ts"
-import { isTrue, reasons } from "../../lib/api/condition.ts"
+import { isTrue, obstacles, reasons } from "../../lib/api/condition.ts"
 import type { Node } from "../../lib/api/kubernetes.ts"
 import { conditionsOf, isWaitingForRetry, type NixBuild, unsettledNodes } from "../../lib/api/nixbuild.ts"
 import { hash10 } from "../../lib/names.ts"
@@ -19,8 +19,9 @@ export const decide = (world: World): ReadonlyArray<Action> => {
   const placed = world.unfinished.filter((build) => isPlaced(world, build))
   const load = new Map<string, number>()
   for (const build of placed) {
-    // Who waits for the next attempt leaves the slot to others.
-    if (!isWaitingForRetry(build.status, world.time)) for (const name of unsettledNodes(build)) add(load, name)
+    // Who waits for the next attempt, or for a person, leaves the slot to others.
+    if (isWaitingForRetry(build.status, world.time) || isHeldUp(build)) continue
+    for (const name of unsettledNodes(build)) add(load, name)
   }
   const claims = tagClaims(world)
   let queued = 0
@@ -55,6 +56,11 @@ const isPlaced = (world: World, build: NixBuild): boolean => {
     isTrue(conditionsOf(build), "Launched") || (node !== undefined && obstacleIn(world, { node, build }) === undefined)
   )
 }
+
+const isHeldUp = (build: NixBuild): boolean =>
+  conditionsOf(build).some(
+    ({ reason, status, type }) => type === "Launched" && status === "False" && obstacles.includes(reason)
+  )
 
 const add = (load: Map<string, number>, name: string) => load.set(name, (load.get(name) ?? 0) + 1)
 const loadOf = (load: ReadonlyMap<string, number>, { metadata }: Node): number => load.get(metadata.name) ?? 0

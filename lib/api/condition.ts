@@ -68,6 +68,16 @@ export const reasons = {
   ImageTooLarge: "The image has more bytes, layers or files than a node may be filled with: make it smaller."
 } as const
 
+/** What a person has to change before a build can begin. */
+export const obstacles: ReadonlyArray<keyof typeof reasons> = [
+  "NoMatchingNode",
+  "PodRefused",
+  "PodSecurityDenied",
+  "SandboxUnavailable",
+  "TagConflict",
+  "VolumeFailed"
+]
+
 export const Reason = Schema.Literals(Struct.keys(reasons)).annotate({
   description: "One CamelCase word from the table of reasons in the README."
 })
