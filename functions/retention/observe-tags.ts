@@ -6,7 +6,7 @@ import { Cluster } from "../../lib/cluster.ts"
 import { unusedSinceAnnotation } from "../../lib/keys.ts"
 import { fullTag, heldTagOf, holderOf } from "../../lib/tags.ts"
 import { type HeldTag, releaseTag, reportOf } from "./leases.ts"
-import type { Look } from "./observe.ts"
+import { type Look, orNothing } from "./look.ts"
 
 export const observeTags = Effect.fnUntraced(function* (time: string) {
   const cluster = yield* Cluster
@@ -15,13 +15,8 @@ export const observeTags = Effect.fnUntraced(function* (time: string) {
   const due = seen.filter((tag) => actionsOf(tag).includes("Delete"))
   // A mark does no harm, but a Lease that is gone could be another's in the next moment.
   const past = { get: cluster.getFresh, list: cluster.listFresh }
-  const confirmed =
-    due.length === 0
-      ? []
-      : yield* lookAtTags(
-          past,
-          due.map(({ lease }) => lease)
-        )
+  const asked = due.map(({ lease }) => lease)
+  const confirmed = asked.length === 0 ? [] : yield* orNothing(lookAtTags(past, asked))
   return [...seen.filter((tag) => actionsOf(tag).includes("Patch")), ...confirmed]
 })
 

@@ -13,7 +13,7 @@ import {
 import { attemptOn, nixBuilds } from "../../lib/api/nixbuild.ts"
 import { claimName, jobName, removalJobName, systemNamespace, volumeJobName } from "../../lib/names.ts"
 import { isOfFormerNode } from "../../lib/volume.ts"
-import type { Look } from "./observe.ts"
+import type { Look } from "./look.ts"
 import type { CacheVolume, Place } from "./volumes.ts"
 
 export interface PlacedVolume {

@@ -16,13 +16,11 @@ import { currentTime } from "../../lib/time.ts"
 import { History } from "./history.ts"
 import { OwnedJob, removeJob } from "./jobs.ts"
 import { HeldTag } from "./leases.ts"
+import { type Look, orNothing } from "./look.ts"
 import { observeBuilds } from "./observe-builds.ts"
 import { observeTags } from "./observe-tags.ts"
 import { observeVolume } from "./observe-volume.ts"
 import { CacheVolume, placeOf, removeVolume } from "./volumes.ts"
-
-/** Reads of the cache, or past it. */
-export type Look = Pick<(typeof Cluster)["Service"], "get" | "list">
 
 export const Observed = Schema.Struct({
   ...History.fields,
@@ -48,7 +46,7 @@ export const observe = Effect.fn("retention.observe")(function* () {
     ...limits,
     builderImage,
     jobs: yield* confirm(owned, { lookAt: observeJob, act: removeJob }),
-    finished: yield* observeBuilds(limits),
+    finished: yield* orNothing(observeBuilds(limits)),
     tags: yield* observeTags(time),
     volumes: yield* confirm(volumes, { lookAt: observeVolume, act: (volume) => removeVolume(volume, builderImage) })
   }
@@ -73,11 +71,7 @@ const confirm = Effect.fnUntraced(function* <Candidate, Facts>(
       Effect.flatMap((facts) =>
         act(facts).length === 0 ? Effect.succeed([]) : Effect.map(lookAt(past, candidate), (facts) => [facts])
       ),
-      // What we can't read, such as what a newer version wrote, is not in the cache; that is no reason to remove anything.
-      Effect.catchIf(
-        (error) => error.reason === "Malformed",
-        () => Effect.succeed([])
-      )
+      orNothing
     )
   )
   return found.flat()
