@@ -31,9 +31,6 @@ export const jobName = (step: "build" | "import", { attempt, build, node }: Atte
 /** The Job that makes the directories of a namespace's volume on a node. */
 export const volumeJobName = (namespaceUid: string, node: string): string => `enbi-volume-${hash10(namespaceUid, node)}`
 
-/** No Job of a NixBuild is called so, whatever its name: theirs have a word before the digits. */
-export const isVolumeJobName = (name: string): boolean => /^enbi-volume-[0-9a-f]{10}$/.test(name)
-
 /** The Job that removes the directories of a namespace's volume from a node. */
 export const removalJobName = (namespaceUid: string, node: string): string =>
   `enbi-remove-volume-${hash10(namespaceUid, node)}`

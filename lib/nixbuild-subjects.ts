@@ -5,7 +5,7 @@ import { jobs, pods } from "./api/kubernetes.ts"
 import { type NixBuild, nixBuilds } from "./api/nixbuild.ts"
 import { Cluster } from "./cluster.ts"
 import type { CloudEvent } from "./events.ts"
-import { nixBuildAnnotation } from "./keys.ts"
+import { namespaceAnnotation, nixBuildAnnotation } from "./keys.ts"
 
 const referTo = ({ name, namespace }: { readonly name: string; readonly namespace: string }): Reference => ({
   kind: "NixBuild",
@@ -22,17 +22,25 @@ export const subjectsAmong = (isOpen: (build: NixBuild) => boolean) =>
     if (kind === "Job" || kind === "Pod") {
       const found =
         kind === "Job" ? yield* cluster.get(jobs, { name, namespace }) : yield* cluster.get(pods, { name, namespace })
-      const [buildNamespace, buildName] = Option.match(found, {
-        onNone: () => [],
-        onSome: ({ metadata }: { readonly metadata: ObjectMeta }) =>
-          metadata.annotations?.[nixBuildAnnotation]?.split("/") ?? []
+      const annotations = Option.match(found, {
+        onNone: () => undefined,
+        onSome: ({ metadata }: { readonly metadata: ObjectMeta }) => metadata.annotations
       })
-      return buildNamespace === undefined || buildName === undefined
-        ? []
-        : [referTo({ name: buildName, namespace: buildNamespace })]
+      const [buildNamespace, buildName] = annotations?.[nixBuildAnnotation]?.split("/") ?? []
+      if (buildNamespace !== undefined && buildName !== undefined) {
+        return [referTo({ name: buildName, namespace: buildNamespace })]
+      }
+      // The Job of a volume is for all that wait for it.
+      const sharing = annotations?.[namespaceAnnotation]
+      return kind === "Pod" || sharing === undefined ? [] : yield* openBuilds(isOpen, sharing)
     }
-    const builds = yield* cluster.list(nixBuilds)
-    return builds
-      .filter(isOpen)
-      .map(({ metadata }) => referTo({ name: metadata.name, namespace: metadata.namespace ?? "" }))
+    return yield* openBuilds(isOpen)
   })
+
+const openBuilds = Effect.fnUntraced(function* (isOpen: (build: NixBuild) => boolean, namespace?: string) {
+  const cluster = yield* Cluster
+  const builds = yield* cluster.list(nixBuilds, { namespace })
+  return builds
+    .filter(isOpen)
+    .map(({ metadata }) => referTo({ name: metadata.name, namespace: metadata.namespace ?? "" }))
+})

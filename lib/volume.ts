@@ -5,7 +5,7 @@
  */
 import { managedBy, type Node, type PersistentVolume } from "./api/kubernetes.ts"
 import { systemPod } from "./job.ts"
-import { nodeUidAnnotation } from "./keys.ts"
+import { namespaceAnnotation, nodeAnnotation, nodeUidAnnotation } from "./keys.ts"
 import { systemNamespace, volumesPath } from "./names.ts"
 
 /** The node has been installed anew, or at least joined anew, since: what the volume speaks of may be lost. */
@@ -21,20 +21,20 @@ export interface VolumeJob {
   readonly builderImage: string
   readonly program: "prepare-volume" | "remove-volume"
   readonly activeDeadlineSeconds: number
-  readonly labels: Readonly<Record<string, string>>
-  readonly annotations: Readonly<Record<string, string>>
+  readonly namespace: string
 }
 
+/** Not of one NixBuild, since all of the namespace share the volume. */
 export const makeVolumeProgramJob = (job: VolumeJob) => ({
   apiVersion: "batch/v1",
   kind: "Job" as const,
-  metadata: { name: job.name, namespace: systemNamespace, labels: job.labels, annotations: job.annotations },
+  metadata: { name: job.name, namespace: systemNamespace, labels: managedBy, annotations: annotationsOf(job) },
   spec: {
     backoffLimit: 3,
     activeDeadlineSeconds: job.activeDeadlineSeconds,
     ttlSecondsAfterFinished: 3600,
     template: {
-      metadata: { annotations: job.annotations, labels: managedBy },
+      metadata: { labels: managedBy },
       spec: {
         ...systemPod(job.node),
         containers: [
@@ -58,6 +58,8 @@ export const makeVolumeProgramJob = (job: VolumeJob) => ({
     }
   }
 })
+
+const annotationsOf = ({ namespace, node }: VolumeJob) => ({ [namespaceAnnotation]: namespace, [nodeAnnotation]: node })
 
 // What is in a volume belongs to uid 1000, and Nix leaves its store read-only.
 const capabilities = {

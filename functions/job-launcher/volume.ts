@@ -5,7 +5,7 @@
  */
 import { managedBy, type Node } from "../../lib/api/kubernetes.ts"
 import type { NixBuild } from "../../lib/api/nixbuild.ts"
-import { belongingTo, selecting } from "../../lib/job.ts"
+import { selecting } from "../../lib/job.ts"
 import { namespaceAnnotation, nodeAnnotation, nodeUidAnnotation } from "../../lib/keys.ts"
 import { claimName, persistentVolumeName, volumeJobName, volumesPath } from "../../lib/names.ts"
 import type { SettingsValue } from "../../lib/settings.ts"
@@ -74,5 +74,5 @@ export const makeVolumeJob = ({ build, namespaceUid, node: { metadata: node }, s
     builderImage: settings.builderImage,
     program: "prepare-volume",
     activeDeadlineSeconds: 300,
-    ...belongingTo(build)
+    namespace: build.metadata.namespace ?? ""
   })

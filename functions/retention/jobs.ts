@@ -5,7 +5,7 @@ import { isTrue } from "../../lib/api/condition.ts"
 import { isFailed, isSucceeded, Job } from "../../lib/api/kubernetes.ts"
 import { attemptOn, conditionsOf, NixBuild, wantedNodes } from "../../lib/api/nixbuild.ts"
 import { nixBuildUidLabel } from "../../lib/keys.ts"
-import { isVolumeJobName, jobName } from "../../lib/names.ts"
+import { jobName } from "../../lib/names.ts"
 
 export const OwnedJob = Schema.Struct({
   job: Job,
@@ -25,18 +25,13 @@ export const removeJob = (owned: OwnedJob): ReadonlyArray<Action> => {
  * | the Job            | runs                | is over                            |
  * |--------------------|---------------------|------------------------------------|
  * | of no NixBuild     | stopped             | removed                            |
- * | prepares a volume  | left to others      | removed with its NixBuild          |
  * | of a past attempt  | stopped             | removed once the build is Complete |
  * | of this attempt    | needed              | is importer-status'                |
  */
 const superfluity = ({ build, job }: OwnedJob): string | undefined => {
   const isOver = isSucceeded(job) || isFailed(job)
-  // All NixBuilds of a namespace share its volumes.
-  const isVolumeJob = isVolumeJobName(job.metadata.name)
-  if (build === undefined || isAnother(build, job)) {
-    return isVolumeJob && !isOver ? undefined : "Its NixBuild is gone"
-  }
-  if (isVolumeJob || isCurrent(build, job)) return undefined
+  if (build === undefined || isAnother(build, job)) return "Its NixBuild is gone"
+  if (isCurrent(build, job)) return undefined
   // Such as that of a node that was lost: it must not go on when the node comes back.
   if (!isOver) return "Its NixBuild has gone on without it"
   return isTrue(conditionsOf(build), "Complete")

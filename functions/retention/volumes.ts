@@ -6,7 +6,6 @@ import {
   isOurs,
   isSucceeded,
   Job,
-  managedBy,
   Namespace,
   Node,
   PersistentVolume,
@@ -95,8 +94,7 @@ const empty = (
               program: "remove-volume",
               // A cache can hold millions of files. If it fails, there is another try when its TTL has removed it.
               activeDeadlineSeconds: 3600,
-              labels: managedBy,
-              annotations: { [namespaceAnnotation]: namespace, [nodeAnnotation]: node }
+              namespace
             })
           }
         ]

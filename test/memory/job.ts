@@ -14,7 +14,7 @@ const steps = {
 
 const JobSpec = Schema.Struct({
   template: Schema.Struct({
-    metadata: Schema.Struct({ labels: Strings, annotations: Strings }),
+    metadata: Schema.Struct({ labels: Strings, annotations: Schema.optionalKey(Strings) }),
     spec: Schema.Struct({
       affinity: Schema.Struct({
         nodeAffinity: Schema.Struct({

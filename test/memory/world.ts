@@ -64,13 +64,13 @@ export const makeWorld = ({ create, objects, patch, remove }: Objects) => {
         apiVersion: "v1",
         kind: "Pod",
         metadata: {
+          ...template,
           ...podOf(job),
           labels: {
             ...template.labels,
             "batch.kubernetes.io/job-name": name,
             "batch.kubernetes.io/controller-uid": uid
           },
-          annotations: template.annotations,
           ownerReferences: [{ apiVersion: "batch/v1", kind: "Job", name, uid, controller: true }]
         },
         spec: { nodeName: node, containers: [{ name: container, image: "builder" }] },
