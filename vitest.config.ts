@@ -2,6 +2,8 @@ import { defineConfig } from "vitest/config"
 
 export default defineConfig({
   test: {
+    // Effect and the Schemas are loaded once for a worker, not once for a file: half of the time went there.
+    isolate: false,
     projects: [
       {
         test: {

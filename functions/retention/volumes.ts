@@ -99,7 +99,8 @@ const empty = (
           }
         ]
   }
-  return isSucceeded(removalJob) ? remove("PersistentVolume", volume, "Its directories are removed") : []
+  const why = "Its directories are removed"
+  return isSucceeded(removalJob) ? [...remove("PersistentVolume", volume, why), ...remove("Job", removalJob, why)] : []
 }
 
 const remove = (
