@@ -22,6 +22,8 @@ export const namespaceAnnotation = "enbi.hrzn.ee/namespace"
 export const nodeAnnotation = "enbi.hrzn.ee/node"
 /** On a PersistentVolume: that node's uid, since one that is installed anew has lost its caches. */
 export const nodeUidAnnotation = "enbi.hrzn.ee/node-uid"
+/** On a PersistentVolume: its name, for its claim to select. */
+export const volumeLabel = "enbi.hrzn.ee/volume"
 /** On a Lease: the namespace whose NixBuilds may use the image tag. */
 export const heldByLabel = "enbi.hrzn.ee/held-by"
 /** On a Lease: that image tag, in full. */

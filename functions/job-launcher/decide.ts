@@ -172,7 +172,7 @@ const beforeVolume = (world: World, place: Place): Step => {
   return {
     ...wait("VolumePending", reasons.VolumePending),
     actions: [
-      // Before its claim, since Kubernetes looks for the volume of a new claim at once and then only every 15 s.
+      // Before its claim, since Kubernetes looks for the volume of a new claim at once and then only every fifteen seconds.
       ...createUnless(place.volume, "The cache of this namespace is on the node", makePersistentVolume(at)),
       ...createUnless(volumeJob, `${at.node.metadata.name} has no cache for this namespace yet`, makeVolumeJob(at))
     ]

@@ -6,7 +6,7 @@
 import { managedBy, type Node } from "../../lib/api/kubernetes.ts"
 import type { NixBuild } from "../../lib/api/nixbuild.ts"
 import { selecting } from "../../lib/job.ts"
-import { namespaceAnnotation, nodeAnnotation, nodeUidAnnotation } from "../../lib/keys.ts"
+import { namespaceAnnotation, nodeAnnotation, nodeUidAnnotation, volumeLabel } from "../../lib/keys.ts"
 import { claimName, persistentVolumeName, volumeJobName, volumesPath } from "../../lib/names.ts"
 import type { SettingsValue } from "../../lib/settings.ts"
 import { makeVolumeProgramJob } from "../../lib/volume.ts"
@@ -26,7 +26,7 @@ export const makePersistentVolume = ({ build, namespaceUid, node: { metadata: no
   kind: "PersistentVolume" as const,
   metadata: {
     name: persistentVolumeName(namespaceUid, node.name),
-    labels: managedBy,
+    labels: { ...managedBy, [volumeLabel]: persistentVolumeName(namespaceUid, node.name) },
     annotations: {
       [namespaceAnnotation]: build.metadata.namespace ?? "",
       [nodeAnnotation]: node.name,
@@ -49,6 +49,8 @@ export const makePersistentVolume = ({ build, namespaceUid, node: { metadata: no
   }
 })
 
+// It selects its volume: of a claim that names one, Kubernetes' volume controller writes the volume from two workers
+// at once, and when they disturb each other it leaves the claim for fifteen seconds.
 export const makeClaim = ({ build, namespaceUid, node: { metadata: node } }: Place) => ({
   apiVersion: "v1",
   kind: "PersistentVolumeClaim" as const,
@@ -61,7 +63,7 @@ export const makeClaim = ({ build, namespaceUid, node: { metadata: node } }: Pla
   spec: {
     accessModes: ["ReadWriteOnce"],
     storageClassName: "",
-    volumeName: persistentVolumeName(namespaceUid, node.name),
+    selector: { matchLabels: { [volumeLabel]: persistentVolumeName(namespaceUid, node.name) } },
     resources: { requests: { storage } }
   }
 })

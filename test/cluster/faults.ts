@@ -15,7 +15,7 @@ export const patiently = <A, E, R>(self: Effect.Effect<A, E, R>) =>
 export const randomPause = Effect.flatMap(Random.nextIntBetween(500, 5000), (millis) => Effect.sleep(millis))
 
 // Prints how many it killed, which is none while the container starts.
-const kill = "ids=$(pgrep -fx 'node /app/embedded/main.js') && kill -9 $ids; echo $ids | wc -w"
+const kill = "ids=$(pgrep -fx 'node( --[^ ]+)* /app/embedded/main.js') && kill -9 $ids; echo $ids | wc -w"
 
 const killedOn = (worker: string) =>
   docker("exec", worker, "sh", "-c", kill).pipe(
