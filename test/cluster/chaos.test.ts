@@ -1,17 +1,19 @@
 /** Everything that can be away is, while builds run; afterwards it is as if nothing had happened. */
 import { assert, it } from "@effect/vitest"
-import { Console, Effect, Ref, Schema } from "effect"
-import { isFailed, type Job, jobs } from "../../lib/api/kubernetes.ts"
+import { Array, Console, Effect, Record, Ref, Schema } from "effect"
+import { isFailed, type Job, jobs, pods } from "../../lib/api/kubernetes.ts"
 import { type NixBuild, nixBuilds } from "../../lib/api/nixbuild.ts"
 import { nixBuildAnnotation, nixBuildUidLabel } from "../../lib/keys.ts"
 import { apply, eventually, kubectl, list, namespace, nixBuild, watchingServices, when } from "./cluster.ts"
 import { killApiServer, killFunctions, killFunctionsAndPod, patiently, randomPause, restartWorker } from "./faults.ts"
-import { apiServerRequests, functionsSamples, isWrite, sumOf } from "./metrics.ts"
+import { apiServerSamples, functionsSamples, isWrite, type Sample, sumOf } from "./metrics.ts"
 import { watch } from "./watch.ts"
 
 const ns = "chaos"
 const count = 20
 const packages = ["hello", "hello-gz", "two-layer", "hello-stream"]
+
+const ours = "app.kubernetes.io/managed-by=enbi-functions"
 
 const together = { concurrency: "unbounded" } as const
 
@@ -54,12 +56,21 @@ const orphans = Effect.gen(function* () {
     .map(({ metadata }) => metadata.name)
 })
 
-const alive = "--field-selector=status.phase!=Succeeded,status.phase!=Failed"
-
-/** Pods of Jobs that still run or wait although nothing is left to do. */
-const busyPods = Effect.forEach([ns, "enbi-system"], (where) =>
-  kubectl("get", "pods", "-n", where, "-l", nixBuildUidLabel, alive, "-o", "name")
-).pipe(Effect.map((names) => names.join("").trim()))
+/** Pods of Jobs that run or go although nothing is left to do. */
+const busyPods = Effect.gen(function* () {
+  const left = yield* Effect.forEach([ns, "enbi-system"], (where) => list(pods, where, "-l", ours))
+  const kept = yield* Effect.forEach([ns, "enbi-system"], (where) => list(jobs, where, "-l", ours))
+  const names = new Set(kept.flat().map(({ metadata }) => metadata.name))
+  return left
+    .flat()
+    .filter(
+      ({ metadata, status }) =>
+        metadata.deletionTimestamp !== undefined ||
+        !names.has(metadata.labels?.["batch.kubernetes.io/job-name"] ?? "") ||
+        (status?.phase !== "Succeeded" && status?.phase !== "Failed")
+    )
+    .map(({ metadata }) => metadata.name)
+})
 
 /**
  * Requests that change something of what the functions write, by whomever. Not counted at the API server: Events, to
@@ -67,15 +78,23 @@ const busyPods = Effect.forEach([ns, "enbi-system"], (where) =>
  * What the functions themselves count has no such holes.
  */
 const writes = Effect.gen(function* () {
-  const server = yield* apiServerRequests((labels) => {
-    const { group = "", resource = "", subresource = "", verb = "" } = labels
-    if (!isWrite(labels)) return false
-    if (group === "enbi.hrzn.ee" || group === "batch") return true
-    if (resource === "leases") return verb !== "PUT"
-    return ["persistentvolumes", "persistentvolumeclaims", "pods"].includes(resource) && subresource === ""
-  })
+  const changes = (yield* apiServerSamples).filter(
+    ({ labels, name }) => name === "apiserver_request_total" && isOfOurKinds(labels)
+  )
+  const requestOf = ({ labels: { resource, subresource, verb } }: Sample) => `${verb} ${resource} ${subresource}`
+  const server = Record.map(Array.groupBy(changes, requestOf), (samples) =>
+    samples.reduce((sum, one) => sum + one.value, 0)
+  )
   return { server, functions: sumOf(yield* functionsSamples, "nixbuild_api_requests_total", isWrite) }
 })
+
+const isOfOurKinds = (labels: Sample["labels"]): boolean => {
+  const { group = "", resource = "", subresource = "", verb = "" } = labels
+  if (!isWrite(labels)) return false
+  if (group === "enbi.hrzn.ee" || group === "batch") return true
+  if (resource === "leases") return verb !== "PUT"
+  return ["persistentvolumes", "persistentvolumeclaims", "pods"].includes(resource) && subresource === ""
+}
 
 it.live(
   `${count} builds while the functions, the API server and a worker are killed: all end well, once, and then all is quiet`,
@@ -102,7 +121,7 @@ it.live(
       })
 
       yield* apply(
-        ...Array.from({ length: count }, (_, index) =>
+        ...Array.makeBy(count, (index) =>
           nixBuild({ namespace: ns, name: `build-${index}` }, { packageName: packages[index % packages.length] ?? "" })
         )
       )
@@ -133,7 +152,7 @@ it.live(
       assert.lengthOf(ended, count)
       yield* eventually(
         "the Jobs go",
-        Effect.map(Effect.all([orphans, busyPods]), ([names, pods]) => when(true, names.length === 0 && pods === ""))
+        Effect.map(Effect.all([orphans, busyPods]), (left) => when(true, left.flat().length === 0))
       )
 
       const before = yield* writes

@@ -12,7 +12,7 @@ export const patiently = <A, E, R>(self: Effect.Effect<A, E, R>) =>
   Effect.retry(self, { schedule: Schedule.spaced("1 second"), times: 90 })
 
 /** Some seconds, each time another number of them. */
-export const randomPause = Effect.flatMap(Random.nextIntBetween(500, 5000), (millis) => Effect.sleep(millis))
+export const randomPause = Effect.flatMap(Random.nextIntBetween(1000, 8000), (millis) => Effect.sleep(millis))
 
 // Prints how many it killed, which is none while the container starts.
 const kill = "ids=$(pgrep -fx 'node( --[^ ]+)* /app/embedded/main.js') && kill -9 $ids; echo $ids | wc -w"

@@ -24,11 +24,12 @@ export const sumOf = (
 ): number =>
   samples.filter((sample) => sample.name === name && isWanted(sample.labels)).reduce((sum, { value }) => sum + value, 0)
 
+/** The API server's own numbers, since its process started. */
+export const apiServerSamples = Effect.map(kubectl("get", "--raw", "/metrics"), parseSamples)
+
 /** How many requests the API server has answered since it started, of those whose labels are wanted. */
 export const apiServerRequests = (isWanted: (labels: Sample["labels"]) => boolean) =>
-  Effect.map(kubectl("get", "--raw", "/metrics"), (text) =>
-    sumOf(parseSamples(text), "apiserver_request_total", isWanted)
-  )
+  Effect.map(apiServerSamples, (samples) => sumOf(samples, "apiserver_request_total", isWanted))
 
 /** The functions' own numbers, since their process started. */
 export const functionsSamples = Effect.gen(function* () {
