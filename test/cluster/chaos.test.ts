@@ -3,7 +3,7 @@ import { assert, it } from "@effect/vitest"
 import { Array, Console, Effect, Record, Ref, Schema } from "effect"
 import { isFailed, type Job, jobs, pods } from "../../lib/api/kubernetes.ts"
 import { type NixBuild, nixBuilds } from "../../lib/api/nixbuild.ts"
-import { nixBuildAnnotation, nixBuildUidLabel } from "../../lib/keys.ts"
+import { namespaceAnnotation, nixBuildAnnotation, nixBuildUidLabel } from "../../lib/keys.ts"
 import { apply, eventually, kubectl, list, namespace, nixBuild, watchingServices, when } from "./cluster.ts"
 import { killApiServer, killFunctions, killFunctionsAndPod, patiently, randomPause, restartWorker } from "./faults.ts"
 import { apiServerSamples, functionsSamples, isWrite, type Sample, sumOf } from "./metrics.ts"
@@ -19,8 +19,8 @@ const together = { concurrency: "unbounded" } as const
 
 const isOver = ({ status }: NixBuild): boolean => status?.status === "Succeeded" || status?.status === "Failed"
 
-const belongsHere = ({ metadata }: Job): boolean =>
-  metadata.annotations?.[nixBuildAnnotation]?.startsWith(`${ns}/`) === true
+const belongsHere = ({ metadata: { annotations } }: Job): boolean =>
+  annotations?.[nixBuildAnnotation]?.startsWith(`${ns}/`) === true || annotations?.[namespaceAnnotation] === ns
 
 const EventsOfJobs = Schema.fromJsonString(
   Schema.Struct({
