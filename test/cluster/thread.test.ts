@@ -41,7 +41,8 @@ const sizeByCri = (node: string, imageTag: string) =>
     )
   )
 
-describe("thread", () => {
+// They mostly wait, each in a namespace of its own.
+describe.concurrent("thread", () => {
   it.live("a NixBuild by hand ends as enbi's users know it, and says what containerd and CRI say", () =>
     Effect.gen(function* () {
       const at = { namespace: yield* namespace("by-hand"), name: "hello" }
