@@ -11,8 +11,7 @@ import {
   type ImportSucceeded,
   type JobFailed
 } from "../../lib/oci/result.ts"
-import { secondsBetween } from "../../lib/time.ts"
-import type { Place, Work } from "./observe.ts"
+import type { Work } from "./observe.ts"
 
 /** Nothing while the Job runs, or until its Pod has been seen to end. */
 export type Outcome<A> =
@@ -94,30 +93,11 @@ const interruptionOf = (pod: Pod | undefined): Reason | undefined => {
   return terminated === undefined || terminated.exitCode > 128 ? "Interrupted" : undefined
 }
 
-// As long as Kubernetes waits before it gives up the Pods of a node that is not Ready.
-const lostSeconds = 300
-
-/** Why the work on a node that is gone or silent will not end, if there is such work. */
-export const nodeLost = (
-  { build, import: imported, name, node }: Pick<Place, "build" | "import" | "name" | "node">,
-  time: string
-): Failure | undefined => {
-  const running = [imported, build].find((work) => work !== undefined && !isSucceeded(work.job) && !isFailed(work.job))
-  if (running === undefined) return undefined
-  const ready = node?.status.conditions?.find((condition) => condition.type === "Ready")
-  const isSilent =
-    ready !== undefined &&
-    ready.status !== "True" &&
-    ready.lastTransitionTime !== undefined &&
-    secondsBetween(ready.lastTransitionTime, time) >= lostSeconds
-  if (node !== undefined && !isSilent) return undefined
-  const what = node === undefined ? "is gone" : `is not Ready since ${ready?.lastTransitionTime}`
-  return { reason: "NodeLost", message: `Node ${name} ${what}, and with it Job ${running.job.metadata.name}.` }
-}
-
 // A webhook may have added containers of its own.
-const terminatedOf = (pod: Pod | undefined) =>
-  pod?.status?.containerStatuses?.find(({ name }) => name === "build" || name === "import")?.state?.terminated
+export const containerOf = (pod: Pod | undefined) =>
+  pod?.status?.containerStatuses?.find(({ name }) => name === "build" || name === "import")
+
+const terminatedOf = (pod: Pod | undefined) => containerOf(pod)?.state?.terminated
 
 const isOver = ({ status }: Pod): boolean => status?.phase === "Succeeded" || status?.phase === "Failed"
 

@@ -12,8 +12,9 @@ import {
 import { obstacleOf } from "../../lib/placement.ts"
 import { later } from "../../lib/time.ts"
 import type { Observed, Place } from "./observe.ts"
-import { buildOutcome, importOutcome, nodeLost } from "./outcome.ts"
+import { lost } from "./lost.ts"
 import { isMissed } from "./missed.ts"
+import { buildOutcome, importOutcome } from "./outcome.ts"
 import { retryOf } from "./retry.ts"
 
 /** A node with what its Jobs came to. */
@@ -67,7 +68,7 @@ export const failureAt = ({ build, time }: World, place: Seen): Failure | undefi
   if (imported._tag === "Succeeded") return undefined
   const isBuilt = place.import !== undefined || (isMain(build, place) && isTrue(conditionsOf(build), "Success"))
   if (built._tag === "Failed" && !isBuilt) return built.failure
-  return nodeLost(place, time)
+  return lost(place, time)
 }
 
 export const obstacleAt = ({ build, nodeRepel }: World, { node }: Place): string | undefined =>

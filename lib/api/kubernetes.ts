@@ -20,7 +20,11 @@ const ContainerState = Schema.Struct({
     Schema.Struct({ exitCode: Schema.Int, reason: optional(Schema.String), message: optional(Schema.String) })
   )
 })
-const ContainerStatus = Schema.Struct({ name: Schema.String, state: optional(ContainerState) })
+const ContainerStatus = Schema.Struct({
+  name: Schema.String,
+  containerID: optional(Schema.String),
+  state: optional(ContainerState)
+})
 const Container = Schema.Struct({
   name: Schema.String,
   image: optional(Schema.String),
@@ -39,6 +43,8 @@ export const Pod = Schema.Struct({
       phase: optional(Schema.String),
       reason: optional(Schema.String),
       message: optional(Schema.String),
+      startTime: optional(Schema.String),
+      conditions: optional(Schema.Array(Schema.Struct({ type: Schema.String, status: Schema.String }))),
       initContainerStatuses: optional(Schema.Array(ContainerStatus)),
       containerStatuses: optional(Schema.Array(ContainerStatus))
     })

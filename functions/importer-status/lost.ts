@@ -1,0 +1,59 @@
+/** Work that is under way and will never end by itself: its node is lost, or was lost for a moment too many. */
+import { isFailed, isSucceeded, type Pod } from "../../lib/api/kubernetes.ts"
+import type { Failure } from "../../lib/api/nixbuild.ts"
+import { secondsBetween } from "../../lib/time.ts"
+import type { Place } from "./observe.ts"
+import { containerOf } from "./outcome.ts"
+
+/** Why the work on a node will not end, if there is such work. */
+export const lost = (place: Place, time: string): Failure | undefined => {
+  const running = [place.import, place.build].find(
+    (work) => work !== undefined && !isSucceeded(work.job) && !isFailed(work.job)
+  )
+  if (running === undefined) return undefined
+  const { job, pod } = running
+  const why = whyNodeIsLost(place, time)
+  if (why !== undefined) {
+    return { reason: "NodeLost", message: `Node ${place.name} ${why}, and with it Job ${job.metadata.name}.` }
+  }
+  return isForgotten(pod, time)
+    ? {
+        reason: "Interrupted",
+        message: `Node ${place.name} went down just before it started the container of Job ${job.metadata.name}, and kubelet does not start it any more.`
+      }
+    : undefined
+}
+
+// As long as Kubernetes waits before it gives up the Pods of a node that is not Ready.
+const lostSeconds = 300
+
+const whyNodeIsLost = ({ node }: Place, time: string): string | undefined => {
+  if (node === undefined) return "is gone"
+  const ready = node.status.conditions?.find((condition) => condition.type === "Ready")
+  return ready !== undefined &&
+    ready.status !== "True" &&
+    ready.lastTransitionTime !== undefined &&
+    secondsBetween(ready.lastTransitionTime, time) >= lostSeconds
+    ? `is not Ready since ${ready.lastTransitionTime}`
+    : undefined
+}
+
+// A container starts within seconds of being created, also on a node that has just come back.
+const forgottenSeconds = 60
+
+/**
+ * A container that was created and never started, without its sandbox: kubelet makes no other sandbox for a Pod that
+ * is not to be restarted and has a container, so it stays Pending for ever (seen with Kubernetes 1.34).
+ */
+const isForgotten = (pod: Pod | undefined, time: string): boolean => {
+  const { conditions = [], phase, startTime } = pod?.status ?? {}
+  const container = containerOf(pod)
+  return (
+    phase === "Pending" &&
+    startTime !== undefined &&
+    secondsBetween(startTime, time) >= forgottenSeconds &&
+    container?.containerID !== undefined &&
+    container.state?.waiting !== undefined &&
+    conditions.some(({ status, type }) => type === "PodReadyToStartContainers" && status === "False")
+  )
+}
