@@ -10,6 +10,7 @@ const read = ["get", "list", "watch"]
 export default defineFunction({
   name: "retention",
   on: [changed("NixBuild"), changed("Job"), changed("Namespace"), sweep],
+  isRare: true,
   permissions: [
     { apiGroups: [""], resources: ["namespaces", "nodes", "pods"], verbs: read },
     // Only ours: the policies `enbi-functions-volumes` and `enbi-functions-claims` refuse the rest.
