@@ -34,6 +34,7 @@ export interface EnbiFunction<O> {
   readonly replies?: ReadonlyArray<EventFilter>
   /** Nobody waits for what it does, so Knative Serving may end its last Pod. */
   readonly isRare?: true
+  /** What `observe` and the actions need without a cache; `npm run generate` adds what the cache needs. */
   readonly permissions: ReadonlyArray<Permission>
   /** Which objects an event asks to look at: for a sweep all that are open. */
   readonly subjects: (event: CloudEvent) => Reads<ReadonlyArray<Reference>>

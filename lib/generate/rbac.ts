@@ -1,8 +1,10 @@
 /**
  * What the functions may do. Embedded, all of them run in one process under
- * one account, so it gets the sum of what each says it needs; on its own each
- * has an account that may do what this one function needs.
+ * one account, so it gets the sum of what each says it needs, and what their
+ * watch cache needs; on its own each has an account for what it needs.
  */
+import type { Kind } from "../api/kind.ts"
+import { kinds } from "../api/kinds.ts"
 import type { EnbiFunction, Permission } from "../function.ts"
 import { systemNamespace } from "../names.ts"
 
@@ -20,20 +22,22 @@ export const makeRbac = (functions: ReadonlyArray<EnbiFunction<unknown>>) =>
   makeRoles({
     account: "enbi-functions",
     name: "enbi-functions",
-    permissions: functions.flatMap(({ permissions }) => permissions)
+    permissions: [...functions.flatMap(({ permissions }) => permissions), ...cached]
   })
+
+/** The cache lists and follows every kind that any function looks at. */
+const cached = Object.values(kinds).map(({ apiVersion, onlyNamespace, plural }: Kind<unknown>): Permission => ({
+  ...(onlyNamespace === undefined ? {} : { namespace: onlyNamespace }),
+  apiGroups: [apiVersion.includes("/") ? apiVersion.slice(0, apiVersion.indexOf("/")) : ""],
+  resources: [plural],
+  verbs: ["list", "watch"]
+}))
 
 /** The account of one function, with what it may do. */
 export const makeAccount = ({ name, permissions }: EnbiFunction<unknown>) => [
   { apiVersion: "v1", kind: "ServiceAccount", metadata: { name, namespace: systemNamespace } },
-  ...makeRoles({ account: name, name: `enbi-${name}`, permissions: permissions.map(withoutWatch) })
+  ...makeRoles({ account: name, name: `enbi-${name}`, permissions })
 ]
-
-// Only the watch cache of the embedded functions watches.
-const withoutWatch = (permission: Permission): Permission => ({
-  ...permission,
-  verbs: permission.verbs.filter((verb) => verb !== "watch")
-})
 
 const makeRoles = ({ account, name, permissions }: Grant) => {
   const subjects = [{ kind: "ServiceAccount", name: account, namespace: systemNamespace }]
