@@ -69,3 +69,17 @@ describe("settings", () => {
     })
   )
 })
+
+describe("knative", () => {
+  it.effect("has no file of a function that is gone", () =>
+    Effect.gen(function* () {
+      const files = yield* FileSystem.FileSystem
+      assert.sameMembers(yield* files.readDirectory("knative"), [
+        "kustomization.yaml",
+        "references.yaml",
+        "settings.env",
+        ...functions.map(({ name }) => `${name}.yaml`)
+      ])
+    }).pipe(Effect.provide(NodeServices.layer))
+  )
+})
