@@ -1,7 +1,7 @@
 /**
- * Where a Broker sends the events that it could not bring to a function, for
- * people to read and to send again. Nobody acts on them; the sweep looks at
- * the objects that they name.
+ * Where a Broker sends the events that it could not bring to a function, so
+ * that people see which and why. Nobody acts on them; the sweep looks at the
+ * objects that they name.
  */
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"

@@ -31,25 +31,22 @@ const headers = {
 const post = (body: string) => HttpClient.post("/", { headers, body: HttpBody.text(body, "application/json") })
 
 describe("dead letter sink", () => {
-  it.effect("logs the event as it came and answers with nothing", () => {
+  it.effect("logs what the event says of itself, not what it brings, and answers with nothing", () => {
     const { lines, server } = listen()
     return Effect.gen(function* () {
-      const body = '{"kind":"Node","name":"n"}'
-      const response = yield* post(body)
+      const response = yield* post('{"kind":"Node","env":[{"name":"PASSWORD","value":"secret"}]}')
       assert.strictEqual(response.status, 204)
       assert.strictEqual(yield* response.text, "")
       const { "kn-namespace": _, ...ofEvent } = headers
-      const expected = { headers: { ...ofEvent, "content-type": "application/json" }, body }
-      assert.deepStrictEqual(lines, [["left to the next sweep", expected]])
+      assert.deepStrictEqual(lines, [["left to the next sweep", ofEvent]])
     }).pipe(Effect.provide(server))
   })
 
-  it.effect("takes an event that is too large to log, or the Broker would have nowhere to leave it", () => {
+  it.effect("takes events of any size, or the Broker would have nowhere to leave them", () => {
     const { lines, server } = listen()
     return Effect.gen(function* () {
-      assert.strictEqual((yield* post("x".repeat(100_000))).status, 204)
-      assert.include(JSON.stringify(lines), "more than 64 KiB")
-      assert.isBelow(JSON.stringify(lines).length, 1000)
+      for (let times = 0; times < 3; times += 1) assert.strictEqual((yield* post("x".repeat(2_000_000))).status, 204)
+      assert.lengthOf(lines, 3)
     }).pipe(Effect.provide(server))
   })
 

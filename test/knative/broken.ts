@@ -36,7 +36,7 @@ export const broken: Readonly<Record<string, ReadonlyArray<unknown>>> = {
   "spec.delivery.deadLetterSink.ref.kind": ["", "Deployment"],
   "spec.delivery.deadLetterSink.ref.name": ["", "nobody"],
 
-  "spec.mode": ["Full", "Resource"],
+  "spec.mode": ["Full", ""],
   "spec.serviceAccountName": ["", "default"],
   "spec.namespaceSelector": ["all"],
   "spec.namespaceSelector.matchLabels.*": ["a b", true],

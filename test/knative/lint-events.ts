@@ -60,13 +60,17 @@ const sweepProblems = ({ metadata, spec }: Manifest<"PingSource">) =>
     "has another content than the empty object": spec.contentType !== "application/json" || spec.data !== "{}"
   })
 
+// By the whole of them a function sees that it need not look; of others it would bring what nobody wants.
+const lookedAt = new Set(["Job", "Pod"])
+
 const sourceProblems = ({ metadata, spec }: Manifest<"ApiServerSource">, all: All) => {
   const { mode, namespaceSelector, resources, serviceAccountName = "default" } = spec
   const groups = new Set(resources.map(({ apiVersion }) => apiVersion))
   const about = `ApiServerSource ${metadata.name}`
   return [
     ...tell(about, {
-      "copies whole objects into the Broker": mode !== "Reference",
+      "brings more of its objects than a function looks at":
+        mode !== "Reference" && resources.some(({ kind }) => !lookedAt.has(kind)),
       "is silent about other kinds while our CRD is not there": groups.size > 1 && groups.has(kinds.NixBuild.apiVersion)
     }),
     ...resources.flatMap(({ apiVersion, kind, selector }) => {
