@@ -27,11 +27,12 @@ export const bundle = Effect.fn("bundle")(function* (root: string) {
   yield* write(
     Object.fromEntries([
       ["embedded/main", path.join(root, "embedded/main.ts")],
+      ["eventing/dead-letter", path.join(root, "eventing/dead-letter.ts")],
       ...names.map((name) => [`functions/${name}/function`, path.join(root, `functions/${name}/function.ts`)])
     ]),
     path.join(root, "dist/functions")
   )
-  yield* files.makeDirectory(path.join(root, "dist/functions/eventing"))
+  yield* files.makeDirectory(path.join(root, "dist/functions/eventing"), { recursive: true })
   yield* files.copyFile(
     path.join(root, "eventing/triggers.yaml"),
     path.join(root, "dist/functions/eventing/triggers.yaml")

@@ -1,7 +1,7 @@
 /**
  * What a function is: a name, the events it listens to, what it may touch, and
- * the three steps. `npm run generate` makes its Triggers and permissions of
- * this; `run` takes it through one event.
+ * the three steps. `npm run generate` makes its Triggers, its permissions and
+ * what runs it on its own of this; `run` takes it through one event.
  */
 import { type Effect, type Option, Schema } from "effect"
 import type { Action } from "./action.ts"
@@ -30,6 +30,11 @@ export interface EnbiFunction<O> {
   /** The folder's name, and that of its Trigger, ServiceAccount and spans. */
   readonly name: string
   readonly on: ReadonlyArray<EventFilter>
+  /** The events that it may answer with, by the attributes that a Trigger can see; absent: none. */
+  readonly replies?: ReadonlyArray<EventFilter>
+  /** Nobody waits for what it does, so Knative Serving may end its last Pod. */
+  readonly isRare?: true
+  /** What `observe` and the actions need without a cache; `npm run generate` adds what the cache needs. */
   readonly permissions: ReadonlyArray<Permission>
   /** Which objects an event asks to look at: for a sweep all that are open. */
   readonly subjects: (event: CloudEvent) => Reads<ReadonlyArray<Reference>>

@@ -46,7 +46,7 @@ export const namespaceUidIn = (volumeName: string, node: string): string | undef
 
 export const claimName = (node: string): string => `enbi-cache-${hash10(node)}`
 
-/** Where import and volume Jobs run. No setting, because the policies of `embedded/` name it. */
+/** Where import and volume Jobs run. No setting, because the policies of `system/` name it. */
 export const systemNamespace = "enbi-system"
 
 /** Where the volumes of all namespaces are on a node. */

@@ -3,18 +3,16 @@ import { defineFunction } from "../../lib/function.ts"
 import { decide } from "./decide.ts"
 import { observe, Observed, subjects } from "./observe.ts"
 
-const read = ["get", "list", "watch"]
-
 /** Finished Jobs → the NixBuild's outcome; wakes Pods. */
 export default defineFunction({
   name: "importer-status",
   on: [changed("NixBuild"), changed("Job"), changed("Pod"), sweep],
   permissions: [
-    { apiGroups: [""], resources: ["nodes"], verbs: read },
+    { apiGroups: [""], resources: ["nodes"], verbs: ["get"] },
     // Only to wake them: the policy `enbi-functions-pods` refuses every other change.
-    { apiGroups: [""], resources: ["pods"], verbs: [...read, "patch"] },
-    { apiGroups: ["batch"], resources: ["jobs"], verbs: [...read, "delete"] },
-    { apiGroups: ["enbi.hrzn.ee"], resources: ["nixbuilds"], verbs: read },
+    { apiGroups: [""], resources: ["pods"], verbs: ["get", "list", "patch"] },
+    { apiGroups: ["batch"], resources: ["jobs"], verbs: ["get", "list", "delete"] },
+    { apiGroups: ["enbi.hrzn.ee"], resources: ["nixbuilds"], verbs: ["get", "list"] },
     { apiGroups: ["enbi.hrzn.ee"], resources: ["nixbuilds/status"], verbs: ["patch"] },
     { apiGroups: [""], resources: ["events"], verbs: ["create", "get"] }
   ],

@@ -3,19 +3,17 @@ import { defineFunction } from "../../lib/function.ts"
 import { decide } from "./decide.ts"
 import { observe, Observed, subjects } from "./observe.ts"
 
-const read = ["get", "list", "watch"]
-
 /** NixBuilds with a node → volume, build Job, import Job. */
 export default defineFunction({
   name: "job-launcher",
   on: [changed("NixBuild"), changed("Job"), sweep],
   permissions: [
-    { apiGroups: [""], resources: ["nodes", "namespaces"], verbs: read },
-    { apiGroups: [""], resources: ["persistentvolumes", "persistentvolumeclaims"], verbs: [...read, "create"] },
+    { apiGroups: [""], resources: ["nodes", "namespaces"], verbs: ["get"] },
+    { apiGroups: [""], resources: ["persistentvolumes", "persistentvolumeclaims"], verbs: ["get", "create"] },
     // Only for dry runs: the policy `enbi-functions-pods` refuses the rest.
     { apiGroups: [""], resources: ["pods"], verbs: ["create"] },
-    { apiGroups: ["batch"], resources: ["jobs"], verbs: [...read, "create", "delete"] },
-    { apiGroups: ["enbi.hrzn.ee"], resources: ["nixbuilds"], verbs: read },
+    { apiGroups: ["batch"], resources: ["jobs"], verbs: ["get", "create", "delete"] },
+    { apiGroups: ["enbi.hrzn.ee"], resources: ["nixbuilds"], verbs: ["get", "list"] },
     // An owner reference that blocks deletion is a right over the owner's finalizers.
     { apiGroups: ["enbi.hrzn.ee"], resources: ["nixbuilds/finalizers"], verbs: ["update"] },
     { apiGroups: ["enbi.hrzn.ee"], resources: ["nixbuilds/status"], verbs: ["patch"] }

@@ -8,9 +8,10 @@ export default defineFunction({
   name: "pod-failure-detector",
   on: [changed("Pod"), changed("NixBuild"), sweep],
   permissions: [
-    { apiGroups: [""], resources: ["pods", "nodes"], verbs: ["get", "list", "watch"] },
-    { apiGroups: ["enbi.hrzn.ee"], resources: ["nixbuilds"], verbs: ["get", "list", "watch", "create", "patch"] },
-    { apiGroups: [""], resources: ["events"], verbs: ["get", "list", "watch", "create"] }
+    { apiGroups: [""], resources: ["pods"], verbs: ["get", "list"] },
+    { apiGroups: [""], resources: ["nodes"], verbs: ["get"] },
+    { apiGroups: ["enbi.hrzn.ee"], resources: ["nixbuilds"], verbs: ["get", "create", "patch"] },
+    { apiGroups: [""], resources: ["events"], verbs: ["get", "list", "create"] }
   ],
   subjects,
   observe,

@@ -9,14 +9,14 @@ export default defineFunction({
   name: "scheduler",
   on: [changed("NixBuild"), changed("Node"), changed("Lease"), sweep],
   permissions: [
-    { apiGroups: [""], resources: ["nodes"], verbs: ["get", "list", "watch"] },
-    { apiGroups: ["enbi.hrzn.ee"], resources: ["nixbuilds"], verbs: ["get", "list", "watch"] },
+    { apiGroups: [""], resources: ["nodes"], verbs: ["list"] },
+    { apiGroups: ["enbi.hrzn.ee"], resources: ["nixbuilds"], verbs: ["get", "list"] },
     { apiGroups: ["enbi.hrzn.ee"], resources: ["nixbuilds/status"], verbs: ["patch"] },
     {
       namespace: systemNamespace,
       apiGroups: ["coordination.k8s.io"],
       resources: ["leases"],
-      verbs: ["get", "list", "watch", "create", "patch"]
+      verbs: ["get", "list", "create", "patch"]
     }
   ],
   subjects,

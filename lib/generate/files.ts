@@ -3,7 +3,10 @@ import { Effect, FileSystem } from "effect"
 import { stringify } from "yaml"
 import { loadFunctions } from "../functions.ts"
 import { nixBuildCrd } from "./crd.ts"
-import { makeRbac } from "./rbac.ts"
+import { makeDeployment } from "./deployment.ts"
+import { makeKnativeService } from "./knative-service.ts"
+import { makeKustomization } from "./kustomization.ts"
+import { makeAccount, makeRbac } from "./rbac.ts"
 import { withTables } from "./readme.ts"
 import { makeTriggers } from "./triggers.ts"
 
@@ -20,6 +23,14 @@ export const generated = Effect.gen(function* () {
     "README.md": yield* withTables(yield* files.readFileString("README.md")),
     "crds/nixbuilds.yaml": yaml([nixBuildCrd()]),
     "eventing/triggers.yaml": yaml(makeTriggers(functions)),
-    "embedded/rbac.yaml": yaml(makeRbac(functions))
+    "embedded/rbac.yaml": yaml(makeRbac(functions)),
+    "knative/kustomization.yaml": yaml([makeKustomization(functions)]),
+    "without-serving/deployments.yaml": yaml(functions.flatMap(makeDeployment)),
+    ...Object.fromEntries(
+      functions.map((definition) => [
+        `knative/${definition.name}.yaml`,
+        yaml([...makeAccount(definition), makeKnativeService(definition)])
+      ])
+    )
   }
 })

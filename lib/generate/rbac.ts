@@ -1,16 +1,46 @@
 /**
- * What the embedded functions may do: all of them run in one process under one
- * account, so it gets the sum of what each says it needs.
+ * What the functions may do. Embedded, all of them run in one process under
+ * one account, so it gets the sum of what each says it needs, and what their
+ * watch cache needs; on its own each has an account for what it needs.
  */
+import type { Kind } from "../api/kind.ts"
+import { kinds } from "../api/kinds.ts"
 import type { EnbiFunction, Permission } from "../function.ts"
 import { systemNamespace } from "../names.ts"
 
-const name = "enbi-functions"
 const group = "rbac.authorization.k8s.io"
-const subjects = [{ kind: "ServiceAccount", name, namespace: systemNamespace }]
 
-export const makeRbac = (functions: ReadonlyArray<EnbiFunction<unknown>>) => {
-  const permissions = functions.flatMap(({ permissions }) => permissions)
+interface Grant {
+  /** Of the account, in the system namespace. */
+  readonly account: string
+  /** Of the Role and the ClusterRole. */
+  readonly name: string
+  readonly permissions: ReadonlyArray<Permission>
+}
+
+export const makeRbac = (functions: ReadonlyArray<EnbiFunction<unknown>>) =>
+  makeRoles({
+    account: "enbi-functions",
+    name: "enbi-functions",
+    permissions: [...functions.flatMap(({ permissions }) => permissions), ...cached]
+  })
+
+/** The cache lists and follows every kind that any function looks at. */
+const cached = Object.values(kinds).map(({ apiVersion, onlyNamespace, plural }: Kind<unknown>): Permission => ({
+  ...(onlyNamespace === undefined ? {} : { namespace: onlyNamespace }),
+  apiGroups: [apiVersion.includes("/") ? apiVersion.slice(0, apiVersion.indexOf("/")) : ""],
+  resources: [plural],
+  verbs: ["list", "watch"]
+}))
+
+/** The account of one function, with what it may do. */
+export const makeAccount = ({ name, permissions }: EnbiFunction<unknown>) => [
+  { apiVersion: "v1", kind: "ServiceAccount", metadata: { name, namespace: systemNamespace } },
+  ...makeRoles({ account: name, name: `enbi-${name}`, permissions })
+]
+
+const makeRoles = ({ account, name, permissions }: Grant) => {
+  const subjects = [{ kind: "ServiceAccount", name: account, namespace: systemNamespace }]
   const namespaces = new Set(permissions.map(({ namespace }) => namespace))
   return [...namespaces].toSorted().flatMap((namespace) => {
     const rules = sum(permissions.filter((permission) => permission.namespace === namespace))

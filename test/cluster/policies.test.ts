@@ -129,7 +129,7 @@ describe("policies", () => {
 
   it.live("plain http is refused where its policy is", () =>
     Effect.gen(function* () {
-      yield* kubectl("apply", "-f", "embedded/plain-http-policy.yaml")
+      yield* kubectl("apply", "-f", "system/plain-http-policy.yaml")
       const create = refusalOf(nixBuild({ namespace: "default", name: "http" }, {}), "create", "--dry-run=server")
       yield* eventually(
         "the policy is in force",
@@ -137,7 +137,7 @@ describe("policies", () => {
       )
       const https = nixBuild({ namespace: "default", name: "https" }, { flakeUrl: "https://h.org/x.tar.gz" })
       assert.strictEqual(yield* refusalOf(https, "create", "--dry-run=server"), "")
-      yield* kubectl("delete", "-f", "embedded/plain-http-policy.yaml")
+      yield* kubectl("delete", "-f", "system/plain-http-policy.yaml")
       yield* eventually(
         "the policy is gone",
         Effect.map(create, (refusal) => when(refusal, refusal === ""))

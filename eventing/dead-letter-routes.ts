@@ -1,0 +1,25 @@
+/**
+ * What the dead letter sink answers. Each event becomes one line of the log:
+ * its attributes as they came. Its body can be a whole Pod with what is secret
+ * in it, and nobody needs it, so it is not even read.
+ */
+import { Effect, Layer } from "effect"
+import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
+
+const isOfEvent = (header: string): boolean => header.startsWith("ce-")
+
+const receive = Effect.gen(function* () {
+  const request = yield* HttpServerRequest.HttpServerRequest
+  const headers = Object.fromEntries(Object.entries(request.headers).filter(([name]) => isOfEvent(name)))
+  yield* Effect.logWarning("left to the next sweep", headers)
+  // To the Broker, any body in the answer would be a failure.
+  return HttpServerResponse.empty({ status: 204 })
+})
+
+const healthy = Effect.succeed(HttpServerResponse.text("OK"))
+
+export const routes = Layer.mergeAll(
+  HttpRouter.add("POST", "/", receive),
+  HttpRouter.add("GET", "/health/liveness", healthy),
+  HttpRouter.add("GET", "/health/readiness", healthy)
+)

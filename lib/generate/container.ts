@@ -1,0 +1,47 @@
+/** What runs a function on its own, in the fields that Knative Serving and a Deployment both take. */
+import { version } from "../../images/version.ts"
+import type { EnbiFunction } from "../function.ts"
+import { systemNamespace } from "../names.ts"
+
+type Named = Pick<EnbiFunction<unknown>, "name">
+
+export const port = 8080
+
+/** The ConfigMap of `knative/settings.env`; one for all, since a definition does not say which settings it reads. */
+export const settingsName = "enbi-settings"
+
+export const metadataOf = ({ name }: Named) => ({ name, namespace: systemNamespace })
+
+export const labelsOf = ({ name }: Named) => ({
+  "app.kubernetes.io/name": name,
+  "app.kubernetes.io/part-of": "enbi-functions"
+})
+
+// What Prometheus' own chart and most others look for where no PodMonitor is installed.
+export const scraping = {
+  "prometheus.io/scrape": "true",
+  "prometheus.io/port": `${port}`,
+  "prometheus.io/path": "/metrics"
+}
+
+export const containerOf = ({ name }: Named) => ({
+  name: "function",
+  image: `enbi-functions:${version}`,
+  command: ["node", `/app/functions/${name}.js`],
+  envFrom: [{ configMapRef: { name: settingsName } }],
+  resources: {
+    requests: { cpu: "25m", memory: "64Mi" },
+    // A look at everything reads whole lists, so the limit is that of all functions in one process.
+    limits: { memory: "512Mi" }
+  },
+  // All of it here and nothing in the Pod's own, which Serving refuses unless a feature is switched on.
+  securityContext: {
+    runAsNonRoot: true,
+    allowPrivilegeEscalation: false,
+    readOnlyRootFilesystem: true,
+    capabilities: { drop: ["ALL"] },
+    seccompProfile: { type: "RuntimeDefault" }
+  }
+})
+
+export const paths = { liveness: "/health/liveness", readiness: "/health/readiness" }

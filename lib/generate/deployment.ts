@@ -1,0 +1,42 @@
+/** A function as a Deployment and its Service, for clusters without Knative Serving. */
+import type { EnbiFunction } from "../function.ts"
+import { containerOf, labelsOf, metadataOf, paths, port, scraping } from "./container.ts"
+
+export const makeDeployment = (definition: EnbiFunction<unknown>) => {
+  const { name } = definition
+  const selector = { "app.kubernetes.io/name": name }
+  const metadata = metadataOf(definition)
+  return [
+    {
+      apiVersion: "apps/v1",
+      kind: "Deployment",
+      metadata,
+      spec: {
+        // A second Pod would do everything twice, and two schedulers would overfill a node.
+        replicas: 1,
+        selector: { matchLabels: selector },
+        template: {
+          metadata: { labels: labelsOf(definition), annotations: scraping },
+          spec: {
+            serviceAccountName: name,
+            containers: [
+              {
+                ...containerOf(definition),
+                ports: [{ name: "http", containerPort: port }],
+                livenessProbe: { httpGet: { path: paths.liveness, port: "http" } },
+                readinessProbe: { httpGet: { path: paths.readiness, port: "http" }, periodSeconds: 2 }
+              }
+            ]
+          }
+        }
+      }
+    },
+    {
+      apiVersion: "v1",
+      kind: "Service",
+      metadata,
+      // A Trigger that names a Service sends to its port 80, whichever others there are.
+      spec: { selector, ports: [{ name: "http", port: 80, targetPort: "http" }] }
+    }
+  ]
+}

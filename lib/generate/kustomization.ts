@@ -1,0 +1,13 @@
+/** `kubectl apply -k knative`: the functions one by one, with one set of settings. */
+import type { EnbiFunction } from "../function.ts"
+import { systemNamespace } from "../names.ts"
+import { settingsName } from "./container.ts"
+
+export const makeKustomization = (functions: ReadonlyArray<EnbiFunction<unknown>>) => ({
+  apiVersion: "kustomize.config.k8s.io/v1beta1",
+  kind: "Kustomization",
+  resources: ["../system", ...functions.map(({ name }) => `${name}.yaml`)],
+  // The name ends in a hash of the settings, so that whoever reads them starts anew when they change.
+  configMapGenerator: [{ name: settingsName, namespace: systemNamespace, envs: ["settings.env"] }],
+  configurations: ["references.yaml"]
+})

@@ -1,0 +1,84 @@
+/** Each function on its own, under its own account and without a cache: the same end as in one process. */
+import { NodeServices } from "@effect/platform-node"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, FileSystem, Schema } from "effect"
+import { parse } from "yaml"
+import { isKindName } from "../../lib/api/kinds.ts"
+import { twoNodes } from "../memory/given.ts"
+import { play } from "../memory/story.ts"
+import { type Asked, functions, playAlone } from "./alone.ts"
+import { accessTo, isPermitted } from "./permissions.ts"
+
+const Decided = Schema.Array(
+  Schema.Struct({
+    action: Schema.String,
+    object: Schema.optionalKey(
+      Schema.Struct({
+        kind: Schema.String,
+        metadata: Schema.Struct({ namespace: Schema.optionalKey(Schema.String) })
+      })
+    ),
+    target: Schema.optionalKey(Schema.Struct({ kind: Schema.String, namespace: Schema.optionalKey(Schema.String) }))
+  })
+)
+
+/** What the actions in a function's golden pairs ask for. */
+const decidedBy = Effect.fnUntraced(function* (name: string) {
+  const files = yield* FileSystem.FileSystem
+  const asked: Array<Asked> = []
+  for (const file of yield* files.readDirectory(`test/decide/${name}`)) {
+    if (!file.endsWith(".output.yaml")) continue
+    const text = yield* files.readFileString(`test/decide/${name}/${file}`)
+    for (const { action, object, target } of yield* Schema.decodeUnknownEffect(Decided)(parse(text))) {
+      const kind = object?.kind ?? target?.kind ?? ""
+      if (!isKindName(kind)) return assert.fail(`${file}: ${kind} is no kind of ours`)
+      const namespace = target?.namespace ?? object?.metadata.namespace
+      const verb = action === "PatchStatus" ? "patch" : action.toLowerCase()
+      asked.push({
+        function: name,
+        ...accessTo(kind, { verb, namespace, ...(action === "PatchStatus" ? { subresource: "status" } : {}) })
+      })
+      // What is there already is read, to see whose it is.
+      if (action === "Create") asked.push({ function: name, ...accessTo(kind, { verb: "get", namespace }) })
+    }
+  }
+  return asked
+})
+
+const words = ({ function: name, group, resource, verb }: Asked): string => `${name}: ${verb} ${group}/${resource}`
+
+describe("a function's account", () => {
+  it.effect("suffices: the end is that of all in one process", () =>
+    Effect.gen(function* () {
+      assert.deepStrictEqual((yield* playAlone({})).state, (yield* play({ given: twoNodes })).state)
+    })
+  )
+
+  it.effect("may do what the function does, and no more", () =>
+    Effect.gen(function* () {
+      const { asked: usual } = yield* playAlone({})
+      const { asked: ending } = yield* playAlone({
+        settings: { successfulBuildsHistoryLimit: 0, failedBuildsHistoryLimit: 0 },
+        happens: ({ objects }) => Effect.orDie(objects.remove({ kind: "Namespace", name: "apps" }))
+      })
+      const decided = yield* Effect.forEach(functions, ({ name }) => decidedBy(name))
+      const asked = [...usual, ...ending, ...decided.flat()]
+      const forbidden = functions.flatMap(({ name, permissions }) =>
+        asked.filter((access) => access.function === name && !isPermitted(permissions, access)).map(words)
+      )
+      assert.deepStrictEqual(forbidden, [], "may not do what it does")
+      const needed = new Set(asked.map(words))
+      const superfluous = functions.flatMap(({ name, permissions }) =>
+        permissions.flatMap(({ apiGroups, resources, verbs }) =>
+          apiGroups.flatMap((group) =>
+            resources.flatMap((resource) =>
+              verbs.map((verb) => words({ function: name, group, resource, verb })).filter((word) => !needed.has(word))
+            )
+          )
+        )
+      )
+      // Asked for by the admission of an owner reference, which the API server in memory does not have.
+      assert.deepStrictEqual(superfluous, ["job-launcher: update enbi.hrzn.ee/nixbuilds/finalizers"])
+    }).pipe(Effect.provide(NodeServices.layer))
+  )
+})

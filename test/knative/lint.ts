@@ -1,0 +1,91 @@
+/** What can be wrong with manifests together, though each by itself is one that Kubernetes and Knative take. */
+import { version } from "../../images/version.ts"
+import { systemNamespace } from "../../lib/names.ts"
+import { eventProblems } from "./lint-events.ts"
+import { type Manifest, nameOf, of } from "./manifest.ts"
+import { tell } from "./tell.ts"
+
+/** One sentence for each thing that is wrong. */
+export const problemsIn = (all: ReadonlyArray<Manifest>): ReadonlyArray<string> => [
+  ...placeProblems(all),
+  ...workloadProblems(all),
+  ...serviceProblems(all),
+  ...bindingProblems(all),
+  ...eventProblems(all)
+]
+
+const ofCluster = new Set(["ClusterRole", "ClusterRoleBinding"])
+
+const placeProblems = (all: ReadonlyArray<Manifest>) =>
+  all.flatMap(({ kind, metadata }) =>
+    tell(`${kind} ${metadata.name}`, {
+      "is not in the system namespace": !ofCluster.has(kind) && metadata.namespace !== systemNamespace
+    })
+  )
+
+const namesOf = (manifests: ReadonlyArray<Manifest>) => new Set(manifests.map(({ metadata }) => metadata.name))
+
+const workloadProblems = (all: ReadonlyArray<Manifest>) => {
+  const accounts = namesOf(of("ServiceAccount", all))
+  const settings = namesOf(of("ConfigMap", all))
+  return [...of("KnativeService", all), ...of("Deployment", all)].flatMap((workload) => {
+    const { metadata, spec } = workload.spec.template
+    const [container] = spec.containers
+    const { name } = workload.metadata
+    const isFunction = container.envFrom !== undefined
+    const program = `/app/${isFunction ? "functions" : "eventing"}/${name}.js`
+    return tell(`${nameOf(workload)} ${name}`, {
+      "has the account of another": isFunction && (spec.serviceAccountName !== name || !accounts.has(name)),
+      "has an account for nothing": !isFunction && !("automountServiceAccountToken" in spec),
+      "reads settings that are not there": (container.envFrom ?? []).some(
+        (from) => !settings.has(from.configMapRef.name)
+      ),
+      "runs the program of another": container.command.join(" ") !== `node ${program}`,
+      "is another image than that of the functions": container.image !== `enbi-functions:${version}`,
+      "listens elsewhere": container.ports[0].containerPort !== 8080,
+      "is not asked for its health": container.livenessProbe.httpGet.path !== "/health/liveness",
+      "is not asked whether it is ready": container.readinessProbe.httpGet.path !== "/health/readiness",
+      "can't be found by its name": metadata.labels["app.kubernetes.io/name"] !== name,
+      "can't be found as a part": metadata.labels["app.kubernetes.io/part-of"] !== "enbi-functions"
+    })
+  })
+}
+
+const isWithin = (some: Readonly<Record<string, string>>, all: Readonly<Record<string, string>>): boolean =>
+  Object.entries(some).every(([key, value]) => all[key] === value)
+
+const serviceProblems = (all: ReadonlyArray<Manifest>) => {
+  const deployments = of("Deployment", all)
+  return [
+    ...deployments.flatMap(({ metadata, spec }) =>
+      tell(`Deployment ${metadata.name}`, {
+        "does not select its Pods": !isWithin(spec.selector.matchLabels, spec.template.metadata.labels)
+      })
+    ),
+    ...of("Service", all).flatMap(({ metadata, spec: { ports, selector } }) => {
+      const selected = deployments.filter(({ spec }) => isWithin(selector, spec.template.metadata.labels))
+      const names = selected.flatMap(({ spec }) => spec.template.spec.containers[0].ports.map(({ name }) => name))
+      return tell(`Service ${metadata.name}`, {
+        "does not select the Deployment of its name":
+          selected.map(({ metadata }) => metadata.name).join() !== metadata.name,
+        "is not at port 80, where Triggers send to": ports[0].port !== 80,
+        "sends to no port of its Pods": !names.includes(ports[0].targetPort)
+      })
+    })
+  ]
+}
+
+const bindingProblems = (all: ReadonlyArray<Manifest>) => {
+  const accounts = namesOf(of("ServiceAccount", all))
+  const roles = new Set(
+    [...of("Role", all), ...of("ClusterRole", all)].map(({ kind, metadata }) => `${kind} ${metadata.name}`)
+  )
+  return [...of("RoleBinding", all), ...of("ClusterRoleBinding", all)].flatMap(
+    ({ kind, metadata, roleRef, subjects }) =>
+      tell(`${kind} ${metadata.name}`, {
+        "gives a role that is not there": !roles.has(`${roleRef.kind} ${roleRef.name}`),
+        "is for an account that is not there":
+          !accounts.has(subjects[0].name) || subjects[0].namespace !== systemNamespace
+      })
+  )
+}

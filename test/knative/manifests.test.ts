@@ -1,0 +1,111 @@
+/** Each folder's objects are such as Kubernetes and Knative take, fit together, and are broken by any change that we know of. */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Exit } from "effect"
+import { broken } from "./broken.ts"
+import { built, canBuild, filesOf, type Folder } from "./built.ts"
+import { changedAt, fieldsOf, misspelledAt } from "./fields.ts"
+import { problemsIn } from "./lint.ts"
+import { nameOf, read } from "./manifest.ts"
+
+/** Kinds that system/ brings for all ways to run; the cluster tests apply them. */
+const ofSystem = new Set([
+  "CustomResourceDefinition",
+  "Namespace",
+  "ValidatingAdmissionPolicy",
+  "ValidatingAdmissionPolicyBinding"
+])
+
+const ownOf = (objects: ReadonlyArray<unknown>) => objects.filter((object) => !ofSystem.has(nameOf(object)))
+
+/** What is wrong with them, each by itself or all together. */
+const lint = (objects: ReadonlyArray<unknown>): ReadonlyArray<string> => {
+  const exit = Effect.runSyncExit(Effect.forEach(ownOf(objects), read))
+  return Exit.isSuccess(exit) ? problemsIn(exit.value) : ["is not taken"]
+}
+
+const withServing = [...built.knative, ...built.eventing]
+const withoutServing = built["without-serving"]
+const inBigCluster = [...built.knative, ...built["examples/big-cluster"]]
+
+describe("manifests as they stand in the files", () => {
+  const handmade: ReadonlyArray<Folder> = ["knative", "eventing"]
+  for (const folder of handmade) {
+    it.effect(`${folder}: each would be taken`, () =>
+      Effect.gen(function* () {
+        const objects = ownOf(yield* Effect.promise(() => filesOf(folder)))
+        assert.isAbove(objects.length, 20)
+        yield* Effect.forEach(objects, read)
+      })
+    )
+  }
+})
+
+describe.skipIf(!canBuild)("manifests as kustomize builds them", () => {
+  for (const [what, objects] of Object.entries({
+    "knative and eventing": withServing,
+    "without-serving": withoutServing
+  })) {
+    it.effect(`${what}: each is taken, and they fit together`, () =>
+      Effect.gen(function* () {
+        assert.deepStrictEqual(problemsIn(yield* Effect.forEach(ownOf(objects), read)), [])
+      })
+    )
+  }
+
+  it("examples/big-cluster: the sweep alone tells of Nodes", () => {
+    assert.deepStrictEqual(lint(inBigCluster), ["nobody tells of Node"])
+  })
+
+  it("embedded builds", () => assert.isAbove(built.embedded.length, 15))
+})
+
+/** An object that has a field, with all that it belongs to. */
+interface Place {
+  readonly kind: string
+  readonly field: string
+  readonly object: unknown
+  readonly objects: ReadonlyArray<unknown>
+}
+
+/** One for each field of each kind. */
+const places = new Map<string, Place>(
+  [withServing, withoutServing, inBigCluster].flatMap((objects) =>
+    ownOf(objects).flatMap((object) =>
+      fieldsOf(object).map((field) => {
+        const kind = nameOf(object)
+        return [`${kind} ${field}`, { kind, field, object, objects }] as const
+      })
+    )
+  )
+)
+
+const holdsOthers = ({ field, kind }: Place): boolean =>
+  [...places.keys()].some((other) => other.startsWith(`${kind} ${field}.`) || other.startsWith(`${kind} ${field}[`))
+
+const problemsBefore = new Map([withServing, withoutServing, inBigCluster].map((objects) => [objects, lint(objects)]))
+
+const isRefused = ({ object, objects }: Place, changed: unknown): boolean => {
+  const after = lint(objects.map((one) => (one === object ? changed : one)))
+  return after.join() !== problemsBefore.get(objects)?.join()
+}
+
+describe.skipIf(!canBuild)("each field of a manifest", () => {
+  for (const [kind, all] of Map.groupBy(places.values(), ({ kind }) => kind)) {
+    it(`${kind}: a broken value is refused`, () => {
+      for (const place of all.filter((place) => !holdsOthers(place))) {
+        const values = broken[place.field] ?? []
+        assert.isNotEmpty(values, `test/knative/broken.ts has no broken value for ${place.field}`)
+        for (const value of values) {
+          const changed = changedAt(place.object, place.field, () => value)
+          assert.isTrue(isRefused(place, changed), `${place.field}: ${JSON.stringify(value)} is taken`)
+        }
+      }
+    })
+
+    it(`${kind}: a misspelled name is refused`, () => {
+      for (const place of all.filter(({ field }) => !field.endsWith("*"))) {
+        assert.isTrue(isRefused(place, misspelledAt(place.object, place.field)), `${place.field} may be misspelled`)
+      }
+    })
+  }
+})

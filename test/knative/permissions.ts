@@ -1,0 +1,48 @@
+/** Whether an account may do what a function does. */
+import { kinds } from "../../lib/api/kinds.ts"
+import type { Permission } from "../../lib/function.ts"
+
+export interface Access {
+  readonly verb: string
+  /** With its subresource, as RBAC writes it. */
+  readonly resource: string
+  readonly group: string
+  readonly namespace?: string | undefined
+}
+
+export const isPermitted = (permissions: ReadonlyArray<Permission>, access: Access): boolean =>
+  permissions.some(
+    ({ apiGroups, namespace, resources, verbs }) =>
+      apiGroups.includes(access.group) &&
+      resources.includes(access.resource) &&
+      verbs.includes(access.verb) &&
+      (namespace === undefined || namespace === access.namespace)
+  )
+
+const groupOf = (apiVersion: string): string =>
+  apiVersion.includes("/") ? apiVersion.slice(0, apiVersion.indexOf("/")) : ""
+
+/** What writing or reading an object of this kind asks for. */
+export const accessTo = (
+  kind: keyof typeof kinds,
+  {
+    namespace,
+    subresource,
+    verb
+  }: { readonly verb: string; readonly subresource?: string; readonly namespace?: string | undefined }
+): Access => {
+  const { apiVersion, plural } = kinds[kind]
+  const resource = subresource === undefined ? plural : `${plural}/${subresource}`
+  return { verb, resource, group: groupOf(apiVersion), namespace }
+}
+
+const path = /^\/(?:api|apis)\/(v1|[^/]+\/[^/]+)(?:\/namespaces\/([^/]+))?\/([a-z]+)(\/[^/]+)?(\/[a-z]+)?$/
+
+const verbs: Readonly<Record<string, string>> = { DELETE: "delete", GET: "get", PATCH: "patch", POST: "create" }
+
+/** What a request asks for. */
+export const accessOf = (method: string, url: string): Access => {
+  const [, apiVersion = "", namespace, plural = "", name, subresource = ""] = path.exec(url) ?? []
+  const verb = method === "GET" && name === undefined ? "list" : (verbs[method] ?? method)
+  return { verb, resource: plural + subresource, group: groupOf(apiVersion), namespace }
+}

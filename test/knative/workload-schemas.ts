@@ -1,0 +1,122 @@
+/**
+ * What Kubernetes and Knative Serving take of the fields that our manifests
+ * use, and of no other field. Serving's part is read in its source
+ * (`pkg/apis/serving`: `fieldmask.go`, `k8s_validation.go`, of 1.23), not tried.
+ */
+import { Schema } from "effect"
+import { Labels, Metadata, Name } from "./common-schemas.ts"
+
+const optional = Schema.optionalKey
+
+const Image = Schema.String.check(Schema.isPattern(/^[a-z0-9][a-z0-9./_-]*(:[0-9]+\/[a-z0-9./_-]+)?:[\w.-]+$/u))
+const Quantity = Schema.String.check(Schema.isPattern(/^\d+(m|Ki|Mi|Gi)?$/u))
+const Amounts = Schema.Struct({ cpu: optional(Quantity), memory: optional(Quantity) })
+const Port = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 65_535 }))
+const Path = Schema.String.check(Schema.isPattern(/^\/[a-z/-]+$/u))
+
+const common = {
+  name: Name,
+  image: Image,
+  command: Schema.NonEmptyArray(Schema.NonEmptyString),
+  envFrom: optional(Schema.Array(Schema.Struct({ configMapRef: Schema.Struct({ name: Name }) }))),
+  resources: Schema.Struct({ requests: Amounts, limits: Amounts }),
+  // Literals where another value would give the container what no function needs.
+  securityContext: Schema.Struct({
+    runAsNonRoot: Schema.Literal(true),
+    allowPrivilegeEscalation: Schema.Literal(false),
+    readOnlyRootFilesystem: Schema.Literal(true),
+    capabilities: Schema.Struct({ drop: Schema.Tuple([Schema.Literal("ALL")]) }),
+    seccompProfile: Schema.Struct({ type: Schema.Literal("RuntimeDefault") })
+  })
+}
+
+// Serving knows its one port by itself, and takes a name for it only if that is a protocol.
+const ServingProbe = Schema.Struct({ httpGet: Schema.Struct({ path: Path }) })
+const ServingContainer = Schema.Struct({
+  ...common,
+  ports: Schema.Tuple([Schema.Struct({ containerPort: Port })]),
+  livenessProbe: ServingProbe,
+  readinessProbe: ServingProbe
+})
+
+const scraping = {
+  "prometheus.io/scrape": Schema.Literal("true"),
+  "prometheus.io/port": Schema.Literal("8080"),
+  "prometheus.io/path": Schema.Literal("/metrics")
+}
+
+const Scale = Schema.Literals(["0", "1"])
+
+export const KnativeService = Schema.Struct({
+  apiVersion: Schema.Literal("serving.knative.dev/v1"),
+  kind: Schema.Literal("Service"),
+  metadata: Schema.Struct({
+    name: Name,
+    namespace: Name,
+    labels: Schema.Struct({ "networking.knative.dev/visibility": Schema.Literal("cluster-local") })
+  }),
+  spec: Schema.Struct({
+    template: Schema.Struct({
+      metadata: Schema.Struct({
+        labels: Labels,
+        annotations: Schema.Struct({
+          ...scraping,
+          "autoscaling.knative.dev/min-scale": Scale,
+          "autoscaling.knative.dev/max-scale": Schema.Literal("1")
+        })
+      }),
+      spec: Schema.Struct({
+        serviceAccountName: Name,
+        timeoutSeconds: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 600 })),
+        containers: Schema.Tuple([ServingContainer])
+      })
+    })
+  })
+})
+
+const Probe = Schema.Struct({
+  httpGet: Schema.Struct({ path: Path, port: Schema.Literal("http") }),
+  periodSeconds: optional(Schema.Int.check(Schema.isGreaterThan(0)))
+})
+
+export const Deployment = Schema.Struct({
+  apiVersion: Schema.Literal("apps/v1"),
+  kind: Schema.Literal("Deployment"),
+  metadata: Metadata,
+  spec: Schema.Struct({
+    replicas: Schema.Literal(1),
+    selector: Schema.Struct({ matchLabels: Labels }),
+    template: Schema.Struct({
+      metadata: Schema.Struct({ labels: Labels, annotations: optional(Schema.Struct(scraping)) }),
+      spec: Schema.Struct({
+        serviceAccountName: optional(Name),
+        automountServiceAccountToken: optional(Schema.Literal(false)),
+        containers: Schema.Tuple([
+          Schema.Struct({
+            ...common,
+            ports: Schema.Tuple([Schema.Struct({ name: Name, containerPort: Port })]),
+            livenessProbe: Probe,
+            readinessProbe: Probe
+          })
+        ])
+      })
+    })
+  })
+})
+
+export const Service = Schema.Struct({
+  apiVersion: Schema.Literal("v1"),
+  kind: Schema.Literal("Service"),
+  metadata: Metadata,
+  spec: Schema.Struct({
+    selector: Labels,
+    ports: Schema.Tuple([Schema.Struct({ name: Name, port: Port, targetPort: Name })])
+  })
+})
+
+export const ConfigMap = Schema.Struct({
+  apiVersion: Schema.Literal("v1"),
+  kind: Schema.Literal("ConfigMap"),
+  metadata: Metadata,
+  data: Schema.Record(Schema.String.check(Schema.isPattern(/^[A-Z_]+$/u)), Schema.NonEmptyString)
+})
