@@ -3,21 +3,14 @@
  * a file, also far from the cluster; and what they would decide today.
  */
 import { Console, Effect, Ref, Stream } from "effect"
-import { Command, Flag } from "effect/cli"
-import { stringify } from "yaml"
-import { type CloudEvent, isSweep } from "../lib/events.ts"
+import { Command } from "effect/cli"
 import { loadFunctions } from "../lib/functions.ts"
 import { decideAgain } from "./decide-again.ts"
 import { type Recording, recordingsIn } from "./record.ts"
 import { selects, type Selection, selectionFlags } from "./selection.ts"
 import { files, follow, linesOf } from "./source.ts"
 import { BadAnswer, Trouble } from "./trouble.ts"
-
-const output = Flag.Literals("output", ["text", "json"]).pipe(
-  Flag.withAlias("o"),
-  Flag.withDescription("text, or json: whole records, one a line, to keep or to attach to an issue"),
-  Flag.withDefault("text")
-)
+import { documentOf, eventOf, output, rowOf, writeOf } from "./words.ts"
 
 interface Wanted extends Selection {
   readonly file: ReadonlyArray<string>
@@ -73,12 +66,7 @@ const show = Command.make(
   Effect.fn("decisions.show")(function* ({ output, ...wanted }) {
     yield* Stream.runForEach(
       recordings(wanted),
-      output === "json"
-        ? asJson
-        : ({ id, show }) =>
-            Console.log(
-              `---\n# ${id}\n${stringify(show(), { lineWidth: 110, aliasDuplicateObjects: false }).trimEnd()}`
-            )
+      output === "json" ? asJson : ({ id, show }) => Console.log(documentOf(id, show()))
     )
   })
 ).pipe(
@@ -127,20 +115,7 @@ const linesFor = ({ id, record }: Recording): string => {
   const { decided, done, outcome, writes } = record
   const ended =
     decided === 0 ? "nothing to do" : outcome === "Done" ? "" : `${done} of ${decided} done, then ${outcome}`
-  const head = [id, record.time ?? "", record.function.padEnd(20), eventOf(record.event), ended].filter(
-    (cell) => cell !== ""
-  )
+  const head = rowOf(id, record.time ?? "", record.function.padEnd(20), eventOf(record.event), ended)
   const hidden = decided - writes.length
-  const below = [
-    ...writes.map(({ action, why, ...written }) => `${action} ${nameOf(written)}: ${why}`),
-    ...(hidden > 0 ? [`and ${hidden} more`] : [])
-  ]
-  return [head.join("  "), ...below.map((line) => `  ${line}`)].join("\n")
+  return [head, ...writes.map(writeOf), ...(hidden > 0 ? [`and ${hidden} more`] : [])].join("\n  ")
 }
-
-const nameOf = ({ kind = "", name = "", namespace = "" }: Partial<Pick<CloudEvent, "kind" | "name" | "namespace">>) =>
-  `${kind} ${namespace === "" ? "" : `${namespace}/`}${name}`
-
-/** `update Pod apps/hello`, or `sweep`. */
-export const eventOf = (event: CloudEvent): string =>
-  isSweep(event) ? "sweep" : `${event.type.slice(event.type.lastIndexOf(".") + 1)} ${nameOf(event)}`.trimEnd()

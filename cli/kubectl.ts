@@ -30,10 +30,10 @@ export class Kubectl extends Context.Service<
       Effect.gen(function* () {
         const spawner = yield* ChildProcessSpawner.ChildProcessSpawner
         const files = yield* FileSystem.FileSystem
-        const spawn = (args: Words) => {
+        const spawn = (args: Words, stderr: "inherit" | "pipe" = "inherit") => {
           const all = [...Option.match(context, { onNone: () => [], onSome: (name) => ["--context", name] }), ...args]
           return spawner
-            .spawn(ChildProcess.make("kubectl", all, { extendEnv: true, stdin: "ignore", stderr: "inherit" }))
+            .spawn(ChildProcess.make("kubectl", all, { extendEnv: true, stdin: "ignore", stderr }))
             .pipe(
               Effect.mapError(() => new Trouble({ message: "kubectl cannot be run: install it, or put it on PATH." }))
             )
@@ -51,16 +51,16 @@ export class Kubectl extends Context.Service<
           )
         const api = Effect.gen(function* () {
           // Not a port: whoever is on this machine could use that with our rights.
-          const directory = yield* files.makeTempDirectoryScoped({ prefix: "enbi-" }).pipe(Effect.mapError(noSocket))
+          const directory = yield* files.makeTempDirectoryScoped({ prefix: "enbi-" }).pipe(orNoSocket)
           const socketPath = `${directory}/api`
-          const proxy = yield* spawn(["proxy", `--unix-socket=${socketPath}`])
-          const line = yield* proxy.stdout.pipe(
-            Stream.decodeText,
-            Stream.splitLines,
-            Stream.runHead,
-            Effect.mapError(noSocket)
-          )
-          if (Option.isNone(line)) yield* mustEndWell(["proxy"], proxy)
+          // What it says when all is over, of watches that were cut, is of no interest.
+          const proxy = yield* spawn(["proxy", `--unix-socket=${socketPath}`], "pipe")
+          const line = yield* proxy.stdout.pipe(Stream.decodeText, Stream.splitLines, Stream.runHead, orNoSocket)
+          if (Option.isNone(line)) {
+            const message = yield* orNoSocket(Stream.mkString(Stream.decodeText(proxy.stderr)))
+            return yield* noSocket({ message })
+          }
+          yield* Effect.forkScoped(Effect.ignore(Stream.runDrain(proxy.stderr)))
           const http = NodeHttpClient.layerNodeHttpOptions({ socketPath, keepAlive: true })
           const layer = layerAt({ url: "http://localhost", token: Effect.succeedNone }).pipe(Layer.provide(http))
           return Context.get(yield* Layer.build(layer), KubernetesApi)
@@ -76,6 +76,8 @@ export class Kubectl extends Context.Service<
 
 const noSocket = (error: { readonly message: string }) =>
   new Trouble({ message: `kubectl proxy cannot be started: ${error.message}` })
+
+const orNoSocket = Effect.mapError(noSocket)
 
 const mustEndWell = Effect.fnUntraced(function* (args: Words, handle: ChildProcessSpawner.ChildProcessHandle) {
   const code = yield* Effect.orElseSucceed(handle.exitCode, () => -1)

@@ -21,7 +21,8 @@ export const Write = Schema.Struct({
 })
 export type Write = typeof Write.Type
 
-const Recorded = Schema.Struct({
+/** What a record says, as far as we look at it. */
+export const Recorded = Schema.Struct({
   time: optional(Schema.String),
   function: Schema.String,
   // Whoever sent it may have said more than the functions look at.

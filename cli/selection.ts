@@ -1,6 +1,9 @@
 /** Which decisions or events are meant: flags that every command on recordings has, and what they let through. */
 import { Clock, DateTime, Effect, Option } from "effect"
 import { CliError, Flag } from "effect/cli"
+import { matches } from "../lib/events.ts"
+import type { EnbiFunction } from "../lib/function.ts"
+import type { WholeEvent } from "./event-file.ts"
 import type { Recording } from "./record.ts"
 
 const units = new Map([
@@ -31,8 +34,8 @@ const moment = (name: string, description: string) =>
     Flag.optional
   )
 
-/** The flags. Kind, namespace and name mean one and the same object. */
-export const selectionFlags = {
+/** Kind, namespace and name mean one and the same object. */
+export const eventSelectionFlags = {
   id: Flag.String("id").pipe(
     Flag.withDescription("Those whose ID begins so; may be given more than once"),
     Flag.atLeast(0)
@@ -43,11 +46,16 @@ export const selectionFlags = {
   name: text("name", "Those about an object of this name"),
   uid: text("uid", "Those in which this uid stands anywhere, also only in what was observed"),
   since: moment("since", "Not before: an RFC 3339 time, or how long ago (90s, 10m, 2h, 1d)"),
-  until: moment("until", "Not after: the same"),
+  until: moment("until", "Not after: the same")
+}
+
+/** Decisions also have an outcome. */
+export const selectionFlags = {
+  ...eventSelectionFlags,
   failed: Flag.Boolean("failed").pipe(Flag.withDescription("Those that did not end well"), Flag.withDefault(false))
 }
 
-export interface Selection {
+export interface EventSelection {
   readonly id: ReadonlyArray<string>
   readonly function: Option.Option<string>
   readonly kind: Option.Option<string>
@@ -56,6 +64,9 @@ export interface Selection {
   readonly uid: Option.Option<string>
   readonly since: Option.Option<number>
   readonly until: Option.Option<number>
+}
+
+export interface Selection extends EventSelection {
   readonly failed: boolean
 }
 
@@ -70,17 +81,31 @@ interface Named {
 export const selects =
   (selection: Selection) =>
   ({ id, record, show }: Recording): boolean =>
-    (selection.id.length === 0 || selection.id.some((beginning) => id.startsWith(beginning))) &&
+    isOneOf(selection, id) &&
     is(selection.function, record.function) &&
     isWithin(selection, record.time) &&
     (!selection.failed || record.outcome !== "Done") &&
     [record.event, record.subject, ...record.writes].some((object) => isAbout(selection, object)) &&
     mentions(selection, show)
 
-const isAbout = (selection: Selection, object: Named): boolean =>
+/** Whether an event is one of those that are meant; of a function are those that it listens to. */
+export const selectsEvent =
+  (selection: EventSelection, functions: ReadonlyArray<Pick<EnbiFunction<unknown>, "name" | "on">>) =>
+  (event: WholeEvent): boolean =>
+    isOneOf(selection, event.id) &&
+    (Option.isNone(selection.function) ||
+      functions.some(({ name, on }) => is(selection.function, name) && on.some((filter) => matches(filter, event)))) &&
+    isWithin(selection, event.time) &&
+    isAbout(selection, event) &&
+    mentions(selection, () => event)
+
+const isOneOf = ({ id }: EventSelection, whole: string): boolean =>
+  id.length === 0 || id.some((beginning) => whole.startsWith(beginning))
+
+const isAbout = (selection: EventSelection, object: Named): boolean =>
   is(selection.kind, object.kind) && is(selection.namespace, object.namespace) && is(selection.name, object.name)
 
-const isWithin = ({ since, until }: Selection, time: string | undefined): boolean => {
+const isWithin = ({ since, until }: EventSelection, time: string | undefined): boolean => {
   if (Option.isNone(since) && Option.isNone(until)) return true
   const instant = Option.map(time === undefined ? Option.none() : DateTime.make(time), DateTime.toEpochMillis)
   return Option.exists(
@@ -89,7 +114,7 @@ const isWithin = ({ since, until }: Selection, time: string | undefined): boolea
   )
 }
 
-const mentions = ({ uid }: Selection, show: () => unknown): boolean =>
+const mentions = ({ uid }: EventSelection, show: () => unknown): boolean =>
   Option.isNone(uid) || JSON.stringify(show()).includes(uid.value)
 
 const is = (wanted: Option.Option<string>, value: string | undefined): boolean =>

@@ -61,7 +61,8 @@ const summaryOf = (action: Action) => {
   const { why } = action
   if (action.action !== "Create") return { action: action.action, ...action.target, why }
   const { kind, metadata } = action.object
-  return { action: action.action, kind, namespace: metadata.namespace, name: metadata.name, why }
+  const { name, namespace } = metadata
+  return { action: action.action, kind, ...(namespace === undefined ? {} : { namespace }), name, why }
 }
 
 /** The version of the object that was looked at, if the function looks at one. */

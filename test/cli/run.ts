@@ -1,18 +1,26 @@
 /** Runs `enbi` in this process, with a kubectl that says what the test wants. */
 import { NodeServices } from "@effect/platform-node"
-import { Effect, Exit, Layer, Sink, Stdio, Stream } from "effect"
+import { Effect, Exit, Layer, type Scope, Sink, Stdio, Stream } from "effect"
 import { Command } from "effect/cli"
 import { ChildProcessSpawner } from "effect/process"
-import { TestConsole } from "effect/testing"
+import { TestClock, TestConsole } from "effect/testing"
 import { enbi } from "../../cli/enbi.ts"
 import { codeOf } from "../../cli/trouble.ts"
 
-/** What kubectl prints for these words, and how it ends. */
-export type Kubectl = (words: ReadonlyArray<string>) => { readonly stdout: string; readonly code?: number } | undefined
+/** What kubectl prints, and how it ends: never, if there is no code. */
+export interface Said {
+  readonly stdout: string
+  readonly code?: number
+}
+
+/** What it says to these words; nothing for words that the test does not expect. */
+export type Kubectl = (words: ReadonlyArray<string>) => Said | Effect.Effect<Said, never, Scope.Scope> | undefined
 
 interface Surroundings {
   readonly stdin?: string
   readonly kubectl?: Kubectl
+  /** It is interrupted, as by Ctrl-C, when it has printed so many lines. */
+  readonly enough?: number
 }
 
 const bytes = (text: string) => Stream.make(new TextEncoder().encode(text))
@@ -22,14 +30,14 @@ const spawner = (kubectl: Kubectl) =>
     const words = command._tag === "StandardCommand" ? command.args.map(String) : []
     const said = kubectl(words)
     if (said === undefined) return Effect.die(new Error(`the test knows no kubectl ${words.join(" ")}`))
-    return Effect.succeed(
+    return Effect.map(Effect.isEffect(said) ? said : Effect.succeed({ code: 0, ...said }), ({ code, stdout }) =>
       ChildProcessSpawner.makeHandle({
         pid: ChildProcessSpawner.ProcessId(1),
-        exitCode: Effect.succeed(ChildProcessSpawner.ExitCode(said.code ?? 0)),
+        exitCode: code === undefined ? Effect.never : Effect.succeed(ChildProcessSpawner.ExitCode(code)),
         isRunning: Effect.succeed(false),
         kill: () => Effect.void,
         stdin: Sink.drain,
-        stdout: bytes(said.stdout),
+        stdout: bytes(stdout),
         stderr: Stream.empty,
         all: Stream.empty,
         getInputFd: () => Sink.drain,
@@ -40,9 +48,17 @@ const spawner = (kubectl: Kubectl) =>
   })
 
 /** What it printed, what went wrong, and its exit code. */
-export const run = (args: ReadonlyArray<string>, { kubectl = () => undefined, stdin = "" }: Surroundings = {}) =>
+export const run = (
+  args: ReadonlyArray<string>,
+  { enough = Infinity, kubectl = () => undefined, stdin = "" }: Surroundings = {}
+) =>
   Effect.gen(function* () {
-    const exit = yield* Effect.exit(Command.runWith(enbi, { version: "test" })(args))
+    const program = Command.runWith(enbi, { version: "test" })(args)
+    const read = Effect.gen(function* () {
+      while ((yield* TestConsole.logLines).length < enough) yield* TestClock.withLive(Effect.sleep("5 millis"))
+      return yield* Effect.interrupt
+    })
+    const exit = yield* Effect.exit(enough === Infinity ? program : Effect.raceFirst(program, read))
     const failure = Exit.isFailure(exit) ? String(exit.cause) : ""
     const [out, error] = yield* Effect.all([TestConsole.logLines, TestConsole.errorLines])
     return { out: out.join("\n"), failure: [...error, failure].join("\n"), code: codeOf(exit) }

@@ -1,0 +1,69 @@
+/** The kubectl that leads to an API server in memory: its proxy listens on the socket that it is given. */
+import { NodeHttpServer } from "@effect/platform-node"
+import { Effect, Layer, Stream } from "effect"
+import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
+import { createServer } from "node:http"
+import { pathOf } from "../../lib/api/kind.ts"
+import { kinds } from "../../lib/api/kinds.ts"
+import type { ApiServer } from "../memory/api-server.ts"
+import { settings } from "../memory/given.ts"
+import type { Kubectl } from "./run.ts"
+
+const environment = { BUILDER_IMAGE: settings.builderImage, MAX_BUILDS_PER_NODE: String(settings.maxBuildsPerNode) }
+const deployment = {
+  spec: {
+    template: {
+      spec: { containers: [{ env: Object.entries(environment).map(([name, value]) => ({ name, value })) }] }
+    }
+  }
+}
+
+const isList = (path: string): boolean =>
+  Object.values(kinds).some(
+    (kind) => pathOf(kind) === path || new RegExp(`/namespaces/[^/]+/${kind.plural}$`).test(path)
+  )
+
+const methods = ["GET", "POST", "PATCH", "DELETE"] as const
+
+const routes = (server: ApiServer) => {
+  const api = server.connect(() => Stream.never)
+  return HttpRouter.add(
+    "*",
+    "/*",
+    Effect.gen(function* () {
+      const request = yield* HttpServerRequest.HttpServerRequest
+      const { pathname, searchParams } = new URL(request.url, "http://localhost")
+      const query = Object.fromEntries(searchParams)
+      if (query["watch"] === "true") return HttpServerResponse.stream(Stream.never)
+      if (request.method === "GET" && isList(pathname)) {
+        const { items, resourceVersion } = yield* api.list(pathname, query)
+        return HttpServerResponse.jsonUnsafe({ items, metadata: { resourceVersion } })
+      }
+      const text = yield* Effect.orDie(request.text)
+      const body = text === "" ? {} : { body: { type: "application/json" as const, value: JSON.parse(text) } }
+      const method = methods.find((method) => method === request.method) ?? "OPTIONS"
+      return HttpServerResponse.jsonUnsafe(yield* api.request(method, pathname, { query, ...body }))
+    }).pipe(
+      Effect.catchTag("KubernetesError", ({ message, reason, status }) =>
+        Effect.succeed(HttpServerResponse.jsonUnsafe({ message, reason }, { status }))
+      )
+    )
+  )
+}
+
+/** Besides, it knows the Deployment of the functions, and the decisions in `log`. */
+export const leadingTo =
+  (server: ApiServer, log = ""): Kubectl =>
+  (words) => {
+    const [verb] = words
+    if (verb === "logs") return { stdout: log }
+    if (verb === "get") return { stdout: JSON.stringify(deployment) }
+    const path = words.find((word) => word.startsWith("--unix-socket="))?.slice("--unix-socket=".length)
+    if (verb !== "proxy" || path === undefined) return undefined
+    return HttpRouter.serve(routes(server), { disableLogger: true, disableListenLog: true }).pipe(
+      Layer.provide(NodeHttpServer.layerServer(createServer, { path })),
+      Layer.build,
+      Effect.orDie,
+      Effect.as({ stdout: `Starting to serve on ${path}\n` })
+    )
+  }
