@@ -1,12 +1,13 @@
 /** The kubectl that leads to an API server in memory: its proxy listens on the socket that it is given. */
 import { NodeHttpServer } from "@effect/platform-node"
-import { Effect, Layer, Stream } from "effect"
+import { Effect, Layer, Queue, Schema, Stream } from "effect"
 import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { createServer } from "node:http"
 import { pathOf } from "../../lib/api/kind.ts"
 import { kinds } from "../../lib/api/kinds.ts"
-import type { ApiServer } from "../memory/api-server.ts"
+import { type ApiServer, isSelected } from "../memory/api-server.ts"
 import { settings } from "../memory/given.ts"
+import type { Logged } from "../memory/objects.ts"
 import type { Kubectl } from "./run.ts"
 
 const environment = { BUILDER_IMAGE: settings.builderImage, MAX_BUILDS_PER_NODE: String(settings.maxBuildsPerNode) }
@@ -23,6 +24,31 @@ const isList = (path: string): boolean =>
     (kind) => pathOf(kind) === path || new RegExp(`/namespaces/[^/]+/${kind.plural}$`).test(path)
   )
 
+const isNamed = (object: unknown, { fieldSelector = "" }: Record<string, string>): boolean =>
+  !fieldSelector.startsWith("metadata.name=") ||
+  Schema.is(
+    Schema.Struct({ metadata: Schema.Struct({ name: Schema.Literal(fieldSelector.slice("metadata.name=".length)) }) })
+  )(object)
+
+/** Every change after the version that is asked for, as it happens. */
+const watch = Effect.fnUntraced(function* ({ objects }: ApiServer, path: string, query: Record<string, string>) {
+  const [, namespace, plural] = /(?:\/namespaces\/([^/]+))?\/([a-z]+)$/.exec(path) ?? []
+  const kind = Object.values(kinds).find((kind) => kind.plural === plural)
+  const changes = yield* Queue.unbounded<Uint8Array>()
+  const tell = ({ object, verb: type }: Logged) => {
+    const isWanted =
+      object.kind === kind?.kind &&
+      (namespace === undefined || object.metadata.namespace === namespace) &&
+      Number(object.metadata.resourceVersion) > Number(query["resourceVersion"]) &&
+      isSelected(object, query) &&
+      isNamed(object, query)
+    if (isWanted) Queue.offerUnsafe(changes, new TextEncoder().encode(`${JSON.stringify({ type, object })}\n`))
+  }
+  for (const logged of objects.log) tell(logged)
+  objects.witnesses.push(tell)
+  return HttpServerResponse.stream(Stream.fromQueue(changes))
+})
+
 const methods = ["GET", "POST", "PATCH", "DELETE"] as const
 
 const routes = (server: ApiServer) => {
@@ -34,10 +60,11 @@ const routes = (server: ApiServer) => {
       const request = yield* HttpServerRequest.HttpServerRequest
       const { pathname, searchParams } = new URL(request.url, "http://localhost")
       const query = Object.fromEntries(searchParams)
-      if (query["watch"] === "true") return HttpServerResponse.stream(Stream.never)
+      if (query["watch"] === "true") return yield* watch(server, pathname, query)
       if (request.method === "GET" && isList(pathname)) {
         const { items, resourceVersion } = yield* api.list(pathname, query)
-        return HttpServerResponse.jsonUnsafe({ items, metadata: { resourceVersion } })
+        const selected = items.filter((item) => isNamed(item, query))
+        return HttpServerResponse.jsonUnsafe({ items: selected, metadata: { resourceVersion } })
       }
       const text = yield* Effect.orDie(request.text)
       const body = text === "" ? {} : { body: { type: "application/json" as const, value: JSON.parse(text) } }

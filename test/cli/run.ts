@@ -21,7 +21,17 @@ interface Surroundings {
   readonly kubectl?: Kubectl
   /** It is interrupted, as by Ctrl-C, when it has printed so many lines. */
   readonly enough?: number
+  /** What goes on in the cluster meanwhile. */
+  readonly during?: (printed: Printed) => Effect.Effect<void>
 }
+
+/** Waits until a line with this text in it was printed. */
+export type Printed = (text: string) => Effect.Effect<void>
+
+const printed: Printed = Effect.fnUntraced(function* (text) {
+  const isThere = Effect.map(TestConsole.logLines, (lines) => lines.some((line) => String(line).includes(text)))
+  while (!(yield* isThere)) yield* TestClock.withLive(Effect.sleep("2 millis"))
+})
 
 const bytes = (text: string) => Stream.make(new TextEncoder().encode(text))
 
@@ -50,10 +60,13 @@ const spawner = (kubectl: Kubectl) =>
 /** What it printed, what went wrong, and its exit code. */
 export const run = (
   args: ReadonlyArray<string>,
-  { enough = Infinity, kubectl = () => undefined, stdin = "" }: Surroundings = {}
+  { during = () => Effect.void, enough = Infinity, kubectl = () => undefined, stdin = "" }: Surroundings = {}
 ) =>
   Effect.gen(function* () {
-    const program = Command.runWith(enbi, { version: "test" })(args)
+    const program = Effect.andThen(
+      Effect.forkChild(during(printed), { startImmediately: true }),
+      Command.runWith(enbi, { version: "test" })(args)
+    )
     const read = Effect.gen(function* () {
       while ((yield* TestConsole.logLines).length < enough) yield* TestClock.withLive(Effect.sleep("5 millis"))
       return yield* Effect.interrupt
