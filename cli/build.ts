@@ -52,6 +52,7 @@ const flags = {
   logs: Flag.Boolean("print-build-logs").pipe(
     Flag.withAlias("L"),
     Flag.withDescription("Print all that the builds print"),
+    Flag.withoutNegation,
     Flag.withDefault(false)
   )
 }

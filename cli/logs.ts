@@ -21,6 +21,7 @@ export const logs = Command.make(
     follow,
     isImport: Flag.Boolean("import").pipe(
       Flag.withDescription(`The Jobs in ${systemNamespace} that bring the image into containerd instead`),
+      Flag.withoutNegation,
       Flag.withDefault(false)
     )
   },

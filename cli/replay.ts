@@ -29,6 +29,7 @@ const to = Flag.String("to").pipe(
 
 const apply = Flag.Boolean("apply").pipe(
   Flag.withDescription("Really send them; without it nothing is sent or written"),
+  Flag.withoutNegation,
   Flag.withDefault(false)
 )
 

@@ -1,6 +1,7 @@
 /** Which decisions or events are meant: flags that every command on recordings has, and what they let through. */
-import { Clock, DateTime, Effect, Option } from "effect"
+import { Clock, DateTime, Effect, Option, Struct } from "effect"
 import { CliError, Flag } from "effect/cli"
+import { kinds } from "../lib/api/kinds.ts"
 import { matches } from "../lib/events.ts"
 import type { EnbiFunction } from "../lib/function.ts"
 import type { WholeEvent } from "./event-file.ts"
@@ -41,18 +42,25 @@ export const eventSelectionFlags = {
     Flag.atLeast(0)
   ),
   function: text("function", "Those of this function"),
-  kind: text("kind", "Those about an object of this kind, such as NixBuild"),
+  kind: Flag.Literals("kind", Struct.keys(kinds)).pipe(
+    Flag.withDescription("Those about an object of this kind"),
+    Flag.optional
+  ),
   namespace: text("namespace", "Those about an object in this namespace").pipe(Flag.withAlias("n")),
   name: text("name", "Those about an object of this name"),
   uid: text("uid", "Those in which this uid stands anywhere, also only in what was observed"),
-  since: moment("since", "Not before: an RFC 3339 time, or how long ago (90s, 10m, 2h, 1d)"),
+  since: moment("since", "Not before: a time of RFC 3339, or how long ago (90s, 10m, 2h, 1d)"),
   until: moment("until", "Not after: the same")
 }
 
 /** Decisions also have an outcome. */
 export const selectionFlags = {
   ...eventSelectionFlags,
-  failed: Flag.Boolean("failed").pipe(Flag.withDescription("Those that did not end well"), Flag.withDefault(false))
+  failed: Flag.Boolean("failed").pipe(
+    Flag.withDescription("Those that did not end well"),
+    Flag.withoutNegation,
+    Flag.withDefault(false)
+  )
 }
 
 export interface EventSelection {

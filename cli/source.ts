@@ -1,14 +1,22 @@
 /** Where recordings are read from: files, standard input, or the log of the functions themselves. */
-import { Effect, FileSystem, Stdio, Stream } from "effect"
+import { Effect, FileSystem, Path, Stdio, Stream } from "effect"
 import { Argument, Flag } from "effect/cli"
 import { systemNamespace } from "../lib/names.ts"
 import { Kubectl } from "./kubectl.ts"
 import { Trouble } from "./trouble.ts"
 
 /** The files to read. */
-export const files = Argument.String("file").pipe(
+export const files = Argument.File("file").pipe(
   Argument.withDescription(
     `Files to read, or - for standard input. Without one: the log of deploy/enbi-functions in ${systemNamespace}`
+  ),
+  // A File is completed by shells, but comes as an absolute path, and so would -.
+  Argument.mapEffect(
+    Effect.fnUntraced(function* (file) {
+      const path = yield* Path.Path
+      const relative = path.relative(path.resolve(), file)
+      return relative.startsWith("..") ? file : relative
+    })
   ),
   Argument.variadic()
 )
@@ -16,7 +24,8 @@ export const files = Argument.String("file").pipe(
 /** Whether to go on as the functions do. */
 export const follow = Flag.Boolean("follow").pipe(
   Flag.withAlias("f"),
-  Flag.withDescription("Go on with what the functions log from now on"),
+  Flag.withDescription("Go on with what is logged from now on"),
+  Flag.withoutNegation,
   Flag.withDefault(false)
 )
 
