@@ -8,6 +8,7 @@ import { preciseTime } from "../lib/time.ts"
 import { writesOf } from "../lib/decision-record.ts"
 import { settingsOfCluster } from "./cluster-settings.ts"
 import { decideOn, readOnly } from "./dry-run.ts"
+import { disordered, disorderFlags } from "./disorder.ts"
 import type { WholeEvent } from "./event-file.ts"
 import { Kubectl } from "./kubectl.ts"
 import { readEvents, recordedEvents } from "./recorded-events.ts"
@@ -45,9 +46,10 @@ const speed = Flag.Finite("speed").pipe(
 /** The command. */
 export const replay = Command.make(
   "replay",
-  { ...recordedEvents, to, apply, speed },
+  { ...recordedEvents, to, apply, speed, ...disorderFlags },
   Effect.fn("events.replay")(function* ({ apply, speed, to, ...wanted }) {
-    const { events, functions } = yield* readEvents(wanted)
+    const { events: found, functions } = yield* readEvents(wanted)
+    const events = yield* disordered(found, wanted)
     if (!apply)
       return yield* showDecisions(
         events,

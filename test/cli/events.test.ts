@@ -50,9 +50,17 @@ layer(NodeServices.layer)("enbi events", (it) => {
               marks.add(event["replayid"])
               return Effect.as(stage.first.deliver(event), 204)
             })
-            const { code, out } = yield* run(["events", "replay", file, "--to", url, "--apply"])
+            const args = ["events", "replay", file, "--to", url, "--apply"]
+            const { code, out } = yield* run(args)
             assert.strictEqual(code, 0, out)
             assert.deepStrictEqual(attempts.slice(length), [])
+            const inOrder = sent
+            for (const seed of ["1", "2", "3"]) {
+              yield* run([...args, "--shuffle", "--duplicate", "--drop", "--seed", seed])
+              assert.deepStrictEqual(attempts.slice(length), [], `--seed ${seed}`)
+            }
+            assert.isAbove(sent, 2 * inOrder)
+            sent = inOrder
             // And what it would lead to is nothing, too.
             const dry = yield* run(["events", "replay", file], { kubectl: leadingTo(stage.api) })
             assert.match(dry.out, new RegExp(`\n${sent} events, 0 writes would follow. Nothing was sent or written`))
@@ -127,6 +135,35 @@ layer(NodeServices.layer)("enbi events", (it) => {
       })
       assert.strictEqual(elsewhere.code, 2)
       assert.include(elsewhere.failure, "http://127.0.0.1:1/ does not answer")
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("replay --shuffle, --duplicate and --drop do what they say, and the same again with the same seed", () =>
+    Effect.gen(function* () {
+      const got: Array<string> = []
+      const url = yield* sink((event) => Effect.sync(() => (got.push(event.id), 204)))
+      const ids = Array.from({ length: 20 }, (_, index) => String(index))
+      const stdin = jsonLines(...ids.map((id) => event(id)))
+      const idsWith = Effect.fnUntraced(function* (...args: ReadonlyArray<string>) {
+        const { out } = yield* run(["events", "replay", "-", "--to", url, "--apply", ...args], { stdin })
+        return { out, ids: got.splice(0) }
+      })
+      const { ids: shuffled } = yield* idsWith("--shuffle", "--seed", "7")
+      assert.notDeepEqual(shuffled, ids)
+      assert.sameMembers(shuffled, ids)
+      const { ids: duplicated } = yield* idsWith("--duplicate", "--seed", "7")
+      assert.isAbove(duplicated.length, ids.length)
+      assert.deepStrictEqual([...new Set(duplicated)], ids)
+      const { ids: dropped } = yield* idsWith("--drop", "--seed", "7")
+      assert.isBelow(dropped.length, ids.length)
+      assert.deepStrictEqual(
+        dropped,
+        ids.filter((id) => dropped.includes(id))
+      )
+      const all = ["--shuffle", "--duplicate", "--drop"]
+      const { ids: once, out } = yield* idsWith(...all)
+      const [, seed = ""] = /^--seed (\d+)$/m.exec(out) ?? []
+      assert.deepStrictEqual((yield* idsWith(...all, "--seed", seed)).ids, once)
     }).pipe(Effect.scoped)
   )
 
