@@ -69,39 +69,42 @@ layer(NodeServices.layer)("enbi decisions", (it) => {
     })
   )
 
-  it.effect("list finds by function, object, uid and time, and by all of them together", () =>
-    Effect.gen(function* () {
-      const { file, lines } = yield* record({ given: twoNodes })
-      const count = (...args: ReadonlyArray<string>) =>
-        Effect.map(run(["decisions", "list", file, ...args]), ({ code, out }) =>
-          code === 0 ? headsIn(out).length : -1
+  it.effect(
+    "list finds by function, object, uid and time, and by all of them together",
+    () =>
+      Effect.gen(function* () {
+        const { file, lines } = yield* record({ given: twoNodes })
+        const count = (...args: ReadonlyArray<string>) =>
+          Effect.map(run(["decisions", "list", file, ...args]), ({ code, out }) =>
+            code === 0 ? headsIn(out).length : -1
+          )
+        const all = lines.map((line) => JSON.parse(line))
+        const some = (test: (record: (typeof all)[number]) => boolean) => all.filter(test).length
+        assert.strictEqual(yield* count(), lines.length)
+        assert.strictEqual(
+          yield* count("--function", "scheduler"),
+          some((each) => each.function === "scheduler")
         )
-      const all = lines.map((line) => JSON.parse(line))
-      const some = (test: (record: (typeof all)[number]) => boolean) => all.filter(test).length
-      assert.strictEqual(yield* count(), lines.length)
-      assert.strictEqual(
-        yield* count("--function", "scheduler"),
-        some((each) => each.function === "scheduler")
-      )
-      const isC = (object: { kind?: string; name?: string }) => object.kind === "NixBuild" && object.name === "c"
-      const ofC = some(({ event, subject, writes }) => [event, subject, ...writes].some(isC))
-      assert.isAbove(ofC, 3)
-      assert.strictEqual(yield* count("--kind", "NixBuild", "--name", "c", "-n", "apps"), ofC)
-      assert.strictEqual(yield* count("--kind", "NixBuild", "--name", "c", "-n", "other"), 0)
-      // No object is both: the words must mean one and the same.
-      assert.strictEqual(yield* count("--kind", "Node", "--name", "c"), 0)
-      const uid = all.find(({ subject }) => subject.kind === "NixBuild" && subject.uid !== undefined)?.subject.uid
-      assert.strictEqual(yield* count("--uid", uid), lines.filter((line) => line.includes(uid)).length)
-      assert.isAbove(yield* count("--uid", uid, "--function", "scheduler"), 0, "scheduler observes it as one of many")
-      const late = some(({ time }) => time > "1970-01-01T00:00:01Z")
-      assert.isAbove(late, 0)
-      assert.strictEqual(yield* count("--since", "1970-01-01T00:00:01Z"), late)
-      assert.strictEqual(yield* count("--until", "1970-01-01T00:00:01Z"), lines.length - late)
-      // By the test's clock all of it is yet to come, in the next hour.
-      assert.strictEqual(yield* count("--since", "1h"), lines.length)
-      assert.strictEqual(yield* count("--until", "1s"), 0)
-      assert.strictEqual(yield* count("--failed"), 0)
-    })
+        const isC = (object: { kind?: string; name?: string }) => object.kind === "NixBuild" && object.name === "c"
+        const ofC = some(({ event, subject, writes }) => [event, subject, ...writes].some(isC))
+        assert.isAbove(ofC, 3)
+        assert.strictEqual(yield* count("--kind", "NixBuild", "--name", "c", "-n", "apps"), ofC)
+        assert.strictEqual(yield* count("--kind", "NixBuild", "--name", "c", "-n", "other"), 0)
+        // No object is both: the words must mean one and the same.
+        assert.strictEqual(yield* count("--kind", "Node", "--name", "c"), 0)
+        const uid = all.find(({ subject }) => subject.kind === "NixBuild" && subject.uid !== undefined)?.subject.uid
+        assert.strictEqual(yield* count("--uid", uid), lines.filter((line) => line.includes(uid)).length)
+        assert.isAbove(yield* count("--uid", uid, "--function", "scheduler"), 0, "scheduler observes it as one of many")
+        const late = some(({ time }) => time > "1970-01-01T00:00:01Z")
+        assert.isAbove(late, 0)
+        assert.strictEqual(yield* count("--since", "1970-01-01T00:00:01Z"), late)
+        assert.strictEqual(yield* count("--until", "1970-01-01T00:00:01Z"), lines.length - late)
+        // By the test's clock all of it is yet to come, in the next hour.
+        assert.strictEqual(yield* count("--since", "1h"), lines.length)
+        assert.strictEqual(yield* count("--until", "1s"), 0)
+        assert.strictEqual(yield* count("--failed"), 0)
+      }),
+    30_000
   )
 
   it.effect(
@@ -128,7 +131,8 @@ layer(NodeServices.layer)("enbi decisions", (it) => {
         assert.deepStrictEqual(headsIn((yield* run(["decisions", "list", "-"], { stdin: prefixed })).out), expected)
         const replayed = yield* run(["decisions", "replay", "-"], { stdin: stdout })
         assert.strictEqual(replayed.out, `Decided the same: ${lines.length}; otherwise: 0; cannot be decided again: 0.`)
-      })
+      }),
+    30_000
   )
 
   it.effect("show and json tell everything of those that are meant, without secrets", () =>

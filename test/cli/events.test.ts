@@ -32,44 +32,47 @@ const serverWith = Effect.fnUntraced(function* (given: ReadonlyArray<KubernetesO
 })
 
 layer(NodeServices.layer)("enbi events", (it) => {
-  it.effect("replay --apply of a whole life, once it is over, leads to no write", () =>
-    Effect.gen(function* () {
-      const file = `${yield* directory}/decisions.jsonl`
-      let sent = 0
-      const marks = new Set<unknown>()
-      yield* play({
-        given: onePod,
-        happens: (stage) =>
-          Effect.gen(function* () {
-            yield* undisturbed(stage)
-            const { attempts } = stage.api
-            const { length } = attempts
-            assert.isAbove(length, 10)
-            const url = yield* sink((event) => {
-              sent += 1
-              marks.add(event["replayid"])
-              return Effect.as(stage.first.deliver(event), 204)
-            })
-            const args = ["events", "replay", file, "--to", url, "--apply"]
-            const { code, out } = yield* run(args)
-            assert.strictEqual(code, 0, out)
-            assert.deepStrictEqual(attempts.slice(length), [])
-            const inOrder = sent
-            for (const seed of ["1", "2", "3"]) {
-              yield* run([...args, "--shuffle", "--duplicate", "--drop", "--seed", seed])
-              assert.deepStrictEqual(attempts.slice(length), [], `--seed ${seed}`)
-            }
-            assert.isAbove(sent, 2 * inOrder)
-            sent = inOrder
-            // And what it would lead to is nothing, too.
-            const dry = yield* run(["events", "replay", file], { kubectl: leadingTo(stage.api) })
-            assert.match(dry.out, new RegExp(`\n${sent} events, 0 writes would follow. Nothing was sent or written`))
-            assert.deepStrictEqual(attempts.slice(length), [])
-          }).pipe(Effect.scoped, Effect.provide(NodeServices.layer), Effect.orDie)
-      }).pipe(Effect.provide(decisionsFile({ DECISIONS_FILE: file })))
-      assert.isAbove(sent, 15)
-      assert.deepStrictEqual([...marks], ["1970-01-01T00:00:00.000Z"])
-    })
+  it.effect(
+    "replay --apply of a whole life, once it is over, leads to no write",
+    () =>
+      Effect.gen(function* () {
+        const file = `${yield* directory}/decisions.jsonl`
+        let sent = 0
+        const marks = new Set<unknown>()
+        yield* play({
+          given: onePod,
+          happens: (stage) =>
+            Effect.gen(function* () {
+              yield* undisturbed(stage)
+              const { attempts } = stage.api
+              const { length } = attempts
+              assert.isAbove(length, 10)
+              const url = yield* sink((event) => {
+                sent += 1
+                marks.add(event["replayid"])
+                return Effect.as(stage.first.deliver(event), 204)
+              })
+              const args = ["events", "replay", file, "--to", url, "--apply"]
+              const { code, out } = yield* run(args)
+              assert.strictEqual(code, 0, out)
+              assert.deepStrictEqual(attempts.slice(length), [])
+              const inOrder = sent
+              for (const seed of ["1", "2", "3"]) {
+                yield* run([...args, "--shuffle", "--duplicate", "--drop", "--seed", seed])
+                assert.deepStrictEqual(attempts.slice(length), [], `--seed ${seed}`)
+              }
+              assert.isAbove(sent, 2 * inOrder)
+              sent = inOrder
+              // And what it would lead to is nothing, too.
+              const dry = yield* run(["events", "replay", file], { kubectl: leadingTo(stage.api) })
+              assert.match(dry.out, new RegExp(`\n${sent} events, 0 writes would follow. Nothing was sent or written`))
+              assert.deepStrictEqual(attempts.slice(length), [])
+            }).pipe(Effect.scoped, Effect.provide(NodeServices.layer), Effect.orDie)
+        }).pipe(Effect.provide(decisionsFile({ DECISIONS_FILE: file })))
+        assert.isAbove(sent, 15)
+        assert.deepStrictEqual([...marks], ["1970-01-01T00:00:00.000Z"])
+      }),
+    30_000
   )
 
   it.effect("replay shows what each function would do now, with the settings of the cluster, and writes nothing", () =>

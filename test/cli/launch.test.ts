@@ -14,14 +14,17 @@ const launch = Effect.fnUntraced(function* (args: ReadonlyArray<string>) {
 }, Effect.scoped)
 
 layer(NodeServices.layer)("the command enbi", (it) => {
-  it.effect("starts, whichever Node finds it", () =>
-    Effect.gen(function* () {
-      assert.deepStrictEqual(yield* launch(["decisions", "list", "nothing.jsonl"]), {
-        out: "",
-        error: "nothing.jsonl cannot be read: NotFound\n",
-        code: 2
-      })
-    })
+  it.effect(
+    "starts, whichever Node finds it",
+    () =>
+      Effect.gen(function* () {
+        assert.deepStrictEqual(yield* launch(["decisions", "list", "nothing.jsonl"]), {
+          out: "",
+          error: "nothing.jsonl cannot be read: NotFound\n",
+          code: 2
+        })
+      }),
+    30_000
   )
 
   it.effect("completes commands, kinds and files in bash", () =>
