@@ -10,6 +10,7 @@ import { Cause, Clock, Config, Effect, Exit, FileSystem, Layer, Logger, Path, Re
 import { HttpRouter } from "effect/http"
 import { createServer } from "node:http"
 import { parseArgs } from "node:util"
+import { DecisionsFile } from "../lib/decisions-file.ts"
 import { sweepType } from "../lib/events.ts"
 import { loadFunctions } from "../lib/functions.ts"
 import { KubernetesApi } from "../lib/kube/api.ts"
@@ -62,7 +63,7 @@ const logLevel = Layer.effect(References.MinimumLogLevel, Config.LogLevel("LOG_L
 
 const services = Server.pipe(
   Layer.provideMerge(Cache.layer),
-  Layer.provideMerge(Layer.mergeAll(KubernetesApi.layer, Settings.layer(flags["node-repel"]))),
+  Layer.provideMerge(Layer.mergeAll(KubernetesApi.layer, Settings.layer(flags["node-repel"]), DecisionsFile.layer)),
   Layer.provideMerge(NodeServices.layer),
   Layer.provideMerge(logLevel),
   Layer.provide(logger)

@@ -1,13 +1,14 @@
 /**
- * What a decision leaves in the log: who decided, on what event, about which
+ * What a decision leaves behind: who decided, on what event, about which
  * object, how it ended, what was written, and all that was observed, of which
- * `decide` makes the same actions again. One line, without secrets, and of a
- * bounded size.
+ * `decide` makes the same actions again. Without secrets. In the log it is one
+ * line of a bounded size; in the file that `DECISIONS_FILE` names it is whole.
  */
 import { Option, Schema } from "effect"
 import type { Action } from "./action.ts"
 import { ObjectMeta, type Reference } from "./api/kind.ts"
 import type { CloudEvent } from "./events.ts"
+import { redact } from "./redact.ts"
 
 export interface Decision {
   readonly function: string
@@ -25,32 +26,43 @@ const maxLength = 12_000
 const maxOutcome = 1000
 const maxWrites = 10
 
-/** `isWhole`: whatever was observed stands in the record, however long. */
+/** For the log. `isWhole`: whatever was observed stands in the record, however long. */
 export const makeRecord = (decision: Decision, isWhole = false): unknown => {
-  const { actions, done, event, observed, outcome, subject } = decision
-  const head = {
+  const head = headOf(decision)
+  const whole = redact({ ...head, observed: decision.observed })
+  const { length } = JSON.stringify(whole)
+  return isWhole || length <= maxLength ? whole : redact({ ...head, observed: `left out: ${length} characters` })
+}
+
+/** For a file: the actions too, as they were to be carried out. */
+export const makeWholeRecord = (decision: Decision): unknown => {
+  const { actions, observed } = decision
+  return redact({ ...headOf(decision), actions, observed })
+}
+
+const headOf = (decision: Decision) => {
+  const { actions, done, event, outcome, subject } = decision
+  return {
     function: decision.function,
     event,
     subject: { ...subject, ...versionOf(decision) },
     outcome: outcome.length > maxOutcome ? `${outcome.slice(0, maxOutcome)}…` : outcome,
     decided: actions.length,
     done,
-    writes: actions.slice(0, maxWrites).map(summaryOf)
+    writes: writesOf(actions)
   }
-  const text = JSON.stringify({ ...head, observed }, withoutSecrets)
-  return JSON.parse(
-    isWhole || text.length <= maxLength
-      ? text
-      : JSON.stringify({ ...head, observed: `left out: ${text.length} characters` }, withoutSecrets)
-  )
 }
+
+/** What the actions write to and why, of the first ten. */
+export const writesOf = (actions: ReadonlyArray<Action>) => actions.slice(0, maxWrites).map(summaryOf)
 
 /** Without its object: a Job has its environment in it, and the record holds what it was made of. */
 const summaryOf = (action: Action) => {
   const { why } = action
   if (action.action !== "Create") return { action: action.action, ...action.target, why }
   const { kind, metadata } = action.object
-  return { action: action.action, kind, namespace: metadata.namespace, name: metadata.name, why }
+  const { name, namespace } = metadata
+  return { action: action.action, kind, ...(namespace === undefined ? {} : { namespace }), name, why }
 }
 
 /** The version of the object that was looked at, if the function looks at one. */
@@ -63,14 +75,3 @@ const versionOf = ({ observed, subject }: Decision) => {
 }
 
 const WithMetadata = Schema.Struct({ metadata: ObjectMeta })
-
-// Kinds are read without Secrets, environments and other people's annotations; what is left are
-// URLs and the end of a build's log, in which anything may stand.
-const secrets: ReadonlyArray<readonly [RegExp, string]> = [
-  [/:\/\/[^/\s@"']+@/g, "://…@"],
-  [/\b(bearer|basic)\s+[\w.~+/=-]{8,}/gi, "$1 …"],
-  [/((?:token|passw(?:or)?d|secret|api[-_]?key|access[-_]?key)["']?\s*[=:]\s*["']?)[^\s&"',;]+/gi, "$1…"]
-]
-
-const withoutSecrets = (_key: string, value: unknown): unknown =>
-  typeof value === "string" ? secrets.reduce((text, [pattern, mask]) => text.replace(pattern, mask), value) : value

@@ -2,11 +2,13 @@
  * Takes a function through one object: observe, decide, interpret. A write
  * that met a newer object is decided anew, three times; then the next event or
  * sweep has another look. Every run that wanted to write leaves a decision
- * record, one log line that holds all that the decision was made of.
+ * record that holds all that the decision was made of: one log line, and one of
+ * the file that `DECISIONS_FILE` names.
  */
 import { Effect, LogLevel, Option, Schedule } from "effect"
 import type { Reference } from "./api/kind.ts"
 import { type Decision, makeRecord } from "./decision-record.ts"
+import { DecisionsFile } from "./decisions-file.ts"
 import { type CloudEvent, isSweep } from "./events.ts"
 import type { EnbiFunction } from "./function.ts"
 import { interpret, type NameTaken, type Refused } from "./interpret.ts"
@@ -19,7 +21,11 @@ export const run = Effect.fn("run")(function* <O>(definition: EnbiFunction<O>, e
   const about = { function: definition.name, event, subject }
   const act = Effect.fnUntraced(function* (observed: O) {
     const actions = definition.decide(observed)
-    if (actions.length === 0) return yield* Effect.logDebug("nothing to do", about)
+    if (actions.length === 0) {
+      // That an event changes nothing is worth keeping; that a sweep finds nothing is so every 30 s.
+      if (!isSweep(event)) yield* keep({ ...about, observed, actions, done: 0, outcome: "Done" })
+      return yield* Effect.logDebug("nothing to do", about)
+    }
     let done = 0
     const tell = (outcome: string) => log({ ...about, observed, actions, done, outcome })
     yield* interpret(actions, () => (done += 1)).pipe(
@@ -51,7 +57,10 @@ export const run = Effect.fn("run")(function* <O>(definition: EnbiFunction<O>, e
 
 const log = Effect.fnUntraced(function* (decision: Decision) {
   yield* Effect.logInfo("decided", makeRecord(decision, yield* LogLevel.isEnabled("Debug")))
+  yield* keep(decision)
 })
+
+const keep = (decision: Decision) => Effect.flatMap(DecisionsFile, (keep) => keep(decision))
 
 type Failure = KubernetesError | NameTaken | Refused
 

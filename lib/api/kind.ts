@@ -39,7 +39,9 @@ const Annotations = Labels.pipe(
   )
 )
 
-const isOfInterest = (key: string): boolean => key.startsWith("enbi.hrzn.ee/") || key === "kubernetes.io/config.mirror"
+/** Whether an annotation is one that the functions look at. */
+export const isOfInterest = (key: string): boolean =>
+  key.startsWith("enbi.hrzn.ee/") || key === "kubernetes.io/config.mirror"
 
 export const ObjectMeta = Schema.Struct({
   name: Schema.String,

@@ -1,0 +1,39 @@
+/** What a bad day does to events: some are lost, some come twice, and in any order. Nothing may depend on it. */
+import { Console, Effect, Option, Random } from "effect"
+import { Flag } from "effect/cli"
+
+const flag = (name: string, description: string) =>
+  Flag.Boolean(name).pipe(Flag.withDescription(description), Flag.withoutNegation, Flag.withDefault(false))
+
+/** The flags. */
+export const disorderFlags = {
+  shuffle: flag("shuffle", "In any order"),
+  duplicate: flag("duplicate", "Half of them twice"),
+  drop: flag("drop", "Only half of them"),
+  seed: Flag.Int("seed").pipe(
+    Flag.withDescription("Of --shuffle, --duplicate and --drop: the same number does the same"),
+    Flag.optional
+  )
+}
+
+interface Disorder {
+  readonly shuffle: boolean
+  readonly duplicate: boolean
+  readonly drop: boolean
+  readonly seed: Option.Option<number>
+}
+
+/** What becomes of `all`; tells the seed, for whoever wants the same once more. */
+export const disordered = Effect.fnUntraced(function* <A>(all: ReadonlyArray<A>, disorder: Disorder) {
+  if (!disorder.shuffle && !disorder.duplicate && !disorder.drop) return all
+  const seed = Option.isSome(disorder.seed) ? disorder.seed.value : yield* Random.nextIntBetween(1, 1_000_000)
+  yield* Console.log(`--seed ${seed}`)
+  return yield* disturb(all, disorder).pipe(Random.withSeed(seed))
+})
+
+const disturb = Effect.fnUntraced(function* <A>(all: ReadonlyArray<A>, { drop, duplicate, shuffle }: Disorder) {
+  const kept = drop ? yield* Effect.filter(all, () => Random.nextBoolean) : all
+  const some = duplicate ? yield* Effect.filter(kept, () => Random.nextBoolean) : []
+  const told = kept.flatMap((each) => (some.includes(each) ? [each, each] : [each]))
+  return shuffle ? yield* Random.shuffle(told) : told
+})

@@ -1,0 +1,25 @@
+/** `enbi`: the command line. */
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import { Console, Effect } from "effect"
+import { CliError, Command } from "effect/cli"
+import { enbi } from "./enbi.ts"
+import { BadAnswer, codeOf } from "./trouble.ts"
+import { version } from "../images/version.ts"
+
+// Whoever reads us, such as head, may have enough.
+process.stdout.on("error", () => process.exit(0))
+
+enbi.pipe(
+  Command.run({ version }),
+  // Bad usage is told already, with the help; and so is a bad answer.
+  Effect.tapError((error) =>
+    CliError.isCliError(error) || error instanceof BadAnswer ? Effect.void : Console.error(error.message)
+  ),
+  Effect.provide(NodeServices.layer),
+  (program) =>
+    NodeRuntime.runMain(program, {
+      disableErrorReporting: true,
+      teardown: (exit, done) => done(codeOf(exit))
+    })
+)

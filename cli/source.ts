@@ -1,0 +1,62 @@
+/** Where recordings are read from: files, standard input, or the log of the functions themselves. */
+import { Effect, FileSystem, Path, Stdio, Stream } from "effect"
+import { Argument, Flag } from "effect/cli"
+import { systemNamespace } from "../lib/names.ts"
+import { Kubectl } from "./kubectl.ts"
+import { Trouble } from "./trouble.ts"
+
+/** The files to read. */
+export const files = Argument.File("file").pipe(
+  Argument.withDescription(
+    `Files to read, or - for standard input. Without one: the log of deploy/enbi-functions in ${systemNamespace}`
+  ),
+  // A File is completed by shells, but comes as an absolute path, and so would -.
+  Argument.mapEffect(
+    Effect.fnUntraced(function* (file) {
+      const path = yield* Path.Path
+      const relative = path.relative(path.resolve(), file)
+      return relative.startsWith("..") ? file : relative
+    })
+  ),
+  Argument.variadic()
+)
+
+/** Whether to go on as the functions do. */
+export const follow = Flag.Boolean("follow").pipe(
+  Flag.withAlias("f"),
+  Flag.withDescription("Go on with what is logged from now on"),
+  Flag.withoutNegation,
+  Flag.withDefault(false)
+)
+
+interface Source {
+  readonly file: ReadonlyArray<string>
+  readonly follow?: boolean
+}
+
+/** All lines of all of them, in order. */
+export const linesOf = ({ file, follow = false }: Source) =>
+  Stream.unwrap(
+    Effect.gen(function* () {
+      const kubectl = yield* Kubectl
+      const { stdin } = yield* Stdio.Stdio
+      const files = yield* FileSystem.FileSystem
+      if (file.length === 0) {
+        return kubectl.lines(
+          "logs",
+          "-n",
+          systemNamespace,
+          "deploy/enbi-functions",
+          "--tail=-1",
+          ...(follow ? ["-f"] : [])
+        )
+      }
+      return Stream.flatMap(Stream.fromIterable(file), (name) =>
+        (name === "-" ? stdin : files.stream(name)).pipe(
+          Stream.decodeText,
+          Stream.splitLines,
+          Stream.mapError((error) => new Trouble({ message: `${name} cannot be read: ${error.reason._tag}` }))
+        )
+      )
+    })
+  )

@@ -1,0 +1,286 @@
+/** `enbi build` and `enbi logs`, with the functions at work in memory. */
+import { NodeServices } from "@effect/platform-node"
+import { assert, layer } from "@effect/vitest"
+import { Effect } from "effect"
+import { namespace, node } from "../memory/given.ts"
+import { readJob } from "../memory/job.ts"
+import type { Stored } from "../memory/objects.ts"
+import { play, type Stage } from "../memory/story.ts"
+import { leadingTo } from "./proxy.ts"
+import { linesOf, undisturbed } from "./recording.ts"
+import { type Kubectl, type Printed, run } from "./run.ts"
+
+const builderLog = `fetching github:a/b
+evaluating packages.x86_64-linux.good of github:a/b/0123
+building /nix/store/x-good.drv
+1 of 2: building '/nix/store/y-layer.drv'
+gcc -c hello.c
+2 of 2: building '/nix/store/x-good.drv'
+reading the image from /nix/store/x-good
+image sha256:${"a".repeat(64)} is ready to be imported
+`
+
+/** kubectl's current namespace is `apps`; `asked` gets the words of each call for a log. */
+const kubectlOf =
+  ({ api }: Pick<Stage, "api">, asked: Array<string> = []): Kubectl =>
+  (words) => {
+    if (words[0] === "config") return { stdout: "apps" }
+    if (words[0] !== "logs") return leadingTo(api)(words)
+    asked.push(words.join(" "))
+    return { stdout: builderLog }
+  }
+
+const buildJobsIn = ({ api }: Stage): ReadonlyArray<Stored> =>
+  [...api.objects.objects.values()].filter((object) => object.kind === "Job" && readJob(object).step === "build")
+
+/** As far as the build Job that comes next. */
+const untilBuildJob = Effect.fnUntraced(function* (stage: Stage) {
+  const before = buildJobsIn(stage).length
+  yield* stage.first.deliverAll
+  while (buildJobsIn(stage).length === before) {
+    yield* stage.world.tick
+    yield* stage.first.deliverAll
+  }
+})
+
+/** All of it, each step once the one before it was told. */
+const build = (stage: Stage) =>
+  Effect.fnUntraced(function* (printed: Printed) {
+    yield* printed("is created")
+    yield* untilBuildJob(stage)
+    yield* printed("JobCreated")
+    yield* stage.world.tick
+    yield* printed("is ready to be imported")
+    yield* undisturbed(stage)
+  })
+
+const given = [namespace("apps"), node("one")]
+const command = (packageName: string, ...more: ReadonlyArray<string>) => [
+  "build",
+  `github:a/b#${packageName}`,
+  "--tag",
+  "reg.io/a:1",
+  ...more
+]
+
+const inStory = (happens: (stage: Stage) => Effect.Effect<void, unknown, NodeServices.NodeServices>) =>
+  play({ given, happens: (stage) => happens(stage).pipe(Effect.provide(NodeServices.layer), Effect.orDie) })
+
+const shortened = (out: string) => linesOf(out).map((line) => line.replace(/[0-9a-f]{10,}/g, "#"))
+
+layer(NodeServices.layer)("enbi build", (it) => {
+  it.effect("tells each step to the end, and ends with 0 when the image is there; a second time it only says so", () =>
+    inStory((stage) =>
+      Effect.gen(function* () {
+        const asked: Array<string> = []
+        const { code, out } = yield* run(command("good"), { kubectl: kubectlOf(stage, asked), during: build(stage) })
+        assert.deepStrictEqual(shortened(out), [
+          "NixBuild apps/good-# is created",
+          "NodeFound: one builds for x86_64-linux.",
+          "VolumePending: The node's cache volume is being prepared.",
+          "JobCreated: Job good-#-build-# builds: kubectl logs -n apps job/good-#-build-#",
+          "fetching github:a/b",
+          "evaluating packages.x86_64-linux.good of github:a/b/0123",
+          "building /nix/store/x-good.drv",
+          "1 of 2: building '/nix/store/y-layer.drv'",
+          "2 of 2: building '/nix/store/x-good.drv'",
+          "reading the image from /nix/store/x-good",
+          "image sha256:# is ready to be imported",
+          "importing into containerd of one",
+          "reg.io/a:1 is on one: sha256:#"
+        ])
+        assert.strictEqual(code, 0)
+        assert.match(asked.join("\n"), /^logs -n apps -f good-[0-9a-f]{10}-build-[0-9a-f]{10}-[0-9a-f]{5}$/)
+        const { length } = stage.api.writes
+        const again = yield* run(command("good"), { kubectl: kubectlOf(stage) })
+        assert.strictEqual(again.code, 0)
+        assert.deepStrictEqual(shortened(again.out), [
+          "NixBuild apps/good-# is done; for a new one: kubectl delete nixbuild -n apps good-#",
+          "reg.io/a:1 is on one: sha256:#"
+        ])
+        assert.lengthOf(stage.api.writes, length)
+      })
+    )
+  )
+
+  it.effect("prints all that is built with -L", () =>
+    inStory((stage) =>
+      Effect.gen(function* () {
+        const { out } = yield* run(command("good", "-L"), { kubectl: kubectlOf(stage), during: build(stage) })
+        assert.include(out, "\ngcc -c hello.c\n")
+      })
+    )
+  )
+
+  it.effect("ends with 1 and says why when it failed; a second time it is tried again", () =>
+    inStory((stage) =>
+      Effect.gen(function* () {
+        const { code, out } = yield* run(command("bad"), { kubectl: kubectlOf(stage), during: build(stage) })
+        assert.strictEqual(code, 1)
+        assert.match(
+          out,
+          /\n {2}error: no\nIt is not on one: BuildFailed\.\nFailed: BuildFailed: It does not build for/
+        )
+        const asked: Array<string> = []
+        const again = yield* run(command("bad"), {
+          kubectl: kubectlOf(stage, asked),
+          during: Effect.fnUntraced(function* (printed) {
+            yield* printed("gets another attempt")
+            yield* untilBuildJob(stage)
+            yield* printed("JobCreated")
+            yield* stage.world.tick
+            yield* printed("is ready to be imported")
+            yield* undisturbed(stage)
+          })
+        })
+        assert.strictEqual(again.code, 1)
+        assert.lengthOf(asked, 1, "the log of the attempt before is not shown")
+        assert.strictEqual(shortened(again.out).filter((line) => line.startsWith("JobCreated")).length, 1)
+        assert.match(again.out, /\nFailed: BuildFailed: /)
+      })
+    )
+  )
+
+  it.effect("ends with 1 when a person has to change something first, and says what", () =>
+    inStory((stage) =>
+      Effect.gen(function* () {
+        const { code, out } = yield* run(command("good", "--system", "aarch64-linux"), {
+          kubectl: kubectlOf(stage),
+          during: (printed) => Effect.andThen(printed("is created"), undisturbed(stage))
+        })
+        assert.strictEqual(code, 1)
+        assert.match(out, /\nNoMatchingNode: .*aarch64-linux: one .*\nIt waits for that to be changed\./)
+      })
+    )
+  )
+
+  it.effect("ends with 2 when somebody deletes it", () =>
+    inStory((stage) =>
+      Effect.gen(function* () {
+        const { objects } = stage.api
+        const { code, failure } = yield* run(command("good"), {
+          kubectl: kubectlOf(stage),
+          during: Effect.fnUntraced(function* (printed) {
+            yield* printed("is created")
+            for (const { kind, metadata } of [...objects.objects.values()].filter(({ kind }) => kind === "NixBuild")) {
+              yield* Effect.orDie(objects.remove({ kind, ...metadata }))
+            }
+          })
+        })
+        assert.strictEqual(code, 2)
+        assert.include(failure, "The NixBuild was deleted")
+      })
+    )
+  )
+
+  it.effect("asks for the system when the nodes have several, and for help when they have none", () =>
+    inStory((stage) =>
+      Effect.gen(function* () {
+        const arm = (name: string, architecture = "arm64") => {
+          const { metadata, ...rest } = node(name)
+          return { ...rest, metadata: { ...metadata, labels: { "kubernetes.io/arch": architecture } } }
+        }
+        const { objects } = stage.api
+        for (const more of [arm("two"), arm("three")]) yield* objects.create(more)
+        const several = yield* run(command("good"), { kubectl: kubectlOf(stage) })
+        assert.strictEqual(several.code, 2)
+        assert.include(several.failure, "--system for which to build. x86_64-linux (1 node), aarch64-linux (2 nodes).")
+        for (const name of ["one", "two", "three"]) yield* objects.remove({ kind: "Node", name })
+        yield* objects.create(arm("four", "mips"))
+        const none = yield* run(command("good"), { kubectl: kubectlOf(stage) })
+        assert.include(none.failure, "No node has a system that Nix knows: say with --system")
+        yield* objects.remove({ kind: "Node", name: "four" })
+        assert.deepStrictEqual(stage.api.writes, [])
+      })
+    )
+  )
+
+  it.effect("ends with 2 when the API server does not take it, and when it is not asked well", () =>
+    inStory((stage) =>
+      Effect.gen(function* () {
+        const kubectl = kubectlOf(stage)
+        stage.api.fate.faultOf = ({ write }) => (write === undefined ? undefined : "broken")
+        const refused = yield* run(command("good"), { kubectl })
+        stage.api.fate.faultOf = () => undefined
+        assert.strictEqual(refused.code, 2)
+        assert.include(refused.failure, "The API server does not take it: InternalError")
+        const bare = yield* run(["build", "github:a/b", "--tag", "reg.io/a:1"], { kubectl })
+        assert.strictEqual(bare.code, 2)
+        assert.match(bare.failure, /a flake and, behind #, its package: github:owner\/repository#hello-image/)
+      })
+    )
+  )
+})
+
+const found = (status: object) => ({
+  metadata: { name: "a", namespace: "apps", uid: "uid-a", resourceVersion: "1" },
+  spec: { flakeUrl: "github:a/b", imageTag: "reg.io/a:1", packageName: "a", system: "x86_64-linux", sandbox: true },
+  status
+})
+
+interface Log {
+  readonly args: ReadonlyArray<string>
+  readonly status: object
+  readonly isJobThere: boolean
+  readonly out?: string
+  readonly failure?: string
+  readonly asked?: string
+}
+
+const logs: Record<string, Log> = {
+  "of the build Job": {
+    args: ["-f"],
+    status: { buildJobName: "a-build-1" },
+    isJobThere: true,
+    asked: "logs -n apps job/a-build-1 -f",
+    out: "the log"
+  },
+  "of the import Jobs": {
+    args: ["--import"],
+    status: {},
+    isJobThere: true,
+    asked: "logs -n enbi-system -l enbi.hrzn.ee/nixbuild-uid=uid-a --tail=-1 --prefix",
+    out: "the log"
+  },
+  "that is kept in the NixBuild": {
+    args: [],
+    status: { buildJobName: "a-build-1", failure: { reason: "BuildFailed", message: "It failed.", log: "the end" } },
+    isJobThere: false,
+    out: "The Job is gone; the end of its log is kept in the NixBuild:\nthe end"
+  },
+  "of a build that succeeded: it is gone": {
+    args: [],
+    status: { buildJobName: "a-build-1" },
+    isJobThere: false,
+    failure: "its log with it: it succeeded"
+  },
+  "of a build that has not begun: how to find out why": {
+    args: [],
+    status: {},
+    isJobThere: false,
+    failure: "kubectl describe nixbuild -n apps a says what it waits for"
+  }
+}
+
+layer(NodeServices.layer)("enbi logs", (it) => {
+  for (const [what, { args, asked = "", failure = "", isJobThere, out = "", status }] of Object.entries(logs)) {
+    it.effect(`prints the log ${what}`, () =>
+      Effect.gen(function* () {
+        const calls: Array<string> = []
+        const result = yield* run(["logs", "a", ...args], {
+          kubectl: (words) => {
+            if (words[0] === "config") return { stdout: "apps" }
+            if (words[1] === "nixbuild") return { stdout: JSON.stringify(found(status)) }
+            if (words[1] === "job") return { stdout: isJobThere ? "job.batch/a-build-1" : "" }
+            calls.push(words.join(" "))
+            return { stdout: "the log\n" }
+          }
+        })
+        assert.strictEqual(result.out, out)
+        assert.include(result.failure, failure)
+        assert.strictEqual(result.code, failure === "" ? 0 : 2)
+        assert.strictEqual(calls.join("\n"), asked)
+      })
+    )
+  }
+})

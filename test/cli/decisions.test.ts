@@ -1,0 +1,228 @@
+/** `enbi decisions` on what the functions really recorded, in a file and in their log. */
+import { NodeServices } from "@effect/platform-node"
+import { assert, layer } from "@effect/vitest"
+import { Effect, FileSystem } from "effect"
+import { onePodInVain, twoNodes } from "../memory/given.ts"
+import { directory, linesOf, record } from "./recording.ts"
+import { run } from "./run.ts"
+
+/** As the functions log it, in between other lines. */
+const logged = (lines: ReadonlyArray<string>): string =>
+  lines
+    .map((line) => {
+      const { time, ...record } = JSON.parse(line)
+      const rest = { level: "INFO", timestamp: time, annotations: {}, spans: {}, fiberId: "#1" }
+      return `${JSON.stringify({ message: "started", ...rest })}\n${JSON.stringify({ message: ["decided", record], ...rest })}\n`
+    })
+    .join("")
+
+/** The heads of what was listed: `function event`. */
+const headsIn = (out: string) =>
+  linesOf(out)
+    .filter((line) => !line.startsWith(" "))
+    .map((line) => line.split(/ {2,}/).slice(2).join(" "))
+
+/** A file with these lines in it. */
+const fileOf = Effect.fnUntraced(function* (lines: ReadonlyArray<string>) {
+  const files = yield* FileSystem.FileSystem
+  const file = `${yield* directory}/some.jsonl`
+  yield* files.writeFileString(file, lines.map((line) => `${line}\n`).join(""))
+  return file
+})
+
+layer(NodeServices.layer)("enbi decisions", (it) => {
+  it.effect("list tells the story of a build that failed: each decision and its writes", () =>
+    Effect.gen(function* () {
+      const { file } = yield* record({ given: onePodInVain })
+      const { code, out } = yield* run(["decisions", "list", file])
+      assert.strictEqual(code, 0)
+      const acted = linesOf(out).filter((line) => !line.endsWith("nothing to do"))
+      assert.deepStrictEqual(
+        acted.map((line) =>
+          line
+            .replace(/^\w{10} /, "")
+            .replace(/[0-9a-f]{10}/g, "#")
+            .trim()
+        ),
+        linesOf(`
+ 1970-01-01T00:00:00.000Z  pod-failure-detector  add Pod apps/b
+  Create NixBuild apps/podwatcher-#: Pod b waits for reg.io/b:1
+  Create Event apps/b.#: Tell whoever looks at the Pod: ImageBuilding
+ 1970-01-01T00:00:00.000Z  scheduler             add NixBuild apps/podwatcher-#
+  Create Lease enbi-system/enbi-tag-####: reg.io/b:1 is nobody's yet
+  PatchStatus NixBuild apps/podwatcher-#: one has a free slot
+ 1970-01-01T00:00:00.000Z  job-launcher          update NixBuild apps/podwatcher-#
+  Create PersistentVolume enbi-uid-#-#: The cache of this namespace is on the node
+  Create Job enbi-system/enbi-volume-#: one has no cache for this namespace yet
+  PatchStatus NixBuild apps/podwatcher-#: On one: VolumePending
+ 1970-01-01T00:00:00.000Z  job-launcher          update Job enbi-system/enbi-volume-#
+  Create PersistentVolumeClaim apps/enbi-cache-#: The directories of the cache are there
+  Create Job apps/podwatcher-#-build-#: one builds
+  Delete Job enbi-system/enbi-volume-#: The volume is prepared
+  PatchStatus NixBuild apps/podwatcher-#: On one: JobCreated
+ 1970-01-01T00:00:00.000Z  importer-status       update Pod apps/podwatcher-#-build-#-b3a6f
+  Create Event apps/podwatcher-#.#: Tell whoever looks at the NixBuild: BuildFailed
+  PatchStatus NixBuild apps/podwatcher-#: What the Jobs on its nodes came to
+ 1970-01-01T00:00:00.000Z  pod-failure-detector  update NixBuild apps/podwatcher-#
+  Create Event apps/b.#: Tell whoever looks at the Pod: BuildFailed`).map((line) => line.trim())
+      )
+    })
+  )
+
+  it.effect(
+    "list finds by function, object, uid and time, and by all of them together",
+    () =>
+      Effect.gen(function* () {
+        const { file, lines } = yield* record({ given: twoNodes })
+        const count = (...args: ReadonlyArray<string>) =>
+          Effect.map(run(["decisions", "list", file, ...args]), ({ code, out }) =>
+            code === 0 ? headsIn(out).length : -1
+          )
+        const all = lines.map((line) => JSON.parse(line))
+        const some = (test: (record: (typeof all)[number]) => boolean) => all.filter(test).length
+        assert.strictEqual(yield* count(), lines.length)
+        assert.strictEqual(
+          yield* count("--function", "scheduler"),
+          some((each) => each.function === "scheduler")
+        )
+        const isC = (object: { kind?: string; name?: string }) => object.kind === "NixBuild" && object.name === "c"
+        const ofC = some(({ event, subject, writes }) => [event, subject, ...writes].some(isC))
+        assert.isAbove(ofC, 3)
+        assert.strictEqual(yield* count("--kind", "NixBuild", "--name", "c", "-n", "apps"), ofC)
+        assert.strictEqual(yield* count("--kind", "NixBuild", "--name", "c", "-n", "other"), 0)
+        // No object is both: the words must mean one and the same.
+        assert.strictEqual(yield* count("--kind", "Node", "--name", "c"), 0)
+        const uid = all.find(({ subject }) => subject.kind === "NixBuild" && subject.uid !== undefined)?.subject.uid
+        assert.strictEqual(yield* count("--uid", uid), lines.filter((line) => line.includes(uid)).length)
+        assert.isAbove(yield* count("--uid", uid, "--function", "scheduler"), 0, "scheduler observes it as one of many")
+        const late = some(({ time }) => time > "1970-01-01T00:00:01Z")
+        assert.isAbove(late, 0)
+        assert.strictEqual(yield* count("--since", "1970-01-01T00:00:01Z"), late)
+        assert.strictEqual(yield* count("--until", "1970-01-01T00:00:01Z"), lines.length - late)
+        // By the test's clock all of it is yet to come, in the next hour.
+        assert.strictEqual(yield* count("--since", "1h"), lines.length)
+        assert.strictEqual(yield* count("--until", "1s"), 0)
+        assert.strictEqual(yield* count("--failed"), 0)
+      }),
+    30_000
+  )
+
+  it.effect(
+    "list and replay read the functions' log: by kubectl, from standard input, with what kubectl puts before a line",
+    () =>
+      Effect.gen(function* () {
+        const { file, lines } = yield* record({ given: onePodInVain })
+        const stdout = logged(lines)
+        const expected = headsIn((yield* run(["decisions", "list", file])).out)
+        const asked: Array<string> = []
+        const kubectl = (words: ReadonlyArray<string>) => {
+          asked.push(words.join(" "))
+          return { stdout }
+        }
+        const byKubectl = yield* run(["decisions", "list", "--context", "far"], { kubectl })
+        assert.deepStrictEqual(headsIn(byKubectl.out), expected)
+        yield* run(["decisions", "list", "-f"], { kubectl })
+        assert.deepStrictEqual(asked, [
+          "--context far logs -n enbi-system deploy/enbi-functions --tail=-1",
+          "logs -n enbi-system deploy/enbi-functions --tail=-1 -f"
+        ])
+        assert.deepStrictEqual(headsIn((yield* run(["decisions", "list", "-"], { stdin: stdout })).out), expected)
+        const prefixed = stdout.replace(/^(?=\{)/gm, "[pod/enbi-functions-1/functions] 2026-11-21T00:00:00Z ")
+        assert.deepStrictEqual(headsIn((yield* run(["decisions", "list", "-"], { stdin: prefixed })).out), expected)
+        const replayed = yield* run(["decisions", "replay", "-"], { stdin: stdout })
+        assert.strictEqual(replayed.out, `Decided the same: ${lines.length}; otherwise: 0; cannot be decided again: 0.`)
+      }),
+    30_000
+  )
+
+  it.effect("show and json tell everything of those that are meant, without secrets", () =>
+    Effect.gen(function* () {
+      const { lines } = yield* record({ given: onePodInVain })
+      const leaky = lines.map((line) => line.replaceAll("It does not build", "password=xyzzy It does not build"))
+      assert.include(leaky.join(), "xyzzy")
+      const file = yield* fileOf(leaky)
+      const [, id = ""] =
+        /^(\w{10}) .*importer-status {2,}update Pod.*b3a6f$/m.exec((yield* run(["decisions", "list", file])).out) ?? []
+      const { out } = yield* run(["decisions", "show", file, "--id", id.slice(0, 6)])
+      assert.match(out, new RegExp(`^---\n# ${id}\ntime: `))
+      for (const part of ["\nobserved:\n", "\nactions:\n", "phase: Failed", "password=… It does not build"])
+        assert.include(out, part)
+      assert.notInclude(out, "xyzzy")
+      const json = yield* run(["decisions", "list", file, "-o", "json"])
+      assert.lengthOf(linesOf(json.out), lines.length)
+      assert.notInclude(json.out, "xyzzy")
+      // What was taken out changes nothing: it can be decided again by whoever gets it.
+      const again = yield* run(["decisions", "replay", "-"], { stdin: json.out })
+      assert.strictEqual(again.out, `Decided the same: ${lines.length}; otherwise: 0; cannot be decided again: 0.`)
+    })
+  )
+
+  it.effect("replay shows what is decided otherwise today, and ends with 1", () =>
+    Effect.gen(function* () {
+      const { lines } = yield* record({ given: onePodInVain })
+      const whole = lines.find((line) => line.includes('"function":"scheduler"') && line.includes("a free slot")) ?? ""
+      // Then, two had a slot; of a record in the log only the summary can be compared.
+      const other = whole.replaceAll("one has a free slot", "another has a free slot")
+      const { actions: _, ...brief } = JSON.parse(other)
+      const file = yield* fileOf([whole, other, JSON.stringify(brief)])
+      const { code, out } = yield* run(["decisions", "replay", file])
+      assert.strictEqual(code, 1)
+      assert.include(out, "Decided the same: 1; otherwise: 2; cannot be decided again: 0.")
+      const changed = linesOf(out).filter((line) => /^[-+] /.test(line))
+      const then = "why: another has a free slot"
+      const now = "why: one has a free slot"
+      assert.deepStrictEqual(
+        changed.map((line) => line.replace(/\s+/g, " ")),
+        [`- ${then}`, `+ ${now}`, `- ${then}`, `+ ${now}`]
+      )
+    })
+  )
+
+  it.effect("replay says which decisions it cannot make again, and why", () =>
+    Effect.gen(function* () {
+      const { lines } = yield* record({ given: onePodInVain })
+      const first = JSON.parse(lines[0] ?? "")
+      const file = yield* fileOf(
+        [
+          { ...first, observed: "left out: 20000 characters" },
+          { ...first, function: "gone" },
+          { ...first, observed: { time: 1 } }
+        ].map((each) => JSON.stringify(each))
+      )
+      const { code, out } = yield* run(["decisions", "replay", file])
+      assert.strictEqual(code, 0)
+      assert.include(out, "too long for the log: set DECISIONS_FILE, or LOG_LEVEL=Debug")
+      assert.include(out, "there is no function gone")
+      assert.match(out, /what was observed cannot be read today: Expected string/)
+      assert.include(out, "Decided the same: 0; otherwise: 0; cannot be decided again: 3.")
+    })
+  )
+
+  const mistakes: ReadonlyArray<readonly [string, ReadonlyArray<string>, RegExp]> = [
+    ["a file that is none of ours", ["decisions", "list", "README.md"], /no decision in README.md.*DECISIONS_FILE/s],
+    ["a file that is not there", ["decisions", "show", "nothing.jsonl"], /nothing.jsonl cannot be read: NotFound/],
+    [
+      "a time that is none",
+      ["decisions", "list", "--since", "monday", "-"],
+      /such as 2026-11-21T11:09:53Z, or how long ago/
+    ],
+    ["an empty log", ["decisions", "replay", "-"], /no decision in -/]
+  ]
+  for (const [what, args, message] of mistakes) {
+    it.effect(`says what to do about ${what}, and ends with 2`, () =>
+      Effect.gen(function* () {
+        const { code, failure } = yield* run(args)
+        assert.strictEqual(code, 2)
+        assert.match(failure, message)
+      })
+    )
+  }
+
+  it.effect("says when kubectl fails, and ends with 2", () =>
+    Effect.gen(function* () {
+      const { code, failure } = yield* run(["decisions", "list"], { kubectl: () => ({ stdout: "", code: 1 }) })
+      assert.strictEqual(code, 2)
+      assert.match(failure, /kubectl logs .* ended with code 1\. Is it the right cluster \(--context\)/)
+    })
+  )
+})
