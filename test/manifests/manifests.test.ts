@@ -94,7 +94,7 @@ describe.skipIf(!canBuild)("each field of a manifest", () => {
     it(`${kind}: a broken value is refused`, () => {
       for (const place of all.filter((place) => !holdsOthers(place))) {
         const values = broken[place.field] ?? []
-        assert.isNotEmpty(values, `test/knative/broken.ts has no broken value for ${place.field}`)
+        assert.isNotEmpty(values, `test/manifests/broken.ts has no broken value for ${place.field}`)
         for (const value of values) {
           const changed = changedAt(place.object, place.field, () => value)
           assert.isTrue(isRefused(place, changed), `${place.field}: ${JSON.stringify(value)} is taken`)

@@ -25,7 +25,7 @@ it.effect.skipIf(!canBuild)(
   () =>
     Effect.gen(function* () {
       const files = yield* FileSystem.FileSystem
-      const lines = (yield* files.readFileString("test/knative/webhook.jsonl")).trim().split("\n")
+      const lines = (yield* files.readFileString("test/manifests/webhook.jsonl")).trim().split("\n")
       const rows = yield* Effect.forEach(lines, (line) => Schema.decodeUnknownEffect(Row)(line))
       let inOurFields = 0
       for (const { accepted, case: name, object } of rows) {
