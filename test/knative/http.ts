@@ -112,7 +112,7 @@ export interface Address {
 }
 
 /**
- * Answers until the scope ends; gives its URL, without a slash at the end. Port 0 is one that is free.
+ * Answers until the scope ends; tells its URL, without a slash at the end. Port 0 is one that is free.
  * "reset" ends the connection unanswered.
  */
 export const serve = Effect.fnUntraced(function* <R>(
@@ -120,14 +120,15 @@ export const serve = Effect.fnUntraced(function* <R>(
   respond: (request: Request) => Effect.Effect<Answer | "reset", never, R>
 ) {
   const context = yield* Effect.context<R>()
-  const run = yield* FiberSet.makeRuntime<never>()
+  const fibers = yield* FiberSet.make<void>()
+  const run = yield* FiberSet.runtime(fibers)<never>()
   const server = http.createServer({ keepAliveTimeout: 65_000 }, (incoming, outgoing) => {
     run(
       Effect.gen(function* () {
         const body = yield* Effect.promise(() => buffer(incoming))
         const { method = "GET", url: target = "/" } = incoming
         const answered = yield* respond({ method, target, headers: headersOf(incoming.rawHeaders), body })
-        write(outgoing, answered, method !== "HEAD")
+        yield* write(outgoing, answered, method !== "HEAD")
       }).pipe(Effect.provideContext(context))
     )
   })
@@ -141,24 +142,30 @@ export const serve = Effect.fnUntraced(function* <R>(
         server.closeAllConnections()
       })
   )
-  return { url: `http://127.0.0.1:${portOf(server.address())}` }
+  return {
+    url: `http://127.0.0.1:${portOf(server.address())}`,
+    /** Waits until every request is answered. */
+    idle: FiberSet.awaitEmpty(fibers)
+  }
 })
 
 const portOf = (address: AddressInfo | string | null): number =>
   address === null || typeof address === "string" ? 0 : address.port
 
-const write = (outgoing: http.ServerResponse, answered: Answer | "reset", isWhole: boolean): void => {
-  if (answered === "reset") {
-    outgoing.destroy()
-    return
-  }
-  for (const [name, value] of answered.headers) outgoing.setHeader(name, bytesOf(value))
-  // Go's server writes neither this nor Keep-Alive.
-  outgoing.removeHeader("Connection")
-  if (isWhole && answered.status !== 204) outgoing.setHeader("Content-Length", String(answered.body.length))
-  outgoing.writeHead(answered.status)
-  outgoing.end(answered.body)
-}
+const write = (outgoing: http.ServerResponse, answered: Answer | "reset", isWhole: boolean) =>
+  Effect.callback<void>((resume) => {
+    outgoing.once("close", () => resume(Effect.void))
+    if (answered === "reset") {
+      outgoing.destroy()
+      return
+    }
+    for (const [name, value] of answered.headers) outgoing.setHeader(name, bytesOf(value))
+    // Go's server writes neither this nor Keep-Alive.
+    outgoing.removeHeader("Connection")
+    if (isWhole && answered.status !== 204) outgoing.setHeader("Content-Length", String(answered.body.length))
+    outgoing.writeHead(answered.status)
+    outgoing.end(answered.body)
+  })
 
 /** How the waits of back-offs and time-outs pass. Tests let them pass at once and note them. */
 export const Wait = Context.Reference<(millis: number) => Effect.Effect<void>>("enbi/test/knative/Wait", {

@@ -21,7 +21,7 @@ export interface Options {
   readonly isTracing: boolean
 }
 
-/** Serves until the scope ends. `panicked` fails when Knative's dispatcher would have died. */
+/** Serves until the scope ends. `panicked` fails when Knative's dispatcher would have died and all senders know. */
 export const makeBroker = Effect.fnUntraced(function* ({ isTracing, manifests, port }: Options) {
   const post = yield* makePost
   const scope = yield* Effect.scope
@@ -50,8 +50,8 @@ export const makeBroker = Effect.fnUntraced(function* ({ isTracing, manifests, p
     return told(202)
   })
 
-  const { url } = yield* serve({ port }, respond)
-  return { url, panicked: Deferred.await(panicked) }
+  const { idle, url } = yield* serve({ port }, respond)
+  return { url, panicked: Effect.tapError(Deferred.await(panicked), () => idle) }
 })
 
 const trace = ({ headers }: Request) =>

@@ -52,6 +52,7 @@ export const makeSource = Effect.fnUntraced(function* (options: Options) {
     if (missing.size === 0) yield* Deferred.succeed(all, undefined)
   })
   yield* start
+  const ready = Effect.suspend(() => Deferred.await(listed))
 
   // A tick does not wait for the one before it.
   const tick = (source: PingSource) =>
@@ -65,13 +66,12 @@ export const makeSource = Effect.fnUntraced(function* (options: Options) {
   return {
     /** Whether every watch knows where it begins, so that no change from now on is lost. */
     isListed: Effect.suspend(() => Deferred.isDone(listed)),
+    /** Waits for that. */
+    ready,
     /** The watches break off, and what changes until `endGap` is never told: a 410 with all that comes before the list. */
     beginGap: FiberHandle.clear(following),
     /** Is through when everything is listed again. */
-    endGap: Effect.andThen(
-      start,
-      Effect.suspend(() => Deferred.await(listed))
-    ),
+    endGap: Effect.andThen(start, ready),
     /** From now on no change is sent, or each is again; ticks always are. */
     setDropping: (value: boolean) =>
       Effect.sync(() => {

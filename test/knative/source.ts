@@ -5,7 +5,7 @@
  *
  * Environment: that of `process.ts`, and `PING_INTERVAL` (30 seconds), which
  * takes the place of every PingSource's schedule, and `CE_SOURCE`, the URL that
- * events name as theirs. On its own port:
+ * events name as theirs. It tells its URL when no change from then on is lost:
  *
  * | request | what it does; answers 204 when that is so |
  * |---|---|
@@ -59,6 +59,7 @@ runProcess((common) =>
       pingInterval
     })
     const { url } = yield* serve({ port: common.port }, control(source))
+    yield* source.ready
     yield* announce(url)
     return yield* Effect.never
   }).pipe(Effect.provide(KubernetesApi.layer))
