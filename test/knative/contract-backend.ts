@@ -1,6 +1,6 @@
 /** What the contract tests run on: the stand-in and its time, or the Broker at BROKER_URL and real time. */
 import { Clock, Config, Effect, Option } from "effect"
-import { answerTo } from "./captures.ts"
+import { answerTo, isRemote } from "./captures.ts"
 import { manifests, requests } from "./contract.ts"
 import { type Answer, answer, type Headers, Wait } from "./http.ts"
 import { makeBroker } from "./make-broker.ts"
@@ -12,9 +12,6 @@ const settings = Config.all({
   host: Config.String("RECORDER_HOST").pipe(Config.withDefault("127.0.0.1")),
   port: Config.Int("RECORDER_PORT").pipe(Config.withDefault(0))
 })
-
-/** Whether the tests run against a real Broker. */
-export const isRemote = (process.env["BROKER_URL"] ?? "") !== ""
 
 export interface Options {
   /** What the subscribers do; absent: what they did in the captures. */

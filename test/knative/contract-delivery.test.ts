@@ -5,9 +5,9 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
-import { bodyOf, type Captured, comparable, comparableAnswer, gapsIn, readCapture, Sent } from "./captures.ts"
+import { bodyOf, type Captured, comparable, comparableAnswer, gapsIn, isRemote, readCapture, Sent } from "./captures.ts"
 import { type DCase, dCases, deliveryOf, requests } from "./contract.ts"
-import { asCapturedBut, isRemote, makeBackend, send } from "./contract-backend.ts"
+import { asCapturedBut, makeBackend, send } from "./contract-backend.ts"
 import { answer, type Headers, valueOf } from "./http.ts"
 import type { Received } from "./recorder.ts"
 

@@ -4,7 +4,7 @@
  *
  *     node test/knative/contract.ts | kubectl apply -f -     (namespace cap; Service `recorder` leads to this machine)
  *     BROKER_URL=http://<broker-ingress> RECORDER_HOST=0.0.0.0 RECORDER_PORT=8080 \
- *       npx vitest run --project unit test/knative/contract
+ *       npx vitest run --project unit --testTimeout 30000 --no-file-parallelism test/knative/contract
  *
  * Where BROKER_URL is set, tests wait for real, and those that kill Knative's
  * dispatcher are left out.

@@ -26,7 +26,7 @@ export const withAttributes = (event: Event, changes: Readonly<Record<string, st
 /** The event that a request or an answer holds, whether valid or not; nothing when it holds none. */
 export const readEvent = ({ body, headers }: Message): Event | undefined => {
   const contentType = (valueOf(headers, "Content-Type") ?? "").toLowerCase()
-  if (contentType.startsWith("application/cloudevents-batch")) return undefined
+  // A batch too, which is an array and so no event.
   if (contentType.startsWith("application/cloudevents")) return readStructured(body.toString("utf8"))
   return valueOf(headers, "Ce-Specversion") === undefined ? undefined : readBinary({ headers, body })
 }

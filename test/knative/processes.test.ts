@@ -121,9 +121,11 @@ it.live(
         respond: () => Effect.succeed(answer(500, [["Content-Type", "text/plain"]], "x".repeat(769)))
       })
       const deadLetterSink = { uri: `${recorder.url}/dls` }
+      const delivery = { retry: 3, backoffPolicy: "exponential", backoffDelay: "PT1H", deadLetterSink }
       const standIn = yield* startBroker({
-        MANIFESTS: yield* makeFile(broker, trigger("long", {}, { retry: 3, deadLetterSink })),
+        MANIFESTS: yield* makeFile(broker, trigger("long", {}, delivery)),
         NAMESPACE: "cap",
+        TIME_SCALE: "0",
         SUBSCRIBERS: JSON.stringify({ long: `${recorder.url}/long` })
       })
       const headers: Headers = ["Specversion", "Id", "Type", "Source"].map((name) => [`Ce-${name}`, "1.0"])

@@ -45,7 +45,7 @@ describe("what is lost", () => {
 
   it.effect("what changes in a gap that was asked for, and nothing after it", () =>
     Effect.gen(function* () {
-      const { beginGap, change, endGap, followed, isListed, list, recorder } = yield* telling([
+      const { beginGap, change, endGap, followed, forget, isListed, list, recorder } = yield* telling([
         source("s", { resources: [configMaps, pods] })
       ])
       yield* list(configMap("before"))
@@ -54,6 +54,9 @@ describe("what is lost", () => {
       assert.strictEqual(nameOf(yield* recorder.next), "first")
       assert.isTrue(yield* isListed)
       yield* beginGap
+      yield* change("ADDED", configMap("in the gap"))
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual(yield* forget(configMap("")), 1)
       yield* list(configMap("in the gap"))
       yield* list(pod("in the gap"))
       yield* endGap

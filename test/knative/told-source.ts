@@ -50,7 +50,11 @@ const makeApi = () => {
   const tell = Effect.fnUntraced(function* (path: string, change: Change) {
     yield* Queue.offer(yield* watchAt(path), change)
   })
-  return { api, followed, tell }
+  /** What nobody has taken yet, which nobody then will. */
+  const forget = Effect.fnUntraced(function* (path: string) {
+    return (yield* Queue.clear(yield* watchAt(path))).length
+  })
+  return { api, followed, tell, forget }
 }
 
 const pathOf = ({ apiVersion, kind }: KubernetesObject): string => {
@@ -77,7 +81,7 @@ interface Options {
 
 /** Runs the source until the scope ends. */
 export const tellingSource = Effect.fnUntraced(function* ({ manifests, sink, wait }: Options) {
-  const { api, followed, tell } = makeApi()
+  const { api, followed, forget, tell } = makeApi()
   const { apiServerSources, pingSources } = yield* readManifests(
     manifests.map((manifest) => JSON.stringify(manifest)),
     { namespace: "cap", services: {} }
@@ -95,6 +99,8 @@ export const tellingSource = Effect.fnUntraced(function* ({ manifests, sink, wai
     followed,
     list: (...objects: readonly [KubernetesObject, ...ReadonlyArray<KubernetesObject>]) =>
       tell(pathOf(objects[0]), { _tag: "Listed", items: objects, resourceVersion: "1" }),
+    /** How many changes like this one were told and not taken; they are gone. */
+    forget: (object: KubernetesObject) => forget(pathOf(object)),
     change: (verb: "ADDED" | "MODIFIED" | "DELETED", object: KubernetesObject) =>
       tell(pathOf(object), { _tag: verb, object })
   }
