@@ -2,10 +2,11 @@
 import { Clock, Config, Effect, Option } from "effect"
 import { answerTo, isRemote } from "./captures.ts"
 import { manifests, requests } from "./contract.ts"
-import { type Answer, answer, type Headers, Wait } from "./http.ts"
+import { type Answer, answer, type Headers } from "./http.ts"
 import { makeBroker } from "./make-broker.ts"
 import { readManifests } from "./manifests.ts"
 import { makeRecorder, makeTime } from "./recorder.ts"
+import { Wait } from "./time.ts"
 
 const settings = Config.all({
   brokerUrl: Config.String("BROKER_URL").pipe(Config.option),
@@ -78,13 +79,18 @@ export interface Outgoing {
 }
 
 /** Sends as anybody might, not as Go does. */
-export const send = (url: string, { body = "", headers, method = "POST", to }: Outgoing) =>
-  Effect.promise(async () => {
-    const hasBody = method !== "GET" && method !== "HEAD"
-    const response = await fetch(`${url}${to}`, {
+export const send = Effect.fnUntraced(function* (url: string, { body = "", headers, method = "POST", to }: Outgoing) {
+  const hasBody = method !== "GET" && method !== "HEAD"
+  const response = yield* Effect.promise(() =>
+    fetch(`${url}${to}`, {
       method,
       headers: headers.map(([name, value]): [string, string] => [name, value]),
       ...(hasBody ? { body: Buffer.from(body) } : {})
     })
-    return { status: response.status, headers: [...response.headers], body: await response.text() }
-  })
+  )
+  return {
+    status: response.status,
+    headers: [...response.headers],
+    body: yield* Effect.promise(() => response.text())
+  }
+})

@@ -12,9 +12,10 @@ import {
   maxErrorDataLength
 } from "./delivery.ts"
 import { type Event, toBinary, toStructured, withAttributes } from "./event.ts"
-import { type Headers, type Message, type Post, Wait } from "./http.ts"
+import type { Headers, Message, Post } from "./http.ts"
 import { type Admitted, passesLeft } from "./ingress.ts"
 import type { Trigger } from "./manifests.ts"
+import { Wait } from "./time.ts"
 
 /**
  * What Knative's dispatcher dies of when an error's body is too long for a dead letter: every delivery under way is

@@ -5,9 +5,10 @@
  */
 import { Effect } from "effect"
 import { type Event, readEvent } from "./event.ts"
-import { type Answer, type NoAnswer, Wait } from "./http.ts"
+import type { Answer, NoAnswer } from "./http.ts"
+import { Wait } from "./time.ts"
 
-/** What a dead letter sink is told of a failure; `destination` is absent for the subscriber's own. */
+/** What a dead letter sink is told of a failure. */
 export interface FailureDetails {
   readonly code: number
   readonly data: Buffer

@@ -4,7 +4,7 @@
  * Content-Length and before Accept-Encoding. Effect's client writes all names
  * in lower case, and a function must do with both.
  */
-import { Context, Effect, FiberSet, Schema, type Scope } from "effect"
+import { Effect, FiberSet, Schema, type Scope } from "effect"
 import * as http from "node:http"
 import type { AddressInfo } from "node:net"
 import { buffer } from "node:stream/consumers"
@@ -166,8 +166,3 @@ const write = (outgoing: http.ServerResponse, answered: Answer | "reset", isWhol
     outgoing.writeHead(answered.status)
     outgoing.end(answered.body)
   })
-
-/** How the waits of back-offs and time-outs pass. Tests let them pass at once and note them. */
-export const Wait = Context.Reference<(millis: number) => Effect.Effect<void>>("enbi/test/knative/Wait", {
-  defaultValue: () => (millis) => Effect.sleep(millis)
-})

@@ -1,4 +1,5 @@
 /** JSON as Go's encoder writes it, and the text of members as they stand in a document. */
+import { Result } from "effect"
 
 /** Keys sorted at every level, without blanks, and with what could end a script element escaped. */
 export const sortedJson = (value: unknown): string => escapeForHtml(write(value))
@@ -31,12 +32,8 @@ export const membersOf = (text: string): ReadonlyMap<string, string> | undefined
 }
 
 const isObject = (text: string): boolean => {
-  try {
-    const value: unknown = JSON.parse(text)
-    return typeof value === "object" && value !== null && !Array.isArray(value)
-  } catch {
-    return false
-  }
+  const value = Result.getOrUndefined(Result.try((): unknown => JSON.parse(text)))
+  return typeof value === "object" && value !== null && !Array.isArray(value)
 }
 
 const splitAtTopLevel = (text: string, separator: string): ReadonlyArray<string> => {

@@ -10,10 +10,10 @@ import { randomUUID } from "node:crypto"
 import { KubernetesObject } from "../../lib/api/kind.ts"
 import { KubernetesApi } from "../../lib/kube/api.ts"
 import { deliver, sourceDelays, sourceOutcome } from "./delivery.ts"
-import { makePost, type Message, Wait } from "./http.ts"
+import { makePost, type Message } from "./http.ts"
 import type { ApiServerSource, PingSource } from "./manifest-schema.ts"
 import { changeMessage, type Origin, pingMessage, type Stamp } from "./source-event.ts"
-import { nanoTime } from "./time.ts"
+import { nanoTime, Wait } from "./time.ts"
 import { type Watch, watchesOf } from "./watches.ts"
 
 export interface Options {

@@ -8,8 +8,8 @@ import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Cause, Config, Console, Effect, Exit, FileSystem, Layer, Logger, Path, Schema, type Scope } from "effect"
 import { systemNamespace } from "../../lib/names.ts"
 import { Panicked } from "./deliver-to.ts"
-import { Wait } from "./http.ts"
 import { readManifests } from "./manifests.ts"
+import { Wait } from "./time.ts"
 
 const Urls = Schema.fromJsonString(Schema.Record(Schema.String, Schema.String))
 

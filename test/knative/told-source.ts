@@ -5,10 +5,11 @@ import { KubernetesApi } from "../../lib/kube/api.ts"
 import { KubernetesError } from "../../lib/kube/error.ts"
 import type { Change } from "../../lib/kube/watch.ts"
 import type { Captured } from "./captures.ts"
-import { type Answer, valueOf, Wait } from "./http.ts"
+import { type Answer, valueOf } from "./http.ts"
 import { makeSource } from "./make-source.ts"
 import { readManifests } from "./manifests.ts"
 import { makeRecorder, makeTime } from "./recorder.ts"
+import { Wait } from "./time.ts"
 
 const resource = (kind: string, name: string, namespaced = true) => ({ kind, name, namespaced })
 
