@@ -22,7 +22,7 @@ const write = (options: InputOptions, output: OutputOptions) =>
       new BundleFailed({ message: `The sources could not be bundled into ${output.dir ?? output.file}.`, cause })
   })
 
-/** The program of one function, which has no file of its own: all have the same but for their names. */
+/** The program of one function, which has no source file: all are the same but for their names. */
 const programOf = (root: string, name: string): InputOptions => {
   const id = `${root}/functions/${name}/program.js`
   const code = `
@@ -40,6 +40,12 @@ const programOf = (root: string, name: string): InputOptions => {
   return { input: id, plugins: [{ name: "program", resolveId, load }] }
 }
 
+/** Bundles the program of one function into `file`. */
+export const bundleProgram = Effect.fnUntraced(function* (root: string, name: string, file: string) {
+  const path = yield* Path.Path
+  yield* write(programOf(path.resolve(root), name), { file, codeSplitting: false })
+})
+
 export const bundle = Effect.fn("bundle")(function* (root: string) {
   const files = yield* FileSystem.FileSystem
   const path = yield* Path.Path
@@ -50,9 +56,7 @@ export const bundle = Effect.fn("bundle")(function* (root: string) {
     ...names.map((name) => [`functions/${name}/function`, path.join(root, `functions/${name}/function.ts`)])
   ])
   yield* write({ input }, { dir, cleanDir: true })
-  yield* Effect.forEach(names, (name) =>
-    write(programOf(path.resolve(root), name), { file: path.join(dir, `functions/${name}.js`), codeSplitting: false })
-  )
+  yield* Effect.forEach(names, (name) => bundleProgram(root, name, path.join(dir, `functions/${name}.js`)))
   yield* files.makeDirectory(path.join(dir, "eventing"))
   yield* files.copyFile(path.join(root, "eventing/triggers.yaml"), path.join(dir, "eventing/triggers.yaml"))
   yield* files.writeFileString(path.join(dir, "package.json"), '{ "type": "module" }\n')

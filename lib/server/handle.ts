@@ -32,6 +32,8 @@ export const makeHandle = (
     const { receive } = yield* Receiver
     const { traceparent } = headers
     const answer = yield* receive({
+      // The runtime has read it already.
+      bytes: 0,
       read: Effect.fromResult(readEvent(plainOf(event))),
       traceparent: typeof traceparent === "string" ? traceparent : undefined
     })

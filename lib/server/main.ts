@@ -6,19 +6,19 @@
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeServices from "@effect/platform-node/NodeServices"
-import { Cause, Config, Effect, Exit, Layer, Logger, References } from "effect"
+import { Cause, Config, Effect, Exit, Layer, Logger, Option, References } from "effect"
 import { HttpRouter } from "effect/http"
-import { createServer } from "node:http"
 import { parseArgs } from "node:util"
 import { layerLive } from "../cluster.ts"
 import type { EnbiFunction } from "../function.ts"
 import { KubernetesApi } from "../kube/api.ts"
 import { Settings } from "../settings.ts"
+import { DrainingServer } from "./draining-server.ts"
 import { Receiver } from "./receiver.ts"
 import { routes } from "./routes.ts"
 
 const makeServer = () =>
-  createServer({
+  new DrainingServer({
     // Knative's senders close idle connections after 90 s. If we did so first, an event could meet a closing one.
     keepAliveTimeout: 120_000,
     // An event that comes in slowly holds a place that others wait for.
@@ -26,10 +26,10 @@ const makeServer = () =>
   })
 
 // Serving sets PORT, func FUNC_PORT.
-const port = Config.Port("PORT").pipe(
-  Config.orElse(() => Config.Port("FUNC_PORT")),
-  Config.withDefault(8080)
-)
+const port = Config.all([
+  Config.Port("PORT").pipe(Config.option),
+  Config.Port("FUNC_PORT").pipe(Config.withDefault(8080))
+]).pipe(Config.map(([port, funcPort]) => Option.getOrElse(port, () => funcPort)))
 
 const Server = Layer.unwrap(
   Effect.map(port, (port) =>

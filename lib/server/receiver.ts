@@ -8,7 +8,7 @@ import type { Event, MalformedEvent } from "../cloudevents/event.ts"
 import type { CloudEvent } from "../events.ts"
 import type { EnbiFunction } from "../function.ts"
 import { countEvent } from "../metrics.ts"
-import { type Answer, done, full, noCloudEvent, tooLarge } from "./answer.ts"
+import { type Answer, done, full, maxBodyBytes, noCloudEvent, tooLarge } from "./answer.ts"
 import { arrive, needsNoLook } from "./arrived.ts"
 import { makeLooks } from "./looks.ts"
 import { settled } from "./settled.ts"
@@ -18,13 +18,18 @@ export class TooLarge extends Schema.TaggedError<TooLarge>()("TooLarge", {}) {}
 
 /** An event as it comes in; reading it is part of what is bounded. */
 export interface Arrival {
+  /** How large it is; if that is not known, how large it may be. */
+  readonly bytes: number
   readonly read: Effect.Effect<Event, MalformedEvent | TooLarge>
   /** The header of that name. */
   readonly traceparent: string | undefined
 }
 
-/** How many events may be inside at once: with the largest bodies that is 96 MiB. */
+/** How many events may be inside at once, when none is larger than `bytesPerPlace`. */
 export const maxEvents = 64
+
+// A larger one takes the places of several, so that all bodies together are 16 MiB at most.
+const bytesPerPlace = 262_144
 
 export class Receiver extends Context.Service<
   Receiver,
@@ -54,17 +59,24 @@ const makeReceiver = Effect.fnUntraced(function* (definition: EnbiFunction<unkno
     return needsNoLook(definition, event, data) ? done : yield* Effect.uninterruptible(lookAtAll(event))
   })
 
+  const admit = (arrival: Arrival) => {
+    const { bytes } = arrival
+    if (bytes > maxBodyBytes) return Effect.fail(new TooLarge())
+    const admitted = places.withPermitsIfAvailable(Math.max(1, Math.ceil(bytes / bytesPerPlace)))(inside(arrival))
+    return Effect.map(
+      admitted,
+      Option.getOrElse(() => full)
+    )
+  }
+
   const receive = (arrival: Arrival) =>
-    places
-      .withPermitsIfAvailable(1)(inside(arrival))
-      .pipe(
-        Effect.map(Option.getOrElse(() => full)),
-        Effect.catchTags({
-          MalformedEvent: ({ message }) => refuse(noCloudEvent(message)),
-          TooLarge: () => refuse(tooLarge)
-        }),
-        Effect.tap(({ status }) => countEvent(definition.name, status))
-      )
+    admit(arrival).pipe(
+      Effect.catchTags({
+        MalformedEvent: ({ message }) => refuse(noCloudEvent(message)),
+        TooLarge: () => refuse(tooLarge)
+      }),
+      Effect.tap(({ status }) => countEvent(definition.name, status))
+    )
   return Receiver.of({ receive })
 })
 

@@ -1,7 +1,7 @@
 /** What a function answers to whatever is sent to it: by the catalogue of hostile events, each row with its number. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Option } from "effect"
-import { HttpClient } from "effect/http"
+import { Effect, Option, Stream } from "effect"
+import { HttpClient, HttpClientRequest } from "effect/http"
 import { gzipSync } from "node:zlib"
 import type { Action } from "../../lib/action.ts"
 import { KubernetesError } from "../../lib/kube/error.ts"
@@ -88,6 +88,22 @@ describe("an event", () => {
         assert.lengthOf(answer.seen, status === 204 ? 1 : 0)
         assert.notProperty({}, "polluted")
       })
+    )
+  }
+
+  for (const [bytes, status] of [
+    [maxBodyBytes, 204],
+    [maxBodyBytes + 1, 413]
+  ] as const) {
+    it.effect(`63 of ${bytes} bytes, in pieces that nobody announced: ${status}`, () =>
+      Effect.gen(function* () {
+        const pieces = Stream.fromIterable(sized(bytes).match(/.{1,65536}/gs) ?? []).pipe(Stream.encodeText)
+        const request = HttpClientRequest.post("/").pipe(
+          HttpClientRequest.bodyStream(pieces, { contentType: "application/json" }),
+          HttpClientRequest.setHeaders(podEvent())
+        )
+        assert.strictEqual((yield* HttpClient.execute(request)).status, status)
+      }).pipe(Effect.provide(serve(fake())))
     )
   }
 

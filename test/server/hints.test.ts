@@ -38,7 +38,9 @@ const send = Effect.fnUntraced(function* ({ about, data = about, verb = "update"
     datacontenttype: "application/json"
   }
   const event = Result.map(readAttributes(Object.entries(attributes)), (attributes) => ({ attributes, data }))
-  assert.deepStrictEqual(yield* receive({ read: Effect.fromResult(event), traceparent: undefined }), { status: 204 })
+  assert.deepStrictEqual(yield* receive({ bytes: 0, read: Effect.fromResult(event), traceparent: undefined }), {
+    status: 204
+  })
 })
 
 /** What the function asks of an API server that has `given`, and what it writes, when these events come. */

@@ -19,6 +19,7 @@ const sweep = { ...minimal, type: sweepType }
 const receive = (attributes: object) =>
   Effect.flatMap(Receiver, ({ receive }) =>
     receive({
+      bytes: 0,
       read: Effect.fromResult(Result.map(readAttributes(Object.entries(attributes)), (attributes) => ({ attributes }))),
       traceparent: undefined
     })

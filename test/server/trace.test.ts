@@ -93,7 +93,7 @@ describe("an event's trace", () => {
     )
     return Effect.gen(function* () {
       const { receive } = yield* Receiver
-      yield* receive({ read: Effect.succeed({ attributes: podAttributes }), traceparent: trace("3") })
+      yield* receive({ bytes: 0, read: Effect.succeed({ attributes: podAttributes }), traceparent: trace("3") })
       assert.lengthOf(asked, 1)
       assert.match(asked[0] ?? "", new RegExp(`^00-${"3".repeat(32)}-(?!3{16})[0-9a-f]{16}-01$`))
     }).pipe(Effect.provide(receiver))
