@@ -26,9 +26,10 @@ const timed = Effect.fnUntraced(function* <A, E, R>(self: Effect.Effect<A, E, R>
 const readArguments = Effect.fnUntraced(function* (root: string) {
   const files = yield* FileSystem.FileSystem
   const text = yield* files.readFileString(`${root}/images/functions/Dockerfile`)
+  const [, options = ""] = /^ENV NODE_OPTIONS=(.*)$/m.exec(text) ?? []
   const [, entrypoint = "[]"] = /^ENTRYPOINT (\[.*\])$/m.exec(text) ?? []
   const [, ...args] = yield* Schema.decodeUnknownEffect(Schema.fromJsonString(Schema.Array(Schema.String)))(entrypoint)
-  return args.map((arg) => arg.replace(/^\/app\//, `${root}/dist/functions/`))
+  return [...options.split(" "), ...args.map((arg) => arg.replace(/^\/app\//, `${root}/dist/functions/`))]
 })
 
 const startFunctions = Effect.fnUntraced(function* (args: ReadonlyArray<string>, url: string, port = 18_090) {
