@@ -5,65 +5,81 @@
  * `dist/builder` has one file for each Job.
  */
 import { Effect, FileSystem, Path, Schema } from "effect"
-import { type InputOptions, type OutputOptions, rolldown } from "rolldown"
+import { type Plugin, rolldown } from "rolldown"
 
 export class BundleFailed extends Schema.TaggedError<BundleFailed>()("BundleFailed", {
   message: Schema.String,
   cause: Schema.Defect()
 }) {}
 
-const write = (options: InputOptions, output: OutputOptions) =>
+const write = (input: Record<string, string>, dir: string) =>
   Effect.tryPromise({
     try: () =>
-      rolldown({ platform: "node", logLevel: "warn", ...options })
-        .then((bundle) => bundle.write({ format: "esm", ...output }))
+      rolldown({ input, platform: "node", logLevel: "warn" })
+        .then((bundle) => bundle.write({ dir, format: "esm", cleanDir: true }))
         .then(() => undefined),
-    catch: (cause) =>
-      new BundleFailed({ message: `The sources could not be bundled into ${output.dir ?? output.file}.`, cause })
+    catch: (cause) => new BundleFailed({ message: `The sources could not be bundled into ${dir}.`, cause })
   })
 
-/** The program of one function, which has no source file: all are the same but for their names. */
-const programOf = (root: string, name: string): InputOptions => {
-  const id = `${root}/functions/${name}/program.js`
-  const code = `
-    import { realpathSync } from "node:fs"
-    import { makeHandle } from "${root}/lib/server/handle.ts"
-    import { serve } from "${root}/lib/server/main.ts"
-    import definition from "${root}/functions/${name}/function.ts"
-    const isProgram = process.argv[1] !== undefined && realpathSync(process.argv[1]) === import.meta.filename
-    // func's runtime imports this file for its handle, and then serves by itself.
-    export const { handle, init, shutdown } = isProgram ? {} : makeHandle(definition)
-    if (isProgram) serve(definition)
-  `
-  const resolveId = (source: string) => (source === id ? id : undefined)
-  const load = (source: string) => (source === id ? code : undefined)
-  return { input: id, plugins: [{ name: "program", resolveId, load }] }
-}
-
-/** Bundles the program of one function into `file`. */
+/**
+ * Bundles the program of one function into `file`: its own server when it is
+ * started, and `handle` for func's runtime, which imports it. There is no
+ * source of it, since all are the same but for their names.
+ */
 export const bundleProgram = Effect.fnUntraced(function* (root: string, name: string, file: string) {
   const path = yield* Path.Path
-  yield* write(programOf(path.resolve(root), name), { file, codeSplitting: false })
+  const id = path.resolve(root, "functions", name, "program.js")
+  const code = `
+    import { realpathSync } from "node:fs"
+    import { makeHandle } from "../../lib/server/handle.ts"
+    import { serve } from "../../lib/server/main.ts"
+    import definition from "./function.ts"
+    const isStarted = process.argv[1] !== undefined && realpathSync(process.argv[1]) === import.meta.filename
+    export const { handle, init, shutdown } = isStarted ? {} : makeHandle(definition)
+    if (isStarted) serve(definition)
+  `
+  const program: Plugin = {
+    name: "program",
+    resolveId: (source) => (source === id ? id : undefined),
+    load: (source) => (source === id ? code : undefined)
+  }
+  yield* Effect.tryPromise({
+    try: () =>
+      rolldown({ input: id, plugins: [program], platform: "node", logLevel: "warn" })
+        .then((bundle) => bundle.write({ file, format: "esm", codeSplitting: false }))
+        .then(() => undefined),
+    catch: (cause) => new BundleFailed({ message: `The function ${name} could not be bundled into ${file}.`, cause })
+  })
 })
 
 export const bundle = Effect.fn("bundle")(function* (root: string) {
   const files = yield* FileSystem.FileSystem
   const path = yield* Path.Path
   const names = yield* files.readDirectory(path.join(root, "functions"))
-  const dir = path.join(root, "dist/functions")
-  const input = Object.fromEntries([
-    ["embedded/main", path.join(root, "embedded/main.ts")],
-    ...names.map((name) => [`functions/${name}/function`, path.join(root, `functions/${name}/function.ts`)])
-  ])
-  yield* write({ input }, { dir, cleanDir: true })
-  yield* Effect.forEach(names, (name) => bundleProgram(root, name, path.join(dir, `functions/${name}.js`)))
-  yield* files.makeDirectory(path.join(dir, "eventing"))
-  yield* files.copyFile(path.join(root, "eventing/triggers.yaml"), path.join(dir, "eventing/triggers.yaml"))
-  yield* files.writeFileString(path.join(dir, "package.json"), '{ "type": "module" }\n')
-  const jobs = ["build", "import", "prepare-volume", "remove-volume"]
   yield* write(
-    { input: Object.fromEntries(jobs.map((name) => [name, path.join(root, `builder/${name}.ts`)])) },
-    { dir: path.join(root, "dist/builder"), cleanDir: true }
+    Object.fromEntries([
+      ["embedded/main", path.join(root, "embedded/main.ts")],
+      ...names.map((name) => [`functions/${name}/function`, path.join(root, `functions/${name}/function.ts`)])
+    ]),
+    path.join(root, "dist/functions")
+  )
+  yield* files.makeDirectory(path.join(root, "dist/functions/eventing"))
+  yield* files.copyFile(
+    path.join(root, "eventing/triggers.yaml"),
+    path.join(root, "dist/functions/eventing/triggers.yaml")
+  )
+  yield* Effect.forEach(names, (name) =>
+    bundleProgram(root, name, path.join(root, `dist/functions/functions/${name}.js`))
+  )
+  yield* files.writeFileString(path.join(root, "dist/functions/package.json"), '{ "type": "module" }\n')
+  yield* write(
+    Object.fromEntries(
+      ["build", "import", "prepare-volume", "remove-volume"].map((name) => [
+        name,
+        path.join(root, `builder/${name}.ts`)
+      ])
+    ),
+    path.join(root, "dist/builder")
   )
   yield* files.writeFileString(path.join(root, "dist/builder/package.json"), '{ "type": "module" }\n')
 })

@@ -1,6 +1,5 @@
-import { isOurs, leases } from "../../lib/api/kubernetes.ts"
 import { changed, sweep } from "../../lib/events.ts"
-import { defineFunction, ignore } from "../../lib/function.ts"
+import { defineFunction } from "../../lib/function.ts"
 import { systemNamespace } from "../../lib/names.ts"
 import { decide } from "./decide.ts"
 import { observe, Observed, subjects } from "./observe.ts"
@@ -20,8 +19,6 @@ export default defineFunction({
       verbs: ["get", "list", "watch", "create", "patch"]
     }
   ],
-  // Every node renews a Lease every ten seconds.
-  ignores: [ignore(leases, (lease) => !isOurs(lease))],
   subjects,
   observe,
   Observed,

@@ -81,11 +81,6 @@ const ended = {
     }))
   }
 }
-const nodeLease = {
-  apiVersion: "coordination.k8s.io/v1",
-  kind: "Lease",
-  metadata: { name: "one", namespace: "kube-node-lease", uid: "lease", resourceVersion: "1" }
-}
 const job = {
   apiVersion: "batch/v1",
   kind: "Job",
@@ -103,8 +98,7 @@ describe("what needs no look", () => {
     "a Pod that runs": ["pod-failure-detector", told(running)],
     "a Pod of no Job of ours": ["importer-status", told(plain)],
     "somebody's Job": ["importer-status", job],
-    "somebody's Job, to who launches Jobs": ["job-launcher", job],
-    "the Lease that each node renews": ["scheduler", nodeLease]
+    "somebody's Job, to who launches Jobs": ["job-launcher", job]
   }
   for (const [what, [name, about]] of Object.entries(rows)) {
     it.effect(`${what} costs no request`, () =>
