@@ -71,6 +71,14 @@ describe("an event", () => {
     "68 from 1970": [204, podEvent({ "ce-time": "1970-01-01T00:00:00Z" })],
     "68 from 2100": [204, podEvent({ "ce-time": "2100-01-01T00:00:00.000000001+23:59" })],
     "68 from no time": [400, podEvent({ "ce-time": "soon" })],
+    "with a fault in an attribute of a name that swells the answer": [
+      400,
+      structured,
+      json({ ...event, ["a".repeat(2000)]: 1.5 })
+    ],
+    // Whoever can reach the function can have it look; nothing is ever done by an event's word.
+    "69 without a token": [204, podEvent()],
+    "69 with anybody's token": [204, podEvent({ authorization: "Bearer xyzzy" })],
     "whose name would be another path of the API server": [400, podEvent({ "ce-name": "../../secrets/a" })],
     "whose name would be a query": [400, podEvent({ "ce-name": "a?watch=1" })],
     "whose namespace would be another path": [400, podEvent({ "ce-namespace": "a/pods/b" })],
@@ -213,7 +221,7 @@ describe("what becomes of the look", () => {
     const observe = ({ name }: { readonly name: string }) =>
       Effect.suspend(() => {
         seen.push(name)
-        return name === "a" ? Effect.fail(error(0)) : Effect.succeedNone
+        return name === "b" ? Effect.fail(error(0)) : Effect.succeedNone
       })
     return Effect.gen(function* () {
       assert.strictEqual((yield* post(sweepEvent)).status, 503)

@@ -5,6 +5,7 @@ import { HttpServer } from "effect/http"
 import { createConnection, type Socket } from "node:net"
 import { readAttributes } from "../../lib/cloudevents/event.ts"
 import type { EnbiFunction } from "../../lib/function.ts"
+import { maxBodyBytes } from "../../lib/server/answer.ts"
 import { maxEvents, Receiver } from "../../lib/server/receiver.ts"
 import { sweepType } from "../../lib/events.ts"
 import { makeApiServer } from "../memory/api-server.ts"
@@ -16,10 +17,10 @@ const minimal = { specversion: "1.0", id: "1", source: "/s" }
 const podChanged = (name: string) => ({ ...minimal, type: "x", kind: "Pod", namespace: "apps", name })
 const sweep = { ...minimal, type: sweepType }
 
-const receive = (attributes: object) =>
+const receive = (attributes: object, bytes = 0) =>
   Effect.flatMap(Receiver, ({ receive }) =>
     receive({
-      bytes: 0,
+      bytes,
       read: Effect.fromResult(Result.map(readAttributes(Object.entries(attributes)), (attributes) => ({ attributes }))),
       traceparent: undefined
     })
@@ -82,6 +83,23 @@ describe("events", () => {
           'nixbuild_events_total{function="fake",code="503"}': 10_000 - maxEvents
         })
       }).pipe(Effect.provide(receiver(definition)), withMetrics)
+    })
+  )
+
+  it.effect("that are large take the places of several, so that all bodies are bounded", () =>
+    Effect.gen(function* () {
+      const gate = yield* Latch.make()
+      const { definition } = waitingFunction(gate)
+      yield* Effect.gen(function* () {
+        const fibers = yield* Effect.forEach(Array.from({ length: maxEvents }), (_, index) =>
+          start(receive(podChanged(`pod-${index}`), maxBodyBytes))
+        )
+        yield* gate.open
+        const answers = yield* Effect.forEach(fibers, Fiber.join)
+        const inside = answers.filter(({ status }) => status === 204).length
+        assert.strictEqual(inside, 10)
+        assert.isAtMost(inside * maxBodyBytes, 16 * 1024 ** 2)
+      }).pipe(Effect.provide(receiver(definition)))
     })
   )
 
