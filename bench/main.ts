@@ -2,7 +2,7 @@
  * `npm run bench`: figures of this checkout, each beside its bare counterpart
  * from the same run, as a table and as .bench/results.json. Ceilings that are
  * missed are said, and are no failure. Arguments name the groups to measure;
- * `process` alone needs no cluster.
+ * `process` and `programs` need no cluster.
  */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeServices from "@effect/platform-node/NodeServices"
@@ -15,11 +15,13 @@ import { buildRows } from "./builds.ts"
 import { importRows } from "./import.ts"
 import { podRows } from "./pods.ts"
 import { processRows } from "./process.ts"
+import { programRows } from "./programs.ts"
 import { requestRows } from "./requests.ts"
 import { type Row, summarize, table } from "./row.ts"
 
 const onCluster = { builds: buildRows, requests: requestRows, import: importRows, pods: podRows }
-const groups = ["process", ...Object.keys(onCluster)]
+const alone = { process: processRows, programs: programRows }
+const groups = [...Object.keys(alone), ...Object.keys(onCluster)]
 
 const clusterRows = Effect.fnUntraced(function* (names: ReadonlyArray<string>) {
   const { builderImage, kubeconfig } = yield* bringUp
@@ -50,9 +52,13 @@ const program = Effect.gen(function* () {
       message: `Nothing is called ${unknown.join(", ")}: there are ${groups.join(", ")}.`
     })
   }
-  const ofProcess = names.includes("process") ? yield* processRows : []
-  const ofCluster = names.some((name) => name !== "process") ? yield* clusterRows(names) : { rows: [], failures: [] }
-  const rows = [...ofProcess, ...ofCluster.rows]
+  const ofProcesses = [
+    ...(names.includes("process") ? yield* alone.process : []),
+    ...(names.includes("programs") ? yield* alone.programs : [])
+  ]
+  const isOnCluster = names.some((name) => Object.hasOwn(onCluster, name))
+  const ofCluster = isOnCluster ? yield* clusterRows(names) : { rows: [], failures: [] }
+  const rows = [...ofProcesses, ...ofCluster.rows]
   yield* files.makeDirectory(".bench", { recursive: true })
   yield* files.writeFileString(".bench/results.json", `${JSON.stringify(rows.map(summarize), undefined, 2)}\n`)
   const missed = rows.map(summarize).filter(({ holds }) => holds === false)

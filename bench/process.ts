@@ -11,27 +11,31 @@ const finishedBuilds = 1000
 // Several, since when garbage is collected is chance.
 const residents = [18_090, 18_091, 18_092]
 
-const spawn = Effect.fnUntraced(function* (args: ReadonlyArray<string>, env: Record<string, string> = {}) {
+/** A node process, which ends with the scope. */
+export const spawn = Effect.fnUntraced(function* (args: ReadonlyArray<string>, env: Record<string, string> = {}) {
   const spawner = yield* ChildProcessSpawner.ChildProcessSpawner
   return yield* spawner.spawn(ChildProcess.make(process.execPath, args, { env, extendEnv: true, stdin: "ignore" }))
 })
 
-const timed = Effect.fnUntraced(function* <A, E, R>(self: Effect.Effect<A, E, R>) {
+/** How many milliseconds it takes. */
+export const timed = Effect.fnUntraced(function* <A, E, R>(self: Effect.Effect<A, E, R>) {
   const begin = yield* Clock.currentTimeNanos
   yield* self
   return Number((yield* Clock.currentTimeNanos) - begin) / 1e6
 })
 
-/** The arguments of node in the functions' image, the program's place changed to this checkout's. */
-const readArguments = Effect.fnUntraced(function* (root: string) {
+/** The flags and the program of node in the functions' image, the program's place changed to this checkout's. */
+export const readArguments = Effect.fnUntraced(function* (root: string) {
   const files = yield* FileSystem.FileSystem
   const text = yield* files.readFileString(`${root}/images/functions/Dockerfile`)
+  const [, options = ""] = /^ENV NODE_OPTIONS=(.*)$/m.exec(text) ?? []
   const [, entrypoint = "[]"] = /^ENTRYPOINT (\[.*\])$/m.exec(text) ?? []
   const [, ...args] = yield* Schema.decodeUnknownEffect(Schema.fromJsonString(Schema.Array(Schema.String)))(entrypoint)
-  return args.map((arg) => arg.replace(/^\/app\//, `${root}/dist/functions/`))
+  return [...options.split(" "), ...args.map((arg) => arg.replace(/^\/app\//, `${root}/dist/functions/`))]
 })
 
-const startFunctions = Effect.fnUntraced(function* (args: ReadonlyArray<string>, url: string, port = 18_090) {
+/** The process, once it listens. */
+export const startFunctions = Effect.fnUntraced(function* (args: ReadonlyArray<string>, url: string, port = 18_090) {
   const handle = yield* spawn(args, { KUBERNETES_URL: url, BUILDER_IMAGE: "builder:1", PORT: String(port) })
   yield* handle.all.pipe(
     Stream.decodeText,
@@ -52,7 +56,7 @@ const isReady = (port: number) =>
     )
   )
 
-const residentMebibytes = Effect.fnUntraced(function* (pid: number) {
+export const residentMebibytes = Effect.fnUntraced(function* (pid: number) {
   const files = yield* FileSystem.FileSystem
   const status = yield* files.readFileString(`/proc/${pid}/status`)
   return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]) / 1024

@@ -2,7 +2,7 @@
 
 export interface Row {
   readonly what: string
-  readonly unit: "ms" | "MiB" | "bytes" | "requests"
+  readonly unit: "ms" | "µs" | "MiB" | "bytes" | "requests"
   readonly ours: ReadonlyArray<number>
   readonly bare?: ReadonlyArray<number>
   /** What must not be exceeded: the ratio of the medians, or the median of ours. */

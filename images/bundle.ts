@@ -1,10 +1,11 @@
 /**
  * Bundles what goes into the two images: `dist/functions` has the folders of
- * the sources, so that functions are found there as they are here, and
- * `dist/builder` one file for each Job.
+ * the sources, so that functions are found there as they are here, and each
+ * function once more as a program of its own, `functions/<name>.js`;
+ * `dist/builder` has one file for each Job.
  */
 import { Effect, FileSystem, Path, Schema } from "effect"
-import { rolldown } from "rolldown"
+import { type Plugin, rolldown } from "rolldown"
 
 export class BundleFailed extends Schema.TaggedError<BundleFailed>()("BundleFailed", {
   message: Schema.String,
@@ -19,6 +20,37 @@ const write = (input: Record<string, string>, dir: string) =>
         .then(() => undefined),
     catch: (cause) => new BundleFailed({ message: `The sources could not be bundled into ${dir}.`, cause })
   })
+
+/**
+ * Bundles the program of one function into `file`: its own server when it is
+ * started, and `handle` for func's runtime, which imports it. There is no
+ * source of it, since all are the same but for their names.
+ */
+export const bundleProgram = Effect.fnUntraced(function* (root: string, name: string, file: string) {
+  const path = yield* Path.Path
+  const id = path.resolve(root, "functions", name, "program.js")
+  const code = `
+    import { realpathSync } from "node:fs"
+    import { makeHandle } from "../../lib/server/handle.ts"
+    import { serve } from "../../lib/server/main.ts"
+    import definition from "./function.ts"
+    const isStarted = process.argv[1] !== undefined && realpathSync(process.argv[1]) === import.meta.filename
+    export const { handle, init, shutdown } = isStarted ? {} : makeHandle(definition)
+    if (isStarted) serve(definition)
+  `
+  const program: Plugin = {
+    name: "program",
+    resolveId: (source) => (source === id ? id : undefined),
+    load: (source) => (source === id ? code : undefined)
+  }
+  yield* Effect.tryPromise({
+    try: () =>
+      rolldown({ input: id, plugins: [program], platform: "node", logLevel: "warn" })
+        .then((bundle) => bundle.write({ file, format: "esm", codeSplitting: false }))
+        .then(() => undefined),
+    catch: (cause) => new BundleFailed({ message: `The function ${name} could not be bundled into ${file}.`, cause })
+  })
+})
 
 export const bundle = Effect.fn("bundle")(function* (root: string) {
   const files = yield* FileSystem.FileSystem
@@ -36,6 +68,9 @@ export const bundle = Effect.fn("bundle")(function* (root: string) {
   yield* files.copyFile(
     path.join(root, "eventing/triggers.yaml"),
     path.join(root, "dist/functions/eventing/triggers.yaml")
+  )
+  yield* Effect.forEach(names, (name) =>
+    bundleProgram(root, name, path.join(root, `dist/functions/functions/${name}.js`))
   )
   yield* files.writeFileString(path.join(root, "dist/functions/package.json"), '{ "type": "module" }\n')
   yield* write(

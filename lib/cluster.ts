@@ -1,11 +1,11 @@
 /**
- * The cluster as the functions see it: read an object, write an object.
- * `embedded/` puts a watch cache before the API server; tests put one in memory
- * in its place.
+ * The cluster as the functions see it: read an object, write an object. On
+ * Knative each read is a request; `embedded/` puts a watch cache before the API
+ * server; tests put one in memory in its place.
  */
-import { Context, Effect, Option, Schema } from "effect"
+import { Context, Effect, Layer, Option, Schema } from "effect"
 import { type Kind, KubernetesObject, pathOf } from "./api/kind.ts"
-import type { KubernetesApi } from "./kube/api.ts"
+import { KubernetesApi } from "./kube/api.ts"
 import type { Body, Query } from "./kube/requests.ts"
 import { KubernetesError } from "./kube/error.ts"
 
@@ -134,3 +134,30 @@ export const writesOf = (
       })
   }
 }
+
+/** Without a cache: what is read is what is there. Whatever can't be read is left alone, as the cache does. */
+export const live = (api: Api): (typeof Cluster)["Service"] => {
+  const get = getFrom(api)
+  return Cluster.of({
+    get: (kind, at) => Effect.catchIf(get(kind, at), isUnreadable, leaveAlone(kind)),
+    getFresh: get,
+    list: (kind, selection = {}) =>
+      api.list(pathOf(kind, { namespace: selection.namespace }), queryOf(kind, selection)).pipe(
+        Effect.flatMap(({ items }) =>
+          Effect.forEach(items, (item) =>
+            decodeAs(kind)(item).pipe(Effect.map(Option.some), Effect.catchIf(isUnreadable, leaveAlone(kind)))
+          )
+        ),
+        Effect.map((found) => found.flatMap(Option.toArray))
+      ),
+    listFresh: listFrom(api),
+    ...writesOf(api)
+  })
+}
+
+export const layerLive = Layer.effect(Cluster, Effect.map(KubernetesApi, live))
+
+const isUnreadable = ({ reason }: KubernetesError): boolean => reason === "Malformed"
+
+const leaveAlone = (kind: Kind<unknown>) => (error: KubernetesError) =>
+  Effect.as(Effect.logWarning(`a ${kind.kind} can't be read and is left alone`, error), Option.none())

@@ -13,6 +13,8 @@ export const CloudEvent = Schema.Struct({
   type: Schema.NonEmptyString,
   /** When it happened, RFC 3339: for measuring how late we are, and for no decision. */
   time: Schema.optionalKey(Schema.String),
+  /** The trace that it belongs to, as W3C Trace Context writes it. */
+  traceparent: Schema.optionalKey(Schema.String),
   /** Extensions of ApiServerSource: the object's kind, namespace and name. */
   kind: Schema.optionalKey(Schema.String),
   namespace: Schema.optionalKey(Schema.String),

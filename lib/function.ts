@@ -3,9 +3,9 @@
  * the three steps. `npm run generate` makes its Triggers, its permissions and
  * what runs it on its own of this; `run` takes it through one event.
  */
-import { type Effect, type Option, Schema } from "effect"
+import { type Effect, Option, Schema } from "effect"
 import type { Action } from "./action.ts"
-import type { Reference } from "./api/kind.ts"
+import type { Kind, Reference } from "./api/kind.ts"
 import type { Cluster } from "./cluster.ts"
 import type { CloudEvent, EventFilter } from "./events.ts"
 import type { KubernetesError } from "./kube/error.ts"
@@ -26,6 +26,18 @@ export type Refusal = typeof Refusal.Type
 
 export type Reads<A> = Effect.Effect<A, KubernetesError, Cluster | Settings>
 
+/** Objects of one kind that need no look. */
+export interface Ignored {
+  readonly kind: string
+  readonly matches: (object: unknown) => boolean
+}
+
+/** What we can't read of an object is no reason to ignore it. */
+export const ignore = <A>(kind: Kind<A>, needsNoLook: (object: A) => boolean): Ignored => {
+  const read = Schema.decodeUnknownOption(kind.schema)
+  return { kind: kind.kind, matches: (object) => Option.exists(read(object), needsNoLook) }
+}
+
 export interface EnbiFunction<O> {
   /** The folder's name, and that of its Trigger, ServiceAccount and spans. */
   readonly name: string
@@ -36,6 +48,8 @@ export interface EnbiFunction<O> {
   readonly isRare?: true
   /** What `observe` and the actions need without a cache; `npm run generate` adds what the cache needs. */
   readonly permissions: ReadonlyArray<Permission>
+  /** What needs no look, by what an event brought of it: only to stop before anything is read. */
+  readonly ignores?: ReadonlyArray<Ignored>
   /** Which objects an event asks to look at: for a sweep all that are open. */
   readonly subjects: (event: CloudEvent) => Reads<ReadonlyArray<Reference>>
   /** Everything that the decision needs, or nothing when the object is gone. */

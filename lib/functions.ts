@@ -15,7 +15,8 @@ export const loadFunctions = Effect.fn("loadFunctions")(function* (directory: UR
   const files = yield* FileSystem.FileSystem
   const path = yield* Path.Path
   const root = yield* path.fromFileUrl(directory)
-  const names = (yield* files.readDirectory(root)).toSorted()
+  // In the images each has a program beside its folder.
+  const names = (yield* files.readDirectory(root)).filter((name) => !name.endsWith(".js")).toSorted()
   return yield* Effect.forEach(names, (name) =>
     Effect.gen(function* () {
       const sources = yield* files.readDirectory(path.join(root, name))

@@ -51,6 +51,10 @@ export const metrics = {
     "nixbuild_decisions_total",
     "Decisions to write. function: who decided; outcome: Done, Conflict (the object had changed, so it was decided anew), Refused (the API server does not admit what was to be created) or Failed (left to the next event or sweep)."
   ),
+  events: counter(
+    "nixbuild_events_total",
+    "CloudEvents that arrived over HTTP, on Knative. function: whom they came to; code: the answer: 204 done, 400 no CloudEvent, 413 too large, 503 to come again."
+  ),
   active: Metric.gauge("nixbuild_active", {
     description: "NixBuilds that have not ended. status: Pending, Scheduled, Building or Importing."
   })
@@ -89,6 +93,10 @@ export const measureLag = Effect.fnUntraced(function* (event: CloudEvent) {
 /** `code` is 0 when no answer came. */
 export const countRequest = (verb: string, code: number): Effect.Effect<void> =>
   Metric.update(Metric.withAttributes(metrics.apiRequests, { verb, code: String(code) }), 1)
+
+/** One CloudEvent that was answered with the HTTP status `code`. */
+export const countEvent = (name: string, code: number): Effect.Effect<void> =>
+  Metric.update(Metric.withAttributes(metrics.events, { function: name, code: String(code) }), 1)
 
 /** Tells of each metric at 0 before anything has happened, so that the first increase is seen as one. */
 export const start = Effect.gen(function* () {

@@ -5,7 +5,16 @@ import { jobs, pods } from "./api/kubernetes.ts"
 import { type NixBuild, nixBuilds } from "./api/nixbuild.ts"
 import { Cluster } from "./cluster.ts"
 import type { CloudEvent } from "./events.ts"
+import { ignore } from "./function.ts"
 import { namespaceAnnotation, nixBuildAnnotation } from "./keys.ts"
+
+/** Jobs that are for no NixBuild. */
+export const jobsOfOthers = ignore(jobs, ({ metadata: { annotations } }) => {
+  return annotations?.[nixBuildAnnotation] === undefined && annotations?.[namespaceAnnotation] === undefined
+})
+
+/** Pods that are of no NixBuild's Job. */
+export const podsOfOthers = ignore(pods, ({ metadata }) => metadata.annotations?.[nixBuildAnnotation] === undefined)
 
 const referTo = ({ name, namespace }: { readonly name: string; readonly namespace: string }): Reference => ({
   kind: "NixBuild",

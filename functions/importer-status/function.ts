@@ -1,5 +1,6 @@
 import { changed, sweep } from "../../lib/events.ts"
 import { defineFunction } from "../../lib/function.ts"
+import { jobsOfOthers, podsOfOthers } from "../../lib/nixbuild-subjects.ts"
 import { decide } from "./decide.ts"
 import { observe, Observed, subjects } from "./observe.ts"
 
@@ -16,6 +17,7 @@ export default defineFunction({
     { apiGroups: ["enbi.hrzn.ee"], resources: ["nixbuilds/status"], verbs: ["patch"] },
     { apiGroups: [""], resources: ["events"], verbs: ["create", "get"] }
   ],
+  ignores: [jobsOfOthers, podsOfOthers],
   subjects,
   observe,
   Observed,

@@ -1,5 +1,6 @@
 import { changed, sweep } from "../../lib/events.ts"
 import { defineFunction } from "../../lib/function.ts"
+import { jobsOfOthers } from "../../lib/nixbuild-subjects.ts"
 import { decide } from "./decide.ts"
 import { observe, Observed, subjects } from "./observe.ts"
 
@@ -18,6 +19,7 @@ export default defineFunction({
     { apiGroups: ["enbi.hrzn.ee"], resources: ["nixbuilds/finalizers"], verbs: ["update"] },
     { apiGroups: ["enbi.hrzn.ee"], resources: ["nixbuilds/status"], verbs: ["patch"] }
   ],
+  ignores: [jobsOfOthers],
   subjects,
   observe,
   Observed,

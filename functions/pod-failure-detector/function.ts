@@ -1,7 +1,8 @@
+import { pods } from "../../lib/api/kubernetes.ts"
 import { changed, sweep } from "../../lib/events.ts"
-import { defineFunction } from "../../lib/function.ts"
+import { defineFunction, ignore } from "../../lib/function.ts"
 import { decide } from "./decide.ts"
-import { observe, Observed, subjects } from "./observe.ts"
+import { isOpen, observe, Observed, subjects } from "./observe.ts"
 
 /** Pods that fail for a missing image → NixBuilds. */
 export default defineFunction({
@@ -13,6 +14,7 @@ export default defineFunction({
     { apiGroups: ["enbi.hrzn.ee"], resources: ["nixbuilds"], verbs: ["get", "create", "patch"] },
     { apiGroups: [""], resources: ["events"], verbs: ["get", "list", "create"] }
   ],
+  ignores: [ignore(pods, (pod) => !isOpen(pod))],
   subjects,
   observe,
   Observed,

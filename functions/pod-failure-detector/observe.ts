@@ -35,7 +35,8 @@ export const subjects = Effect.fn("pod-failure-detector.subjects")(function* (ev
   return all.filter((pod) => isOpen(pod) && isWaitingFor(pod, imageTag)).map(referToPod)
 })
 
-const isOpen = (pod: Pod): boolean => annotationsOf(pod).length > 0 && waitingContainers(pod).length > 0
+/** One that asks for an image, and waits for one. */
+export const isOpen = (pod: Pod): boolean => annotationsOf(pod).length > 0 && waitingContainers(pod).length > 0
 
 const referToPod = ({ metadata }: Pod): Reference => ({
   kind: "Pod",

@@ -26,12 +26,16 @@ export class KubernetesApi extends Context.Service<
     Effect.gen(function* () {
       const url = yield* Config.String("KUBERNETES_URL").pipe(Config.option)
       return Option.match(url, {
-        onSome: (url) => layerAt({ url, token: Effect.succeedNone }).pipe(Layer.provide(NodeHttpClient.layerNodeHttp)),
+        onSome: (url) =>
+          layerAt({ url, token: Effect.succeedNone }).pipe(Layer.provide(NodeHttpClient.layerNodeHttpOptions(pool))),
         onNone: () => layerInCluster
       })
     })
   )
 }
+
+// Each watch holds a connection; what else there is shares the rest.
+const pool = { keepAlive: true, maxSockets: 64 }
 
 const serviceAccount = "/var/run/secrets/kubernetes.io/serviceaccount"
 
@@ -51,7 +55,7 @@ const layerInCluster = Layer.unwrap(
     )
     const bracketed = host.includes(":") ? `[${host}]` : host
     return layerAt({ url: `https://${bracketed}:${port}`, token }).pipe(
-      Layer.provide(NodeHttpClient.layerNodeHttpOptions({ ca, keepAlive: true, maxSockets: 64 }))
+      Layer.provide(NodeHttpClient.layerNodeHttpOptions({ ca, ...pool }))
     )
   })
 )

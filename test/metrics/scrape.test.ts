@@ -6,7 +6,7 @@ import { HttpClient, HttpRouter } from "effect/http"
 import { WatchCache } from "../../embedded/cache.ts"
 import { routes } from "../../embedded/routes.ts"
 import { nixBuilds } from "../../lib/api/nixbuild.ts"
-import { boundaries, countDecision, countRequest, metrics, record } from "../../lib/metrics.ts"
+import { boundaries, countDecision, countEvent, countRequest, metrics, record } from "../../lib/metrics.ts"
 import { makeApiServer } from "../memory/api-server.ts"
 import { liveCluster } from "../memory/live.ts"
 import { parse, withMetrics } from "./scrape.ts"
@@ -34,6 +34,7 @@ describe("/metrics", () => {
     return Effect.gen(function* () {
       yield* countRequest("GET", 200)
       yield* countDecision("scheduler", "Done")
+      yield* countEvent("scheduler", 204)
       const families = yield* scrape
       assert.sameMembers(
         [...families.keys()],

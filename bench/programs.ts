@@ -1,0 +1,133 @@
+/** Each function as a process of its own, as on Knative: how soon it listens, what it takes, and what an event costs. */
+import { Effect, FileSystem, Path, Stream } from "effect"
+import { Agent, request } from "node:http"
+import { bundle } from "../images/bundle.ts"
+import { serveFinished } from "./api-server.ts"
+import { readArguments, residentMebibytes, spawn, startFunctions, timed } from "./process.ts"
+import type { Row } from "./row.ts"
+
+const rounds = 5
+const events = 3000
+const port = 18_093
+// The program's own code is compiled while the first events come.
+const warmUps = 2
+
+/** A Pod as kubelet reports it, some 7 KB with what says who wrote which field. */
+const podOf = (name: string, annotations: Readonly<Record<string, string>>): string => {
+  const field = { "f:status": { "f:conditions": {}, "f:containerStatuses": {}, "f:phase": {} } }
+  return JSON.stringify({
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: {
+      name,
+      namespace: "bench",
+      uid: "00000000-0000-4000-8000-000000000000",
+      resourceVersion: "1",
+      annotations,
+      managedFields: Array.from({ length: 40 }, () => ({ manager: "kubelet", operation: "Update", fieldsV1: field }))
+    },
+    spec: { containers: [{ name: "app", image: "registry.invalid/bench/app:1" }] },
+    status: { containerStatuses: [{ name: "app", state: { waiting: { reason: "ErrImagePull" } } }] }
+  })
+}
+
+const send = (name: string, annotations: Readonly<Record<string, string>>, agent: Agent) =>
+  Effect.callback<void>((resume) => {
+    const body = podOf(name, annotations)
+    const headers = {
+      "ce-specversion": "1.0",
+      "ce-id": name,
+      "ce-source": "https://10.96.0.1:443",
+      "ce-type": "dev.knative.apiserver.resource.update",
+      "ce-subject": `/apis/v1/namespaces/bench/pods/${name}`,
+      "ce-time": "2026-01-01T00:00:00.000000001Z",
+      "ce-kind": "Pod",
+      "ce-namespace": "bench",
+      "ce-name": name,
+      "content-type": "application/json",
+      "content-length": Buffer.byteLength(body)
+    }
+    request({ host: "127.0.0.1", port, method: "POST", agent, headers }, (response) => {
+      response.resume()
+      response.on("end", () => {
+        resume(response.statusCode === 204 ? Effect.void : Effect.die(`an event was answered ${response.statusCode}`))
+      })
+    }).end(body)
+  })
+
+/** What the process has used of a processor so far. */
+const cpuMicros = Effect.fnUntraced(function* (pid: number) {
+  const files = yield* FileSystem.FileSystem
+  const [, fields = ""] = (yield* files.readFileString(`/proc/${pid}/stat`)).split(") ")
+  const [user, system] = fields.split(" ").slice(11, 13).map(Number)
+  // A hundred ticks a second, on all Linux that there is.
+  return ((user ?? 0) + (system ?? 0)) * 10_000
+})
+
+/** Of one event among many, once everything is warm. */
+const costs = Effect.fnUntraced(function* (pid: number, annotations: Readonly<Record<string, string>>) {
+  const agent = new Agent({ keepAlive: true, maxSockets: 8 })
+  const all = Array.from({ length: events }, (_, index) => send(`pod-${index}`, annotations, agent))
+  const perEvent: Array<number> = []
+  for (let round = 0; round < rounds + warmUps; round += 1) {
+    const before = yield* cpuMicros(pid)
+    yield* Effect.forEach(all, (one) => one, { concurrency: 8, discard: true })
+    if (round >= warmUps) perEvent.push(((yield* cpuMicros(pid)) - before) / events)
+  }
+  agent.destroy()
+  return perEvent
+})
+
+export const programRows = Effect.gen(function* () {
+  const path = yield* Path.Path
+  const files = yield* FileSystem.FileSystem
+  const root = path.normalize(yield* path.fromFileUrl(new URL("..", import.meta.url))).replace(/\/$/, "")
+  yield* bundle(root)
+  const flags = (yield* readArguments(root)).filter((arg) => arg.startsWith("--"))
+  const programOf = (name: string) => [...flags, path.join(root, `dist/functions/functions/${name}.js`)]
+  const { url } = yield* serveFinished(0)
+  const starts: Array<number> = []
+  const resident: Array<number> = []
+  for (const name of yield* files.readDirectory(path.join(root, "functions"))) {
+    for (let round = 0; round < rounds; round += 1) {
+      // Ending it is not part of the time.
+      yield* Effect.scoped(
+        Effect.gen(function* () {
+          let pid = 0
+          const start = Effect.map(startFunctions(programOf(name), url, port), (handle) => {
+            pid = handle.pid
+          })
+          starts.push(yield* timed(start))
+          resident.push(yield* residentMebibytes(pid))
+        })
+      )
+    }
+  }
+  const measure = Effect.fnUntraced(function* (annotations: Readonly<Record<string, string>>) {
+    const { pid } = yield* startFunctions(programOf("pod-failure-detector"), url, port)
+    return yield* costs(pid, annotations)
+  }, Effect.scoped)
+  const bare = Effect.gen(function* () {
+    const { pid, stdout } = yield* spawn([path.join(root, "bench/bare-server.js")], { PORT: String(port) })
+    yield* Stream.runHead(stdout)
+    return yield* costs(pid, {})
+  }).pipe(Effect.scoped)
+  const [none, looked, plain] = [
+    yield* measure({}),
+    yield* measure({ "enbi.hrzn.ee/nixbuild-flakeUrl": "github:a/b" }),
+    yield* bare
+  ]
+  const rows: ReadonlyArray<Row> = [
+    { what: "a function's own start → listening", unit: "ms", ours: starts, ceiling: { of: "ours", most: 300 } },
+    { what: "its RSS then", unit: "MiB", ours: resident, ceiling: { of: "ours", most: 80 } },
+    {
+      what: "CPU of an event that leads to nothing, against a bare node",
+      unit: "µs",
+      ours: none,
+      bare: plain,
+      ceiling: { of: "ours", most: 250 }
+    },
+    { what: "CPU of an event with one read of the API server", unit: "µs", ours: looked, bare: plain }
+  ]
+  return rows
+}).pipe(Effect.scoped)

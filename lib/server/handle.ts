@@ -1,0 +1,57 @@
+/**
+ * A function as `func` (faas-js-runtime 4) expects it: `handle(context, event)`.
+ * The runtime reads the event with the CloudEvents SDK and limits its body;
+ * what is done and answered is the same as by our own server.
+ */
+import { Effect, type Layer, ManagedRuntime } from "effect"
+import { readEvent } from "../cloudevents/json-format.ts"
+import type { EnbiFunction } from "../function.ts"
+import { messageOf } from "./answer.ts"
+import { services } from "./main.ts"
+import { Receiver } from "./receiver.ts"
+
+/** The part of func's context that matters. */
+export interface Context {
+  readonly headers?: Readonly<Record<string, string | ReadonlyArray<string> | undefined>>
+}
+
+/** Nothing becomes 204; `body` goes out as it is. */
+export interface Response {
+  readonly statusCode: number
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: string
+}
+
+/** `layer`: what the function stands on, which is built with the first event if `init` is not called before. */
+export const makeHandle = (
+  definition: EnbiFunction<unknown>,
+  layer: Layer.Layer<Receiver, unknown> = services(definition)
+) => {
+  const runtime = ManagedRuntime.make(layer)
+  const receive = Effect.fnUntraced(function* ({ headers = {} }: Context, event: unknown) {
+    const { receive } = yield* Receiver
+    const { traceparent } = headers
+    const answer = yield* receive({
+      // The runtime has read it already.
+      bytes: 0,
+      read: Effect.fromResult(readEvent(plainOf(event))),
+      traceparent: typeof traceparent === "string" ? traceparent : undefined
+    })
+    if (answer.status === 204) return undefined
+    const message = messageOf(answer)
+    return { ...message, statusCode: answer.status, headers: { "content-type": "text/plain", ...message.headers } }
+  })
+  return {
+    /** Fails when a setting is missing, before any event comes. */
+    init: (): Promise<void> => runtime.runPromise(Effect.void),
+    handle: (context: Context, event: unknown): Promise<Response | undefined> =>
+      runtime.runPromise(receive(context, event)),
+    shutdown: (): Promise<void> => runtime.dispose()
+  }
+}
+
+/** The SDK's events have members that are undefined or said twice; as JSON has them they have not. */
+const plainOf = (event: unknown): unknown =>
+  typeof event === "object" && event !== null && "toJSON" in event && typeof event.toJSON === "function"
+    ? event.toJSON()
+    : event

@@ -1,0 +1,83 @@
+/**
+ * A function's door on Knative: takes one CloudEvent, has the function look at
+ * what it is about, and answers when that is done, so that nothing is
+ * acknowledged that could still be lost. What failed comes again.
+ */
+import { Context, Effect, Layer, Option, Schema, Semaphore } from "effect"
+import type { Event, MalformedEvent } from "../cloudevents/event.ts"
+import type { CloudEvent } from "../events.ts"
+import type { EnbiFunction } from "../function.ts"
+import { countEvent } from "../metrics.ts"
+import { type Answer, done, full, maxBodyBytes, noCloudEvent, tooLarge } from "./answer.ts"
+import { arrive, needsNoLook } from "./arrived.ts"
+import { makeLooks } from "./looks.ts"
+import { settled } from "./settled.ts"
+
+/** The body has more bytes than are read. */
+export class TooLarge extends Schema.TaggedError<TooLarge>()("TooLarge", {}) {}
+
+/** An event as it comes in; reading it is part of what is bounded. */
+export interface Arrival {
+  /** How large it is; if that is not known, how large it may be. */
+  readonly bytes: number
+  readonly read: Effect.Effect<Event, MalformedEvent | TooLarge>
+  /** The header of that name. */
+  readonly traceparent: string | undefined
+}
+
+/** How many events may be inside at once, when none is larger than `bytesPerPlace`. */
+export const maxEvents = 64
+
+// A larger one takes the places of several, so that all bodies together are 16 MiB at most.
+const bytesPerPlace = 262_144
+
+export class Receiver extends Context.Service<
+  Receiver,
+  { readonly receive: (arrival: Arrival) => Effect.Effect<Answer> }
+>()("enbi/lib/server/Receiver") {
+  static readonly layer = (definition: EnbiFunction<unknown>) => Layer.effect(this, makeReceiver(definition))
+}
+
+const makeReceiver = Effect.fnUntraced(function* (definition: EnbiFunction<unknown>) {
+  const places = yield* Semaphore.make(maxEvents)
+  const { look, subjectsOf } = yield* makeLooks(definition)
+
+  const lookAtAll = (event: CloudEvent) =>
+    subjectsOf(event).pipe(
+      Effect.flatMap((subjects) =>
+        Effect.forEach(subjects, (subject) => look({ event, subject }), { concurrency: "unbounded" })
+      ),
+      // One object that can't be written does not keep a sweep from the others.
+      Effect.map((answers) => answers.find(({ status }) => status !== 204) ?? done),
+      settled({ function: definition.name, event })
+    )
+
+  const inside = Effect.fnUntraced(function* ({ read, traceparent }: Arrival) {
+    const { attributes, data } = yield* read
+    const event = yield* Effect.fromResult(arrive(attributes, traceparent))
+    // Whoever hangs up leaves work behind, for which its place has to count.
+    return needsNoLook(definition, event, data) ? done : yield* Effect.uninterruptible(lookAtAll(event))
+  })
+
+  const admit = (arrival: Arrival) => {
+    const { bytes } = arrival
+    if (bytes > maxBodyBytes) return Effect.fail(new TooLarge())
+    const admitted = places.withPermitsIfAvailable(Math.max(1, Math.ceil(bytes / bytesPerPlace)))(inside(arrival))
+    return Effect.map(
+      admitted,
+      Option.getOrElse(() => full)
+    )
+  }
+
+  const receive = (arrival: Arrival) =>
+    admit(arrival).pipe(
+      Effect.catchTags({
+        MalformedEvent: ({ message }) => refuse(noCloudEvent(message)),
+        TooLarge: () => refuse(tooLarge)
+      }),
+      Effect.tap(({ status }) => countEvent(definition.name, status))
+    )
+  return Receiver.of({ receive })
+})
+
+const refuse = (answer: Answer) => Effect.as(Effect.logWarning("refused an event", answer), answer)

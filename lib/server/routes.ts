@@ -1,0 +1,72 @@
+/** What a function answers over HTTP: events, whether it lives and is ready, and what Prometheus asks for. */
+import { ByteSize, Effect, Layer } from "effect"
+import {
+  HttpIncomingMessage,
+  HttpRouter,
+  type HttpServerError,
+  HttpServerRequest,
+  HttpServerResponse
+} from "effect/http"
+import * as PrometheusMetrics from "effect/observability/PrometheusMetrics"
+import { MalformedEvent } from "../cloudevents/event.ts"
+import { decodeMessage } from "../cloudevents/http.ts"
+import { start } from "../metrics.ts"
+import { type Answer, maxBodyBytes, messageOf, unavailable } from "./answer.ts"
+import { Receiver, TooLarge } from "./receiver.ts"
+
+const readEvent = Effect.gen(function* () {
+  const request = yield* HttpServerRequest.HttpServerRequest
+  const body = yield* Effect.mapError(request.arrayBuffer, unreadable)
+  // Knative neither encodes headers nor decodes them.
+  return yield* Effect.fromResult(decodeMessage({ headers: request.headers, body: new Uint8Array(body) }, "raw"))
+}).pipe(Effect.provideService(HttpIncomingMessage.MaxBodySize, ByteSize.bytes(maxBodyBytes)))
+
+const unreadable = ({ reason }: HttpServerError.HttpServerError) =>
+  reason._tag === "RequestParseError" && reason.reason === "BodyTooLarge"
+    ? new TooLarge()
+    : new MalformedEvent({ message: "the body broke off" })
+
+const respond = (answer: Answer) => {
+  const { body, headers } = messageOf(answer)
+  return body === ""
+    ? HttpServerResponse.empty({ status: answer.status, headers })
+    : HttpServerResponse.text(body, { status: answer.status, headers })
+}
+
+const events = HttpRouter.add(
+  "POST",
+  "/",
+  Effect.gen(function* () {
+    const { receive } = yield* Receiver
+    const request = yield* HttpServerRequest.HttpServerRequest
+    const read = Effect.provideService(readEvent, HttpServerRequest.HttpServerRequest, request)
+    const { traceparent, "content-length": bytes = maxBodyBytes } = request.headers
+    return respond(yield* receive({ bytes: Number(bytes), read, traceparent }))
+  }).pipe(
+    // Left to itself a mistake of ours would be a 500, after which Knative's source gives an event up.
+    Effect.catchDefect((defect) => Effect.as(Effect.logError("a mistake", defect), respond(unavailable())))
+  )
+)
+
+const ok = Effect.succeed(HttpServerResponse.text("OK"))
+
+// Whether the API server answers is no condition: an event says so by its 503, and no other replica could do better.
+const health = Layer.mergeAll(
+  HttpRouter.add("GET", "/health/liveness", ok),
+  HttpRouter.add("GET", "/health/readiness", ok)
+)
+
+const metrics = Layer.effectDiscard(start).pipe(
+  Layer.merge(
+    HttpRouter.add(
+      "GET",
+      "/metrics",
+      Effect.map(PrometheusMetrics.format(), (text) =>
+        HttpServerResponse.text(text, { contentType: "text/plain; version=0.0.4; charset=utf-8" })
+      )
+    )
+  )
+)
+
+/** All of them. */
+export const routes = Layer.mergeAll(events, health, metrics)

@@ -1,0 +1,18 @@
+/** One span for what an event leads to, in the trace that the event belongs to. */
+import { Effect, Option } from "effect"
+import { Headers, HttpTraceContext } from "effect/http"
+import type { CloudEvent } from "../events.ts"
+
+/** The span that a `traceparent` of W3C Trace Context names, if it is one. */
+export const spanOf = (traceparent: string) => HttpTraceContext.w3c(Headers.fromInput({ traceparent }))
+
+export const traced =
+  (name: string, { id, traceparent = "", type }: CloudEvent) =>
+  <A, E, R>(self: Effect.Effect<A, E, R>) => {
+    const parent = Option.getOrUndefined(spanOf(traceparent))
+    return Effect.withSpan(self, name, {
+      kind: "consumer",
+      ...(parent === undefined ? { root: true } : { parent }),
+      attributes: { "cloudevents.event_id": id, "cloudevents.event_type": type }
+    })
+  }
