@@ -7,15 +7,23 @@ import { queryOf } from "../../lib/cluster.ts"
 import { KubernetesApi, layerAt } from "../../lib/kube/api.ts"
 import { Kubeconfig } from "./kubectl.ts"
 
-/** `kubectl proxy` on a port of its own choice, and its URL. */
-export const proxy = Effect.gen(function* () {
+const startProxy = Effect.fnUntraced(function* (...flags: ReadonlyArray<string>) {
   const spawner = yield* ChildProcessSpawner.ChildProcessSpawner
   const handle = yield* spawner.spawn(
-    ChildProcess.make("kubectl", ["proxy", "--port=0"], { env: { KUBECONFIG: yield* Kubeconfig }, extendEnv: true })
+    ChildProcess.make("kubectl", ["proxy", "--port=0", ...flags], {
+      env: { KUBECONFIG: yield* Kubeconfig },
+      extendEnv: true
+    })
   )
   const line = yield* handle.stdout.pipe(Stream.decodeText, Stream.splitLines, Stream.runHead)
   return `http://${/127\.0\.0\.1:\d+/.exec(Option.getOrElse(line, () => ""))?.[0]}`
 })
+
+/** `kubectl proxy` on a port of its own choice, and its URL. */
+export const proxy = startProxy()
+
+/** The same with the rights of another user. */
+export const proxyAs = (user: string) => startProxy(`--as=${user}`)
 
 /** The functions' own way to the API server, whose watch goes on where it was when the server comes back. */
 export const watching = Layer.unwrap(
