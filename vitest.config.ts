@@ -4,6 +4,8 @@ export default defineConfig({
   test: {
     // Effect and the Schemas are loaded once for a worker, not once for a file: half of the time went there.
     isolate: false,
+    // Vitest leaves one processor to others, and most tests wait now and then.
+    maxWorkers: "100%",
     projects: [
       {
         test: {
