@@ -16,6 +16,7 @@ import { loadFunctions } from "../lib/functions.ts"
 import { KubernetesApi } from "../lib/kube/api.ts"
 import { Settings } from "../lib/settings.ts"
 import { preciseTime } from "../lib/time.ts"
+import { Traces } from "../lib/traces/traces.ts"
 import * as Cache from "./cache.ts"
 import { makeDispatcher, readTriggers } from "./dispatcher.ts"
 import { routes } from "./routes.ts"
@@ -63,7 +64,14 @@ const logLevel = Layer.effect(References.MinimumLogLevel, Config.LogLevel("LOG_L
 
 const services = Server.pipe(
   Layer.provideMerge(Cache.layer),
-  Layer.provideMerge(Layer.mergeAll(KubernetesApi.layer, Settings.layer(flags["node-repel"]), DecisionsFile.layer)),
+  Layer.provideMerge(
+    Layer.mergeAll(
+      KubernetesApi.layer,
+      Settings.layer(flags["node-repel"]),
+      DecisionsFile.layer,
+      Traces.layer("enbi-functions")
+    )
+  ),
   Layer.provideMerge(NodeServices.layer),
   Layer.provideMerge(logLevel),
   Layer.provide(logger)

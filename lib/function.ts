@@ -8,8 +8,10 @@ import type { Action } from "./action.ts"
 import type { Kind, Reference } from "./api/kind.ts"
 import type { Cluster } from "./cluster.ts"
 import type { CloudEvent, EventFilter } from "./events.ts"
+import type { Done } from "./interpret.ts"
 import type { KubernetesError } from "./kube/error.ts"
 import type { Settings } from "./settings.ts"
+import type { Phase } from "./traces/span.ts"
 
 /** One rule of a Role: `verbs` on `resources` of `apiGroups`. */
 export interface Permission {
@@ -58,6 +60,13 @@ export interface EnbiFunction<O> {
   readonly decide: (observed: O) => ReadonlyArray<Action>
   /** The observation with a refusal in it, for a function that tells people of one: it is then decided again. */
   readonly refused?: (observed: O, refusal: Refusal) => O
+  /** What its writes brought to an end, for the trace. */
+  readonly phases?: (observed: O, done: ReadonlyArray<Done>) => ReadonlyArray<Phase>
+  /** What an event shows to have ended that no write of ours ends, for the trace; asked only where there is one. */
+  readonly witnesses?: {
+    readonly ignores: Ignored
+    readonly phases: (event: CloudEvent) => Reads<ReadonlyArray<Phase>>
+  }
 }
 
 /** Fixes the type of the observation; otherwise the identity. */

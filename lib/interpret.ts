@@ -8,7 +8,7 @@ import type { Action } from "./action.ts"
 import { Condition } from "./api/condition.ts"
 import { kinds } from "./api/kinds.ts"
 import { ObjectMeta } from "./api/kind.ts"
-import { nixBuilds } from "./api/nixbuild.ts"
+import { type NixBuild, nixBuilds } from "./api/nixbuild.ts"
 import { Cluster } from "./cluster.ts"
 import type { KubernetesError } from "./kube/error.ts"
 import { record } from "./metrics.ts"
@@ -24,17 +24,26 @@ export class Refused extends Schema.TaggedError<Refused>()("Refused", {
   message: Schema.String
 }) {}
 
+/** An action that was carried out. */
+export interface Done {
+  readonly action: Action
+  /** What was created; absent if it was there already. */
+  readonly created?: ObjectMeta
+  /** The NixBuild as it was until its status was written. */
+  readonly before?: NixBuild
+}
+
 /** `onDone` is called after each action that was carried out. */
-export const interpret = Effect.fn("interpret")(function* (actions: ReadonlyArray<Action>, onDone: () => void) {
-  for (const action of actions) {
-    yield* carryOut(action)
-    onDone()
-  }
+export const interpret = Effect.fn("interpret")(function* (
+  actions: ReadonlyArray<Action>,
+  onDone: (done: Done) => void
+) {
+  for (const action of actions) onDone({ action, ...(yield* carryOut(action)) })
 })
 
 const carryOut = Effect.fnUntraced(function* (
   action: Action
-): Effect.fn.Return<void, KubernetesError | NameTaken | Refused, Cluster> {
+): Effect.fn.Return<Omit<Done, "action">, KubernetesError | NameTaken | Refused, Cluster> {
   const cluster = yield* Cluster
   if (action.action === "Create") return yield* create(action.object)
   const { kind, name, namespace, resourceVersion, uid } = action.target
@@ -42,12 +51,13 @@ const carryOut = Effect.fnUntraced(function* (
   const metadata = { uid, resourceVersion }
   if (action.action === "Delete") {
     const precondition = action.ifUnchanged === true ? metadata : { uid }
-    return yield* cluster.remove({ ...target, ...precondition }).pipe(
+    yield* cluster.remove({ ...target, ...precondition }).pipe(
       Effect.catchIf(
         (error) => error.isMissing,
         () => Effect.void
       )
     )
+    return {}
   }
   if (action.action === "PatchStatus") {
     // The write names a resourceVersion: if it succeeds, this is what was there before.
@@ -60,34 +70,41 @@ const carryOut = Effect.fnUntraced(function* (
     if (Option.isSome(before) && Option.isSome(written)) {
       yield* Effect.forEach(observationsOf(before.value, written.value.conditions), record, { discard: true })
     }
-    return
+    return Option.isSome(before) ? { before: before.value } : {}
   }
   const patched = action.patch["metadata"]
   yield* cluster.patch(target, {
     ...action.patch,
     metadata: typeof patched === "object" ? { ...patched, ...metadata } : metadata
   })
+  return {}
 })
 
 const create = Effect.fnUntraced(function* (object: Extract<Action, { action: "Create" }>["object"]) {
   const cluster = yield* Cluster
   const kind = kinds[object.kind]
-  yield* cluster.create(kind, object).pipe(
-    Effect.asVoid,
+  return yield* cluster.create(kind, object).pipe(
+    Effect.map(createdOf),
     Effect.catchIf(
       (error) => error.status === 409 && error.reason === "AlreadyExists",
-      () => mustBeOurs(object)
+      () => Effect.as(mustBeOurs(object), {})
     ),
     Effect.catchIf(
       (error) => error._tag === "KubernetesError" && error.isRefusal,
       ({ message }) =>
         // An Event only tells; a quota that refuses it must not stop the work.
         object.kind === "Event"
-          ? Effect.logWarning("an Event was refused", message)
+          ? Effect.as(Effect.logWarning("an Event was refused", message), {})
           : Effect.fail(new Refused({ kind: object.kind, name: object.metadata.name, message }))
     )
   )
 })
+
+const createdOf = (object: unknown): Omit<Done, "action"> =>
+  Option.match(Schema.decodeUnknownOption(WithMetadata)(object), {
+    onNone: () => ({}),
+    onSome: ({ metadata }) => ({ created: metadata })
+  })
 
 // The name was computed from the owner, so what is there is most likely ours
 // from an earlier try whose answer got lost. The labels tell.

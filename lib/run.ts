@@ -5,44 +5,48 @@
  * record that holds all that the decision was made of: one log line, and one of
  * the file that `DECISIONS_FILE` names.
  */
-import { Effect, LogLevel, Option, Schedule } from "effect"
+import { Clock, Effect, LogLevel, Option, Schedule } from "effect"
 import type { Reference } from "./api/kind.ts"
 import { type Decision, makeRecord } from "./decision-record.ts"
 import { DecisionsFile } from "./decisions-file.ts"
 import { type CloudEvent, isSweep } from "./events.ts"
 import type { EnbiFunction } from "./function.ts"
-import { interpret, type NameTaken, type Refused } from "./interpret.ts"
+import { type Done, interpret, type NameTaken, type Refused } from "./interpret.ts"
 import type { KubernetesError } from "./kube/error.ts"
 import { countDecision, countSweepRepair, measureLag, type Outcome } from "./metrics.ts"
+import { trace } from "./traces/trace.ts"
 
 /** Fails as `observe` and `interpret` do; whoever brought the event decides what then. */
 export const run = Effect.fn("run")(function* <O>(definition: EnbiFunction<O>, event: CloudEvent, subject: Reference) {
   yield* measureLag(event)
   const about = { function: definition.name, event, subject }
-  const act = Effect.fnUntraced(function* (observed: O) {
+  const act = Effect.fnUntraced(function* (observed: O, startMillis: number) {
     const actions = definition.decide(observed)
     if (actions.length === 0) {
       // That an event changes nothing is worth keeping; that a sweep finds nothing is so every 30 s.
       if (!isSweep(event)) yield* keep({ ...about, observed, actions, done: 0, outcome: "Done" })
       return yield* Effect.logDebug("nothing to do", about)
     }
-    let done = 0
-    const tell = (outcome: string) => log({ ...about, observed, actions, done, outcome })
-    yield* interpret(actions, () => (done += 1)).pipe(
-      Effect.tapError((error) => tell(`${nameOf(error)}: ${error.message}`)),
-      Effect.tapError((error) => countDecision(definition.name, outcomeOf(error)))
+    const done: Array<Done> = []
+    const tell = Effect.fnUntraced(function* (outcome: Outcome, words: string) {
+      yield* log({ ...about, observed, actions, done: done.length, outcome: words })
+      yield* countDecision(definition.name, outcome)
+      yield* trace(definition, { event, observed, actions, done, outcome, startMillis })
+    })
+    yield* interpret(actions, (action) => done.push(action)).pipe(
+      Effect.tapError((error) => tell(outcomeOf(error), `${nameOf(error)}: ${error.message}`))
     )
-    yield* tell("Done")
-    yield* countDecision(definition.name, "Done")
+    yield* tell("Done", "Done")
     if (isSweep(event)) yield* countSweepRepair
   })
   const once = Effect.gen(function* () {
+    const startMillis = yield* Clock.currentTimeMillis
     const observed = yield* definition.observe(subject)
     if (Option.isNone(observed)) return yield* Effect.logDebug("nothing to look at", about)
     const { refused } = definition
-    yield* act(observed.value).pipe(
+    yield* act(observed.value, startMillis).pipe(
       Effect.catchTag("Refused", (refusal) =>
-        refused === undefined ? Effect.fail(refusal) : act(refused(observed.value, refusal))
+        refused === undefined ? Effect.fail(refusal) : act(refused(observed.value, refusal), startMillis)
       )
     )
   })

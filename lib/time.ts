@@ -9,7 +9,8 @@ export const currentTime = Effect.map(Clock.currentTimeMillis, format)
 /** With milliseconds: for events, which say when they happened. */
 export const preciseTime = Effect.map(DateTime.now, DateTime.formatIso)
 
-const millisOf = (time: string): number => DateTime.toEpochMillis(DateTime.makeUnsafe(time))
+/** Milliseconds since 1970. */
+export const millisOf = (time: string): number => DateTime.toEpochMillis(DateTime.makeUnsafe(time))
 
 /** Negative when `to` comes first. */
 export const secondsBetween = (from: string, to: string): number => (millisOf(to) - millisOf(from)) / 1000

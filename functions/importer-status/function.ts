@@ -3,6 +3,8 @@ import { defineFunction } from "../../lib/function.ts"
 import { jobsOfOthers, podsOfOthers } from "../../lib/nixbuild-subjects.ts"
 import { decide } from "./decide.ts"
 import { observe, Observed, subjects } from "./observe.ts"
+import { phases } from "./phases.ts"
+import { started } from "./started.ts"
 
 /** Finished Jobs → the NixBuild's outcome; wakes Pods. */
 export default defineFunction({
@@ -21,5 +23,7 @@ export default defineFunction({
   subjects,
   observe,
   Observed,
-  decide
+  decide,
+  phases,
+  witnesses: started
 })

@@ -3,6 +3,7 @@ import { defineFunction } from "../../lib/function.ts"
 import { jobsOfOthers } from "../../lib/nixbuild-subjects.ts"
 import { decide } from "./decide.ts"
 import { observe, Observed, subjects } from "./observe.ts"
+import { phases } from "./phases.ts"
 
 /** NixBuilds with a node → volume, build Job, import Job. */
 export default defineFunction({
@@ -24,5 +25,6 @@ export default defineFunction({
   observe,
   Observed,
   decide,
-  refused: (observed, refusal) => ({ ...observed, refusal })
+  refused: (observed, refusal) => ({ ...observed, refusal }),
+  phases: (_, done) => phases(done)
 })

@@ -3,6 +3,7 @@ import { changed, sweep } from "../../lib/events.ts"
 import { defineFunction, ignore } from "../../lib/function.ts"
 import { decide } from "./decide.ts"
 import { isOpen, observe, Observed, subjects } from "./observe.ts"
+import { phases } from "./phases.ts"
 
 /** Pods that fail for a missing image → NixBuilds. */
 export default defineFunction({
@@ -19,5 +20,6 @@ export default defineFunction({
   observe,
   Observed,
   decide,
-  refused: (observed, refusal) => ({ ...observed, refusal })
+  refused: (observed, refusal) => ({ ...observed, refusal }),
+  phases
 })

@@ -3,6 +3,7 @@ import { defineFunction } from "../../lib/function.ts"
 import { systemNamespace } from "../../lib/names.ts"
 import { decide } from "./decide.ts"
 import { observe, Observed, subjects } from "./observe.ts"
+import { phases } from "./phases.ts"
 
 /** NixBuilds without a node → `status.buildNode`. */
 export default defineFunction({
@@ -22,5 +23,6 @@ export default defineFunction({
   subjects,
   observe,
   Observed,
-  decide
+  decide,
+  phases: (_, done) => phases(done)
 })

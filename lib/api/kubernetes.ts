@@ -17,7 +17,12 @@ const ContainerState = Schema.Struct({
   waiting: optional(Schema.Struct({ reason: optional(Schema.String), message: optional(Schema.String) })),
   running: optional(Schema.Struct({ startedAt: optional(Schema.String) })),
   terminated: optional(
-    Schema.Struct({ exitCode: Schema.Int, reason: optional(Schema.String), message: optional(Schema.String) })
+    Schema.Struct({
+      exitCode: Schema.Int,
+      reason: optional(Schema.String),
+      message: optional(Schema.String),
+      startedAt: optional(Schema.String)
+    })
   )
 })
 const ContainerStatus = Schema.Struct({
@@ -44,7 +49,11 @@ export const Pod = Schema.Struct({
       reason: optional(Schema.String),
       message: optional(Schema.String),
       startTime: optional(Schema.String),
-      conditions: optional(Schema.Array(Schema.Struct({ type: Schema.String, status: Schema.String }))),
+      conditions: optional(
+        Schema.Array(
+          Schema.Struct({ type: Schema.String, status: Schema.String, lastTransitionTime: optional(Schema.String) })
+        )
+      ),
       initContainerStatuses: optional(Schema.Array(ContainerStatus)),
       containerStatuses: optional(Schema.Array(ContainerStatus))
     })
@@ -87,7 +96,8 @@ export const Job = Schema.Struct({
             type: Schema.String,
             status: Schema.String,
             reason: optional(Schema.String),
-            message: optional(Schema.String)
+            message: optional(Schema.String),
+            lastTransitionTime: optional(Schema.String)
           })
         )
       )

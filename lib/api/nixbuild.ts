@@ -84,7 +84,7 @@ export const Spec = Schema.Struct({
 })
 export type Spec = typeof Spec.Type
 
-const NodeStatus = Schema.Struct({
+export const NodeStatus = Schema.Struct({
   name: Schema.String.annotate({ description: "The node's name." }),
   attempt: Schema.Int.annotate({
     description: "Which attempt at bringing the image there this tells of; the first is 1."

@@ -5,7 +5,7 @@
 import { Option, Result, Schema } from "effect"
 import { type Attributes, type Event, MalformedEvent } from "../cloudevents/event.ts"
 import { type CloudEvent, matches } from "../events.ts"
-import type { EnbiFunction } from "../function.ts"
+import type { EnbiFunction, Ignored } from "../function.ts"
 import { spanOf } from "./traced.ts"
 
 // Attributes stand in log lines, which have a bound; nothing of Kubernetes or Knative is longer.
@@ -58,7 +58,11 @@ const isTrace = (traceparent: string): boolean => Option.isSome(spanOf(tracepare
  */
 export const needsNoLook = (definition: EnbiFunction<unknown>, event: CloudEvent, data: Event["data"]): boolean =>
   !definition.on.some((filter) => matches(filter, event)) ||
-  (isAbout(event, data) && (definition.ignores ?? []).some(({ kind, matches }) => kind === event.kind && matches(data)))
+  (definition.ignores ?? []).some((ignored) => isIgnored(ignored, event, data))
+
+/** Whether the object that came with the event is one of these. */
+export const isIgnored = ({ kind, matches }: Ignored, event: CloudEvent, data: Event["data"]): boolean =>
+  kind === event.kind && isAbout(event, data) && matches(data)
 
 const isAbout = (event: CloudEvent, data: unknown): boolean =>
   Option.exists(

@@ -5,11 +5,13 @@
  */
 import { Deferred, Effect, Semaphore } from "effect"
 import type { Reference } from "../api/kind.ts"
+import type { Event } from "../cloudevents/event.ts"
 import type { Cluster } from "../cluster.ts"
 import { type CloudEvent, isSweep } from "../events.ts"
 import type { EnbiFunction } from "../function.ts"
 import { run } from "../run.ts"
 import type { Settings } from "../settings.ts"
+import { witness } from "../traces/trace.ts"
 import { type Answer, done } from "./answer.ts"
 import { settled } from "./settled.ts"
 import { traced } from "./traced.ts"
@@ -75,5 +77,9 @@ export const makeLooks = Effect.fnUntraced(function* (definition: EnbiFunction<u
   const subjectsOf = (event: CloudEvent) =>
     slots.withPermit(definition.subjects(event)).pipe(traced(definition.name, event), Effect.provideContext(services))
 
-  return { look, subjectsOf }
+  /** For the trace: what the event shows. */
+  const see = (event: CloudEvent, data: Event["data"]) =>
+    Effect.provideContext(witness(definition, event, data), services)
+
+  return { look, subjectsOf, see }
 })

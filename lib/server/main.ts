@@ -14,6 +14,7 @@ import { DecisionsFile } from "../decisions-file.ts"
 import type { EnbiFunction } from "../function.ts"
 import { KubernetesApi } from "../kube/api.ts"
 import { Settings } from "../settings.ts"
+import { Traces } from "../traces/traces.ts"
 import { DrainingServer } from "./draining-server.ts"
 import { Receiver } from "./receiver.ts"
 import { routes } from "./routes.ts"
@@ -48,7 +49,9 @@ const logLevel = Layer.effect(References.MinimumLogLevel, Config.LogLevel("LOG_L
 export const services = (definition: EnbiFunction<unknown>, nodeRepel: ReadonlyArray<string> = []) =>
   Receiver.layer(definition).pipe(
     Layer.provideMerge(layerLive),
-    Layer.provideMerge(Layer.mergeAll(KubernetesApi.layer, Settings.layer(nodeRepel), DecisionsFile.layer)),
+    Layer.provideMerge(
+      Layer.mergeAll(KubernetesApi.layer, Settings.layer(nodeRepel), DecisionsFile.layer, Traces.layer(definition.name))
+    ),
     Layer.provideMerge(NodeServices.layer),
     Layer.provideMerge(logLevel),
     Layer.provideMerge(logger)

@@ -40,7 +40,7 @@ export class Receiver extends Context.Service<
 
 const makeReceiver = Effect.fnUntraced(function* (definition: EnbiFunction<unknown>) {
   const places = yield* Semaphore.make(maxEvents)
-  const { look, subjectsOf } = yield* makeLooks(definition)
+  const { look, see, subjectsOf } = yield* makeLooks(definition)
 
   const lookAtAll = (event: CloudEvent) =>
     subjectsOf(event).pipe(
@@ -56,7 +56,9 @@ const makeReceiver = Effect.fnUntraced(function* (definition: EnbiFunction<unkno
     const { attributes, data } = yield* read
     const event = yield* Effect.fromResult(arrive(attributes, traceparent))
     // Whoever hangs up leaves work behind, for which its place has to count.
-    return needsNoLook(definition, event, data) ? done : yield* Effect.uninterruptible(lookAtAll(event))
+    const answer = needsNoLook(definition, event, data) ? done : yield* Effect.uninterruptible(lookAtAll(event))
+    yield* see(event, data)
+    return answer
   })
 
   const admit = (arrival: Arrival) => {

@@ -1,0 +1,65 @@
+/**
+ * Sees a Pod that was woken run, which is the end of its way. kubelet makes
+ * that so and no write of ours follows it, so this is told by whoever gets the
+ * Pod's event: a lost event loses the span, and a process that was restarted
+ * or has a twin may send it twice, as the same span.
+ */
+import { Effect, Option } from "effect"
+import { type Pod, pods } from "../../lib/api/kubernetes.ts"
+import { nixBuilds, nodeStatusOf } from "../../lib/api/nixbuild.ts"
+import { Cluster } from "../../lib/cluster.ts"
+import type { CloudEvent } from "../../lib/events.ts"
+import { ignore } from "../../lib/function.ts"
+import { wokenAnnotation } from "../../lib/keys.ts"
+import { currentTime, secondsBetween } from "../../lib/time.ts"
+import type { Phase } from "../../lib/traces/span.ts"
+import { isSameImage } from "../../lib/waiting.ts"
+
+// Pods go on changing for as long as they live, and a process that starts is told of all that are there.
+const newsSeconds = 300
+
+const phasesOf = Effect.fn("importer-status.started")(function* ({ kind, name = "", namespace = "" }: CloudEvent) {
+  if (kind !== "Pod") return []
+  const cluster = yield* Cluster
+  const pod = Option.getOrUndefined(yield* cluster.get(pods, { name, namespace }))
+  const woken = pod?.metadata.annotations?.[wokenAnnotation]
+  if (pod === undefined || woken === undefined || starts(pod).length === 0) return []
+  const now = yield* currentTime
+  const { nodeName = "" } = pod.spec
+  const builds = (yield* cluster.list(nixBuilds)).filter(
+    (build) => nodeStatusOf(build, nodeName)?.importedTime === woken
+  )
+  return builds.flatMap((build) =>
+    starts(pod)
+      .filter(({ image, time }) => isSameImage(image, build.spec.imageTag) && secondsBetween(time, now) < newsSeconds)
+      .slice(0, 1)
+      .map(({ image, time }): Phase => ({
+        name: "pod-starts",
+        build,
+        key: [pod.metadata.uid],
+        from: woken,
+        to: time,
+        attributes: {
+          "k8s.pod.name": pod.metadata.name,
+          "k8s.pod.uid": pod.metadata.uid,
+          "k8s.node.name": nodeName,
+          "container.image.name": image
+        }
+      }))
+  )
+})
+
+/** When its containers started, each with its image. */
+const starts = ({ spec, status }: Pod) => {
+  const images = new Map([...(spec.initContainers ?? []), ...spec.containers].map(({ image, name }) => [name, image]))
+  return [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])].flatMap(({ name, state }) => {
+    const [image, time] = [images.get(name), state?.running?.startedAt ?? state?.terminated?.startedAt]
+    return image === undefined || time === undefined ? [] : [{ image, time }]
+  })
+}
+
+/** For `importer-status`, since it wakes Pods. */
+export const started = {
+  ignores: ignore(pods, (pod) => pod.metadata.annotations?.[wokenAnnotation] === undefined || starts(pod).length === 0),
+  phases: phasesOf
+}

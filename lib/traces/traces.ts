@@ -1,0 +1,29 @@
+/**
+ * Where traces go: by OTLP to the collector that `OTEL_EXPORTER_OTLP_ENDPOINT`
+ * names, or, as long as that is not set, nowhere. Without it no code for it is
+ * even loaded.
+ */
+import { Config, Context, Effect, Layer } from "effect"
+import type { Span } from "./span.ts"
+
+/** Takes spans at once and sends them later; never fails. */
+export type Export = (spans: ReadonlyArray<Span>) => void
+
+const endpoint = Config.String("OTEL_EXPORTER_OTLP_ENDPOINT").pipe(Config.withDefault(""))
+
+/** Undefined where nobody wants traces, so that whoever makes spans can spare itself that. */
+export class Traces extends Context.Reference<Export | undefined>("enbi/lib/Traces", {
+  defaultValue: () => undefined
+}) {
+  /** `serviceName`: who exports; OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES say more, as OpenTelemetry has them. */
+  static readonly layer = (serviceName: string) =>
+    Layer.unwrap(
+      Effect.gen(function* () {
+        // To OpenTelemetry's environment variables empty is not set.
+        if ((yield* endpoint) === "") return Layer.empty
+        const url = yield* Config.URL("OTEL_EXPORTER_OTLP_ENDPOINT")
+        const { layerTo } = yield* Effect.promise(() => import("./export.ts"))
+        return layerTo(url, serviceName)
+      })
+    )
+}
