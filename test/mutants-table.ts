@@ -60,9 +60,9 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     name: "a second try takes a fresh name",
     file: "lib/interpret.ts",
-    find: "() => mustBeOurs(object)",
+    find: "() => Effect.as(mustBeOurs(object), {})",
     replace:
-      "() => Effect.asVoid(cluster.create(kind, { ...object, metadata: { ...object.metadata, name: `${object.metadata.name}-again` } }))"
+      "() => Effect.as(cluster.create(kind, { ...object, metadata: { ...object.metadata, name: `${object.metadata.name}-again` } }), {})"
   },
   {
     name: "a write that met a newer object is not decided anew",

@@ -23,15 +23,17 @@ const phasesOf = Effect.fn("importer-status.started")(function* ({ kind, name = 
   const cluster = yield* Cluster
   const pod = Option.getOrUndefined(yield* cluster.get(pods, { name, namespace }))
   const woken = pod?.metadata.annotations?.[wokenAnnotation]
-  if (pod === undefined || woken === undefined || starts(pod).length === 0) return []
+  if (pod === undefined || woken === undefined) return []
   const now = yield* currentTime
+  const news = starts(pod).filter(({ time }) => secondsBetween(time, now) < newsSeconds)
+  if (news.length === 0) return []
   const { nodeName = "" } = pod.spec
   const builds = (yield* cluster.list(nixBuilds)).filter(
     (build) => nodeStatusOf(build, nodeName)?.importedTime === woken
   )
   return builds.flatMap((build) =>
-    starts(pod)
-      .filter(({ image, time }) => isSameImage(image, build.spec.imageTag) && secondsBetween(time, now) < newsSeconds)
+    news
+      .filter(({ image }) => isSameImage(image, build.spec.imageTag))
       .slice(0, 1)
       .map(({ image, time }): Phase => ({
         name: "pod-starts",

@@ -103,6 +103,17 @@ describe("the trace of a Pod that waits", () => {
     })
   )
 
+  it.effect("lacks the Pod's start when nobody is told of it for five minutes, as after a restart", () =>
+    Effect.gen(function* () {
+      const { spans, url } = yield* makeCollector()
+      yield* walk({ given: onePod, lateSeconds: 300, tracesOf: (name) => tracesTo(url, name) })
+      assert.deepStrictEqual(
+        namesOf(spans).filter((name) => name === "pod-starts"),
+        []
+      )
+    })
+  )
+
   it.effect("has a build, an import and a Pod for each node; a NixBuild by hand has a trace of its own", () =>
     Effect.gen(function* () {
       const { spans, url } = yield* makeCollector()

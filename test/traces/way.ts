@@ -10,7 +10,7 @@ import type { KubernetesObject } from "../../lib/api/kind.ts"
 import { loadFunctions } from "../../lib/functions.ts"
 import { Receiver } from "../../lib/server/receiver.ts"
 import { Settings } from "../../lib/settings.ts"
-import { currentTime } from "../../lib/time.ts"
+import { currentTime, earlier } from "../../lib/time.ts"
 import type { Traces } from "../../lib/traces/traces.ts"
 import { makeApiServer } from "../memory/api-server.ts"
 import { settings } from "../memory/given.ts"
@@ -31,12 +31,14 @@ interface Way {
   readonly tracesOf: (name: string) => ReturnType<typeof Traces.layer>
   /** Whether processes live only for one round. */
   readonly restarts?: boolean
+  /** How late kubelet's news of a started container are. */
+  readonly lateSeconds?: number
 }
 
 const roundSeconds = 2
 
 /** Ends when nothing happens any more; its processes have ended then, too. */
-export const walk = ({ given, restarts = false, tracesOf }: Way) =>
+export const walk = ({ given, lateSeconds = 0, restarts = false, tracesOf }: Way) =>
   Effect.gen(function* () {
     const api = makeApiServer()
     const world = makeWorld(api.objects)
@@ -74,7 +76,7 @@ export const walk = ({ given, restarts = false, tracesOf }: Way) =>
         yield* tellAll(processes)
         yield* world.tick
         yield* TestClock.adjust(`${roundSeconds} seconds`)
-        yield* stampStarts(api)
+        yield* stampStarts(api, lateSeconds)
       }
     })
     const whole = Effect.flatMap(start, (processes) => play(processes, restarts ? 1 : 12)).pipe(Effect.scoped)
@@ -83,11 +85,11 @@ export const walk = ({ given, restarts = false, tracesOf }: Way) =>
   }).pipe(Effect.provide([TestClock.layer(), Logger.layer([])]))
 
 /** kubelet writes when a container started. */
-const stampStarts = Effect.fnUntraced(function* ({ objects }: ReturnType<typeof makeApiServer>) {
+const stampStarts = Effect.fnUntraced(function* ({ objects }: ReturnType<typeof makeApiServer>, lateSeconds: number) {
   for (const { kind, metadata, status } of Array.from(objects.objects.values())) {
     const text = JSON.stringify(status ?? {})
     if (kind !== "Pod" || !text.includes('"running":{}')) continue
-    const startedAt = yield* currentTime
+    const startedAt = earlier(yield* currentTime, lateSeconds)
     const stamped: unknown = JSON.parse(text.replaceAll('"running":{}', `"running":{"startedAt":"${startedAt}"}`))
     yield* Effect.orDie(objects.patch({ ...metadata, kind, subresource: "status" }, { status: stamped }))
   }
