@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, FileSystem, Path, Stream } from "effect"
 import { ChildProcess, ChildProcessSpawner } from "effect/process"
 import { nixBuildName } from "../../functions/pod-failure-detector/nixbuild.ts"
-import { annotations, apply, complete, flakeUrl, namespace, pod, services } from "./cluster.ts"
+import { annotations, apply, flakeUrl, namespace, pod, services, told } from "./cluster.ts"
 import { Kubeconfig } from "./kubectl.ts"
 
 /** A shell in a directory of its own, with the cluster as its current context and `enbi` on its PATH. */
@@ -52,23 +52,23 @@ describe("debugging", () => {
         packageName: "fail",
         system: "x86_64-linux"
       })
-      assert.strictEqual((yield* complete({ namespace: ns, name })).status?.failure?.reason, "BuildFailed")
+      yield* told("Pod", { namespace: ns, name: "app" }, "BuildFailed")
 
       const commands = yield* commandsOfChapter
       assert.lengthOf(commands, 6)
       const shell = yield* makeShell
-      let told = ""
+      let id = ""
       const outputs: Array<string> = []
       for (const command of commands) {
         const ours = command
           .replaceAll("-n apps", `-n ${ns}`)
           .replaceAll("podwatcher-15672d7bc6", name)
-          .replaceAll("2d5eb9b9f7", told)
+          .replaceAll("2d5eb9b9f7", id)
         const { code, out } = yield* shell(ours)
         assert.strictEqual(code, 0, `${ours}\n${out}`)
         outputs.push(out)
         // The decision under which it says that the build failed.
-        told =
+        id =
           /^(\w+) .*importer-status(?:(?!^\w)[^])*?Tell whoever looks at the NixBuild: BuildFailed/m.exec(
             outputs[0] ?? ""
           )?.[1] ?? ""
