@@ -26,9 +26,10 @@ export default defineConfig({
         test: {
           name: "cluster",
           include: ["test/cluster/**/*.test.ts"],
-          // One cluster for all: its set-up is made once, and files run one after the other.
+          // One cluster for all: its set-up is made once, and files run one after the other, once the others are done.
           globalSetup: ["test/cluster/setup.ts"],
           fileParallelism: false,
+          sequence: { groupOrder: 1 },
           testTimeout: 300_000,
           hookTimeout: 300_000
         }

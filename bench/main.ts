@@ -2,7 +2,7 @@
  * `npm run bench`: figures of this checkout, each beside its bare counterpart
  * from the same run, as a table and as .bench/results.json. Ceilings that are
  * missed are said, and are no failure. Arguments name the groups to measure;
- * `process` and `programs` need no cluster.
+ * `process`, `programs` and `dispatcher` need no cluster.
  */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeServices from "@effect/platform-node/NodeServices"
@@ -12,6 +12,7 @@ import { bringUp } from "../test/cluster/bring-up.ts"
 import { Kubeconfig } from "../test/cluster/kubectl.ts"
 import { watching } from "../test/cluster/watch.ts"
 import { buildRows } from "./builds.ts"
+import { dispatcherRows } from "./dispatcher.ts"
 import { importRows } from "./import.ts"
 import { podRows } from "./pods.ts"
 import { processRows } from "./process.ts"
@@ -20,7 +21,7 @@ import { requestRows } from "./requests.ts"
 import { type Row, summarize, table } from "./row.ts"
 
 const onCluster = { builds: buildRows, requests: requestRows, import: importRows, pods: podRows }
-const alone = { process: processRows, programs: programRows }
+const alone = { process: processRows, programs: programRows, dispatcher: dispatcherRows }
 const groups = [...Object.keys(alone), ...Object.keys(onCluster)]
 
 const clusterRows = Effect.fnUntraced(function* (names: ReadonlyArray<string>) {
@@ -52,10 +53,10 @@ const program = Effect.gen(function* () {
       message: `Nothing is called ${unknown.join(", ")}: there are ${groups.join(", ")}.`
     })
   }
-  const ofProcesses = [
-    ...(names.includes("process") ? yield* alone.process : []),
-    ...(names.includes("programs") ? yield* alone.programs : [])
-  ]
+  const ofProcesses: Array<Row> = []
+  for (const [name, group] of Object.entries(alone)) {
+    if (names.includes(name)) ofProcesses.push(...(yield* group))
+  }
   const isOnCluster = names.some((name) => Object.hasOwn(onCluster, name))
   const ofCluster = isOnCluster ? yield* clusterRows(names) : { rows: [], failures: [] }
   const rows = [...ofProcesses, ...ofCluster.rows]

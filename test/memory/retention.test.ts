@@ -1,25 +1,12 @@
 /** What nobody needs any more goes, and what is needed again comes back. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Option } from "effect"
+import { Effect } from "effect"
 import { TestClock } from "effect/testing"
 import { managedBy } from "../../lib/api/kubernetes.ts"
-import { Cluster } from "../../lib/cluster.ts"
-import {
-  heldByLabel,
-  heldTagAnnotation,
-  namespaceAnnotation,
-  nixBuildAnnotation,
-  nixBuildUidLabel,
-  nodeAnnotation,
-  unusedSinceAnnotation
-} from "../../lib/keys.ts"
-import { persistentVolumeName, systemNamespace, tagLeaseName } from "../../lib/names.ts"
-import { Settings } from "../../lib/settings.ts"
-import { observe } from "../../functions/retention/observe.ts"
-import { makeApiServer } from "./api-server.ts"
-import { namespace, nixBuild, node, onePod, settings } from "./given.ts"
+import { namespaceAnnotation, nodeAnnotation } from "../../lib/keys.ts"
+import { persistentVolumeName } from "../../lib/names.ts"
+import { namespace, nixBuild, node, onePod } from "./given.ts"
 import { readJob } from "./job.ts"
-import { liveCluster } from "./live.ts"
 import { play, round, type Stage } from "./story.ts"
 
 const wish = { name: "c", nodes: ["one"], image: "reg.io/c:1", packageName: "good" } as const
@@ -137,48 +124,6 @@ describe("a process that has not heard of what is needed removes nothing", () =>
     )
   )
 })
-
-it.effect("a NixBuild that can't be read, such as one that a newer version wrote, keeps its Job and its tag", () =>
-  Effect.gen(function* () {
-    const api = makeApiServer()
-    const { metadata } = yield* api.objects.create({ ...nixBuild(wish), spec: { flakeUrl: "to-come:1" } })
-    const name = "c-import-0123456789"
-    yield* api.objects.create({
-      apiVersion: "batch/v1",
-      kind: "Job",
-      metadata: {
-        name,
-        namespace: systemNamespace,
-        labels: { ...managedBy, [nixBuildUidLabel]: metadata.uid },
-        annotations: { [nixBuildAnnotation]: "apps/c" }
-      }
-    })
-    yield* api.objects.create({
-      apiVersion: "coordination.k8s.io/v1",
-      kind: "Lease",
-      metadata: {
-        name: tagLeaseName("reg.io/c:1"),
-        namespace: systemNamespace,
-        labels: { ...managedBy, [heldByLabel]: "apps" },
-        annotations: { [heldTagAnnotation]: "reg.io/c:1", [unusedSinceAnnotation]: "1969-12-31T00:00:00Z" }
-      }
-    })
-    const live = yield* Effect.provide(Cluster, liveCluster(api))
-    // As the cache does, which leaves it out.
-    const readable: (typeof Cluster)["Service"] = {
-      ...live,
-      get: (kind, at) => (kind.kind === "NixBuild" ? Effect.succeedNone : live.get(kind, at)),
-      list: (kind, selection) => (kind.kind === "NixBuild" ? Effect.succeed([]) : live.list(kind, selection))
-    }
-    const seen = yield* observe().pipe(
-      Effect.provideService(Cluster, readable),
-      Effect.provideService(Settings, settings)
-    )
-    assert.deepStrictEqual(seen, Option.none())
-    assert.include(api.requests, "get NixBuild/apps/c")
-    assert.include(api.requests, "list NixBuild//")
-  })
-)
 
 describe("history", () => {
   const timed = nixBuild({ name: "c", nodes: ["one"], image: "reg.io/c:1", packageName: "good" })
