@@ -20,6 +20,8 @@ export const bringUp = Effect.gen(function* () {
   yield* kubectl(kubeconfig, "delete", "namespace", "-l", "enbi.hrzn.ee/test", "--wait", "--timeout=120s")
   const ours = ["-l", "app.kubernetes.io/managed-by=enbi-functions"]
   yield* kubectl(kubeconfig, "delete", "persistentvolume", ...ours)
+  // Their removal has begun, and nobody would look at its Jobs any more.
+  yield* kubectl(kubeconfig, "delete", "job", "-n", "enbi-system", ...ours)
   yield* kubectl(kubeconfig, "delete", "lease", "-n", "enbi-system", ...ours)
   // An image that an earlier run built would be found by a Pod that is to wait for it.
   for (const worker of workers) {

@@ -19,8 +19,10 @@ const together = { concurrency: "unbounded" } as const
 
 const isOver = ({ status }: NixBuild): boolean => status?.status === "Succeeded" || status?.status === "Failed"
 
-const belongsHere = ({ metadata: { annotations } }: Job): boolean =>
-  annotations?.[nixBuildAnnotation]?.startsWith(`${ns}/`) === true || annotations?.[namespaceAnnotation] === ns
+// What an earlier namespace of that name has left is removed meanwhile, by Jobs that say so.
+const belongsHere = ({ metadata: { annotations, name } }: Job): boolean =>
+  annotations?.[nixBuildAnnotation]?.startsWith(`${ns}/`) === true ||
+  (annotations?.[namespaceAnnotation] === ns && !name.startsWith("enbi-remove-volume-"))
 
 const EventsOfJobs = Schema.fromJsonString(
   Schema.Struct({
