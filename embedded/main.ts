@@ -4,19 +4,15 @@
  * and /metrics, and on SIGTERM ends what it began.
  */
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
-import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeServices from "@effect/platform-node/NodeServices"
-import { Cause, Clock, Config, Effect, Exit, FileSystem, Layer, Logger, Path, References, Schedule } from "effect"
+import { Clock, Config, Effect, FileSystem, Layer, Path, Schedule } from "effect"
 import { HttpRouter } from "effect/http"
 import { createServer } from "node:http"
-import { parseArgs } from "node:util"
-import { DecisionsFile } from "../lib/decisions-file.ts"
 import { sweepType } from "../lib/events.ts"
 import { loadFunctions } from "../lib/functions.ts"
-import { KubernetesApi } from "../lib/kube/api.ts"
-import { Settings } from "../lib/settings.ts"
+import { logger, logLevel, runProcess } from "../lib/process.ts"
+import { layerOf, readNodeRepel } from "../lib/services.ts"
 import { preciseTime } from "../lib/time.ts"
-import { Traces } from "../lib/traces/traces.ts"
 import * as Cache from "./cache.ts"
 import { makeDispatcher, readTriggers } from "./dispatcher.ts"
 import { routes } from "./routes.ts"
@@ -56,36 +52,12 @@ const program = Effect.gen(function* () {
   })
 }).pipe(Effect.scoped)
 
-const { values: flags } = parseArgs({ options: { "node-repel": { type: "string", multiple: true, default: [] } } })
-
-const logger = Logger.layer([Logger.consoleJson])
-
-const logLevel = Layer.effect(References.MinimumLogLevel, Config.LogLevel("LOG_LEVEL").pipe(Config.withDefault("Info")))
-
 const services = Server.pipe(
   Layer.provideMerge(Cache.layer),
-  Layer.provideMerge(
-    Layer.mergeAll(
-      KubernetesApi.layer,
-      Settings.layer(flags["node-repel"]),
-      DecisionsFile.layer,
-      Traces.layer("enbi-functions")
-    )
-  ),
+  Layer.provideMerge(layerOf("enbi-functions", readNodeRepel())),
   Layer.provideMerge(NodeServices.layer),
   Layer.provideMerge(logLevel),
   Layer.provide(logger)
 )
 
-NodeRuntime.runMain(
-  program.pipe(
-    Effect.provide(services),
-    // Outside of the services, so that settings that are missing are told too.
-    Effect.tapCause((cause) => (Cause.hasInterruptsOnly(cause) ? Effect.void : Effect.logFatal("stopped", cause))),
-    Effect.provide(logger)
-  ),
-  {
-    disableErrorReporting: true,
-    teardown: (exit, done) => done(Exit.isFailure(exit) && !Cause.hasInterruptsOnly(exit.cause) ? 1 : 0)
-  }
-)
+runProcess(Effect.provide(program, services))

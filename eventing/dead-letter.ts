@@ -4,10 +4,10 @@
  * objects that they name.
  */
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
-import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
-import { Cause, Config, Effect, Exit, Layer, Logger } from "effect"
+import { Config, Effect, Layer } from "effect"
 import { HttpRouter } from "effect/http"
 import { createServer } from "node:http"
+import { runProcess } from "../lib/process.ts"
 import { routes } from "./dead-letter-routes.ts"
 
 const server = Layer.unwrap(
@@ -19,7 +19,4 @@ const server = Layer.unwrap(
   })
 )
 
-NodeRuntime.runMain(Layer.launch(server).pipe(Effect.provide(Logger.layer([Logger.consoleJson]))), {
-  // SIGTERM is no failure.
-  teardown: (exit, done) => done(Exit.isFailure(exit) && !Cause.hasInterruptsOnly(exit.cause) ? 1 : 0)
-})
+runProcess(Layer.launch(server))

@@ -4,17 +4,13 @@
  * reads the cluster each time it looks, and on SIGTERM ends what it began.
  */
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
-import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeServices from "@effect/platform-node/NodeServices"
-import { Cause, Config, Effect, Exit, Layer, Logger, Option, References } from "effect"
+import { Config, Effect, Layer, Option } from "effect"
 import { HttpRouter } from "effect/http"
-import { parseArgs } from "node:util"
 import { layerLive } from "../cluster.ts"
-import { DecisionsFile } from "../decisions-file.ts"
 import type { EnbiFunction } from "../function.ts"
-import { KubernetesApi } from "../kube/api.ts"
-import { Settings } from "../settings.ts"
-import { Traces } from "../traces/traces.ts"
+import { logger, logLevel, runProcess } from "../process.ts"
+import { layerOf, readNodeRepel } from "../services.ts"
 import { DrainingServer } from "./draining-server.ts"
 import { Receiver } from "./receiver.ts"
 import { routes } from "./routes.ts"
@@ -41,34 +37,16 @@ const Server = Layer.unwrap(
   )
 )
 
-const logger = Logger.layer([Logger.consoleJson])
-
-const logLevel = Layer.effect(References.MinimumLogLevel, Config.LogLevel("LOG_LEVEL").pipe(Config.withDefault("Info")))
-
 /** What a function stands on, whoever calls it. */
 export const services = (definition: EnbiFunction<unknown>, nodeRepel: ReadonlyArray<string> = []) =>
   Receiver.layer(definition).pipe(
     Layer.provideMerge(layerLive),
-    Layer.provideMerge(
-      Layer.mergeAll(KubernetesApi.layer, Settings.layer(nodeRepel), DecisionsFile.layer, Traces.layer(definition.name))
-    ),
+    Layer.provideMerge(layerOf(definition.name, nodeRepel)),
     Layer.provideMerge(NodeServices.layer),
     Layer.provideMerge(logLevel),
     Layer.provideMerge(logger)
   )
 
 /** Runs until SIGTERM. */
-export const serve = (definition: EnbiFunction<unknown>): void => {
-  const { values } = parseArgs({ options: { "node-repel": { type: "string", multiple: true, default: [] } } })
-  const program = Layer.launch(Server.pipe(Layer.provide(services(definition, values["node-repel"]))))
-  NodeRuntime.runMain(
-    program.pipe(
-      Effect.tapCause((cause) => (Cause.hasInterruptsOnly(cause) ? Effect.void : Effect.logFatal("stopped", cause))),
-      Effect.provide(logger)
-    ),
-    {
-      disableErrorReporting: true,
-      teardown: (exit, done) => done(Exit.isFailure(exit) && !Cause.hasInterruptsOnly(exit.cause) ? 1 : 0)
-    }
-  )
-}
+export const serve = (definition: EnbiFunction<unknown>): void =>
+  runProcess(Layer.launch(Server.pipe(Layer.provide(services(definition, readNodeRepel())))))

@@ -1,0 +1,15 @@
+/** What functions stand on beside the cluster, in one process or each in its own. */
+import { Layer } from "effect"
+import { parseArgs } from "node:util"
+import { DecisionsFile } from "./decisions-file.ts"
+import { KubernetesApi } from "./kube/api.ts"
+import { Settings } from "./settings.ts"
+import { Traces } from "./traces/traces.ts"
+
+/** The values of `--node-repel`, in order. */
+export const readNodeRepel = (): ReadonlyArray<string> =>
+  parseArgs({ options: { "node-repel": { type: "string", multiple: true, default: [] } } }).values["node-repel"]
+
+/** `name` is who exports traces. */
+export const layerOf = (name: string, nodeRepel: ReadonlyArray<string>) =>
+  Layer.mergeAll(KubernetesApi.layer, Settings.layer(nodeRepel), DecisionsFile.layer, Traces.layer(name))
