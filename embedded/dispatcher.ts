@@ -13,7 +13,7 @@ import type { EnbiFunction } from "../lib/function.ts"
 import { KubernetesError } from "../lib/kube/error.ts"
 import { run } from "../lib/run.ts"
 import type { Settings } from "../lib/settings.ts"
-import { witness } from "../lib/traces/trace.ts"
+import { makeWitness } from "../lib/traces/trace.ts"
 
 export class TriggerRefused extends Schema.TaggedError<TriggerRefused>()("TriggerRefused", {
   message: Schema.String
@@ -114,11 +114,12 @@ const makeLane = Effect.fnUntraced(function* (definition: EnbiFunction<unknown>)
       if (before === undefined || (isSweep(before.event) && !isSweep(task.event))) waiting.set(key, task)
     })
 
+  const witness = makeWitness(definition)
   const send = (event: CloudEvent) =>
     definition.subjects(event).pipe(
       Effect.flatMap((subjects) => Effect.forEach(subjects, (subject) => add({ event, subject }), { discard: true })),
       settle({ function: definition.name, event }),
-      Effect.andThen(witness(definition, event))
+      Effect.andThen(witness(event))
     )
 
   const work = Effect.flatMap(Queue.take(queue), (key) => {

@@ -11,7 +11,7 @@ import { type CloudEvent, isSweep } from "../events.ts"
 import type { EnbiFunction } from "../function.ts"
 import { run } from "../run.ts"
 import type { Settings } from "../settings.ts"
-import { witness } from "../traces/trace.ts"
+import { makeWitness } from "../traces/trace.ts"
 import { type Answer, done } from "./answer.ts"
 import { settled } from "./settled.ts"
 import { traced } from "./traced.ts"
@@ -77,9 +77,9 @@ export const makeLooks = Effect.fnUntraced(function* (definition: EnbiFunction<u
   const subjectsOf = (event: CloudEvent) =>
     slots.withPermit(definition.subjects(event)).pipe(traced(definition.name, event), Effect.provideContext(services))
 
+  const witness = makeWitness(definition)
   /** For the trace: what the event shows. */
-  const see = (event: CloudEvent, data: Event["data"]) =>
-    Effect.provideContext(witness(definition, event, data), services)
+  const see = (event: CloudEvent, data: Event["data"]) => Effect.provideContext(witness(event, data), services)
 
   return { look, subjectsOf, see }
 })

@@ -12,8 +12,7 @@ import * as OtlpSerialization from "effect/observability/OtlpSerialization"
 import type { TraceData } from "effect/observability/OtlpTracer"
 import { version } from "../../images/version.ts"
 import { millisOf } from "../time.ts"
-import type { Span } from "./span.ts"
-import { type Export, Traces } from "./traces.ts"
+import type { Export, Span } from "./span.ts"
 
 const interval = "5 seconds"
 
@@ -29,7 +28,8 @@ const shutdownTimeout = "3 seconds"
 // Much longer than events are late or come twice.
 const maxRemembered = 4096
 
-const makeExport = Effect.fnUntraced(function* (endpoint: URL, serviceName: string) {
+/** To the collector at `endpoint`, which gets what `serviceName` has to tell. */
+export const makeExport = Effect.fnUntraced(function* (endpoint: URL, serviceName: string) {
   const name = yield* Config.String("OTEL_SERVICE_NAME").pipe(Config.withDefault(serviceName))
   const resource = yield* OtlpResource.fromConfig({ serviceName: name, serviceVersion: version })
   const { traces } = yield* OtlpSerialization.OtlpSerialization
@@ -97,11 +97,8 @@ const late = (request: HttpClientRequest.HttpClientRequest) =>
     reason: new HttpClientError.TransportError({ request, description: `no answer within ${requestTimeout}` })
   })
 
-/** To the collector at `endpoint`, which gets what `serviceName` has to tell. */
-export const layerTo = (endpoint: URL, serviceName: string) =>
-  Layer.effect(Traces, makeExport(endpoint, serviceName)).pipe(
-    Layer.provide([OtlpExporter.layerFlusher, OtlpSerialization.layerJson, Client])
-  )
+/** What `makeExport` stands on. */
+export const services = Layer.mergeAll(OtlpExporter.layerFlusher, OtlpSerialization.layerJson, Client)
 
 type OtlpSpan = TraceData["resourceSpans"][number]["scopeSpans"][number]["spans"][number]
 

@@ -24,6 +24,9 @@ export interface Span {
   readonly link?: { readonly traceId: string; readonly spanId: string }
 }
 
+/** Takes spans at once and sends them later; never fails. */
+export type Export = (spans: ReadonlyArray<Span>) => void
+
 /** Names are OpenTelemetry's where it has one, otherwise they begin with `enbi.`; what is undefined is left out. */
 export type Attributes = Readonly<Record<string, string | number | undefined>>
 

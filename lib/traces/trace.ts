@@ -42,16 +42,21 @@ export const trace = Effect.fnUntraced(
   Effect.catchDefect((defect) => Effect.logError("a mistake in a trace", defect))
 )
 
-/** Tells the trace what an event shows; `data` is what came with it, only to stop before anything is read. */
-export const witness = Effect.fnUntraced(
-  function* (definition: EnbiFunction<unknown>, event: CloudEvent, data?: Event["data"]) {
-    const exportSpans = yield* Traces
-    const { witnesses } = definition
-    if (exportSpans === undefined || witnesses === undefined || isIgnored(witnesses.ignores, event, data)) return
-    exportSpans((yield* witnesses.phases(event)).map(spanOfPhase))
-  },
-  Effect.catchCause((cause) => Effect.logDebug("a trace lacks a span", cause))
-)
+/**
+ * Tells the trace what an event shows, of a function that sees what no write of ours ends; `data` is what came with
+ * it, only to stop before anything is read.
+ */
+export const makeWitness = ({ witnesses }: EnbiFunction<unknown>) => {
+  if (witnesses === undefined) return () => Effect.void
+  return Effect.fnUntraced(
+    function* (event: CloudEvent, data?: Event["data"]) {
+      const exportSpans = yield* Traces
+      if (exportSpans === undefined || isIgnored(witnesses.ignores, event, data)) return
+      exportSpans((yield* witnesses.phases(event)).map(spanOfPhase))
+    },
+    Effect.catchCause((cause) => Effect.logDebug("a trace lacks a span", cause))
+  )
+}
 
 type Named = Pick<NixBuild, "metadata">
 

@@ -4,10 +4,7 @@
  * even loaded.
  */
 import { Config, Context, Effect, Layer } from "effect"
-import type { Span } from "./span.ts"
-
-/** Takes spans at once and sends them later; never fails. */
-export type Export = (spans: ReadonlyArray<Span>) => void
+import type { Export } from "./span.ts"
 
 const endpoint = Config.String("OTEL_EXPORTER_OTLP_ENDPOINT").pipe(Config.withDefault(""))
 
@@ -22,8 +19,8 @@ export class Traces extends Context.Reference<Export | undefined>("enbi/lib/Trac
         // To OpenTelemetry's environment variables empty is not set.
         if ((yield* endpoint) === "") return Layer.empty
         const url = yield* Config.URL("OTEL_EXPORTER_OTLP_ENDPOINT")
-        const { layerTo } = yield* Effect.promise(() => import("./export.ts"))
-        return layerTo(url, serviceName)
+        const { makeExport, services } = yield* Effect.promise(() => import("./export.ts"))
+        return Layer.effect(Traces, makeExport(url, serviceName)).pipe(Layer.provide(services))
       })
     )
 }
