@@ -6,13 +6,13 @@
  */
 import { Duration, Effect, Queue, Schedule, Schema } from "effect"
 import { parseAllDocuments } from "yaml"
-import type { Reference } from "../lib/api/kind.ts"
 import type { Cluster } from "../lib/cluster.ts"
-import { type CloudEvent, isSweep, matches } from "../lib/events.ts"
+import { type CloudEvent, matches } from "../lib/events.ts"
 import type { EnbiFunction } from "../lib/function.ts"
 import { KubernetesError } from "../lib/kube/error.ts"
 import { run } from "../lib/run.ts"
 import type { Settings } from "../lib/settings.ts"
+import { comesFirst, keyOf, type Task } from "../lib/task.ts"
 import { makeWitness } from "../lib/traces/trace.ts"
 
 export class TriggerRefused extends Schema.TaggedError<TriggerRefused>()("TriggerRefused", {
@@ -70,11 +70,6 @@ const retryAfterSeconds = (error: unknown): number =>
 // Bounds the requests to the API server that one function has under way.
 const concurrency = 4
 
-interface Task {
-  readonly event: CloudEvent
-  readonly subject: Reference
-}
-
 export const makeDispatcher = Effect.fnUntraced(function* (
   functions: ReadonlyArray<EnbiFunction<unknown>>,
   triggers: ReadonlyArray<Trigger>
@@ -106,12 +101,10 @@ const makeLane = Effect.fnUntraced(function* (definition: EnbiFunction<unknown>)
 
   const add = (task: Task) =>
     Effect.sync(() => {
-      const { kind, name, namespace = "" } = task.subject
-      const key = `${kind}/${namespace}/${name}`
+      const key = keyOf(task)
       const before = waiting.get(key)
       if (before === undefined && !active.has(key)) Queue.offerUnsafe(queue, key)
-      // The first event that waits tells how late we are; but a sweep finds nothing that another event leads to.
-      if (before === undefined || (isSweep(before.event) && !isSweep(task.event))) waiting.set(key, task)
+      if (comesFirst(task, before)) waiting.set(key, task)
     })
 
   const witness = makeWitness(definition)

@@ -4,24 +4,19 @@
  * at shares that look, so a thousand events about one object are two looks.
  */
 import { Deferred, Effect, Semaphore } from "effect"
-import type { Reference } from "../api/kind.ts"
 import type { Event } from "../cloudevents/event.ts"
 import type { Cluster } from "../cluster.ts"
-import { type CloudEvent, isSweep } from "../events.ts"
+import type { CloudEvent } from "../events.ts"
 import type { EnbiFunction } from "../function.ts"
 import { run } from "../run.ts"
 import type { Settings } from "../settings.ts"
+import { comesFirst, keyOf, type Task } from "../task.ts"
 import { makeWitness } from "../traces/trace.ts"
 import { type Answer, done } from "./answer.ts"
 import { settled } from "./settled.ts"
 import { traced } from "./traced.ts"
 
 /** An event, and one of the objects that it asks to look at. */
-export interface Task {
-  readonly event: CloudEvent
-  readonly subject: Reference
-}
-
 interface Waiting extends Task {
   readonly outcome: Deferred.Deferred<Answer>
 }
@@ -59,12 +54,10 @@ export const makeLooks = Effect.fnUntraced(function* (definition: EnbiFunction<u
 
   /** Ends when the object has been looked at after this was asked. */
   const look = Effect.fnUntraced(function* (task: Task) {
-    const { kind, name, namespace = "" } = task.subject
-    const key = `${kind}/${namespace}/${name}`
+    const key = keyOf(task)
     const before = waiting.get(key)
     const outcome = before?.outcome ?? Deferred.makeUnsafe<Answer>()
-    // The first event that waits tells how late we are; but a sweep finds nothing that another event leads to.
-    if (before === undefined || (isSweep(before.event) && !isSweep(task.event))) waiting.set(key, { ...task, outcome })
+    if (comesFirst(task, before)) waiting.set(key, { ...task, outcome })
     if (!active.has(key)) {
       active.add(key)
       // Not of the sender's fiber: others may wait for it too. On shutdown what was begun is ended.
