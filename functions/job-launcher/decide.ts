@@ -3,7 +3,7 @@
  * cache volume, the build Job, and when that succeeded the import Job. Sets
  * `Launched` for the node that builds; `importer-status` reads the outcomes.
  */
-import { type Action, referTo } from "../../lib/action.ts"
+import type { Action } from "../../lib/action.ts"
 import { isTrue, type Reason, reasons } from "../../lib/api/condition.ts"
 import { isFailed, isSucceeded } from "../../lib/api/kubernetes.ts"
 import { attemptOn, conditionsOf, isWaitingForRetry, nodeStatusOf, unsettledNodes } from "../../lib/api/nixbuild.ts"
@@ -128,10 +128,8 @@ const nextStep = (world: World, place: Place): Step => {
       ...createUnless(place.volume, "The cache of this namespace is on the node", makePersistentVolume(at)),
       // The claim comes after the directories: once it is there, they are.
       ...createUnless(place.claim, "The directories of the cache are there", makeClaim(at)),
-      { action: "Create", why: `${node} builds`, object: buildJob },
-      ...(place.volumeJob === undefined
-        ? []
-        : [{ action: "Delete" as const, why: "The volume is prepared", target: referTo("Job", place.volumeJob) }])
+      // The volume Job stays until its TTL: to a process that does not see the claim yet it says that all is prepared.
+      { action: "Create", why: `${node} builds`, object: buildJob }
     ],
     ...launched(world, buildJob.metadata)
   }

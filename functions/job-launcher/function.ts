@@ -14,7 +14,7 @@ export default defineFunction({
     { apiGroups: [""], resources: ["persistentvolumes", "persistentvolumeclaims"], verbs: ["get", "create"] },
     // Only for dry runs: the policy `enbi-functions-pods` refuses the rest.
     { apiGroups: [""], resources: ["pods"], verbs: ["create"] },
-    { apiGroups: ["batch"], resources: ["jobs"], verbs: ["get", "create", "delete"] },
+    { apiGroups: ["batch"], resources: ["jobs"], verbs: ["get", "create"] },
     { apiGroups: ["enbi.hrzn.ee"], resources: ["nixbuilds"], verbs: ["get", "list"] },
     // An owner reference that blocks deletion is a right over the owner's finalizers.
     { apiGroups: ["enbi.hrzn.ee"], resources: ["nixbuilds/finalizers"], verbs: ["update"] },

@@ -58,7 +58,6 @@ layer(NodeServices.layer)("enbi decisions", (it) => {
  1970-01-01T00:00:00.000Z  job-launcher          update Job enbi-system/enbi-volume-#
   Create PersistentVolumeClaim apps/enbi-cache-#: The directories of the cache are there
   Create Job apps/podwatcher-#-build-#: one builds
-  Delete Job enbi-system/enbi-volume-#: The volume is prepared
   PatchStatus NixBuild apps/podwatcher-#: On one: JobCreated
  1970-01-01T00:00:00.000Z  importer-status       update Pod apps/podwatcher-#-build-#-b3a6f
   Create Event apps/podwatcher-#.#: Tell whoever looks at the NixBuild: BuildFailed

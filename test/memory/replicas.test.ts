@@ -1,7 +1,7 @@
 /** None, one, or three processes, of different versions and with clocks of their own. */
 import { assert, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { onePod, twoNodes } from "./given.ts"
+import { onePod, twoNodes, waitingPod } from "./given.ts"
 import { sameEnd } from "./law.ts"
 import { words } from "./plan.ts"
 import { kindNames } from "./replica.ts"
@@ -50,6 +50,30 @@ it.effect("what another process made already is no failure", () =>
           for (const kind of kindNames) second?.condition.lagging.add(kind)
           yield* first?.sweep ?? Effect.void
           yield* second?.sweep ?? Effect.void
+        })
+    })
+    assert.deepStrictEqual(end.state, state)
+  })
+)
+
+it.effect("a process that does not see the claim of a prepared volume makes no volume Job again", () =>
+  Effect.gen(function* () {
+    const other = waitingPod({ name: "d", nodeName: "one", image: "reg.io/d:1", packageName: "good" })
+    const { state } = yield* play({ given: [...onePod, other] })
+    const end = yield* play({
+      given: onePod,
+      replicas: [{}, {}],
+      happens: ({ api, processes, world }) =>
+        Effect.gen(function* () {
+          const [first, second] = processes
+          second?.condition.lagging.add("PersistentVolumeClaim")
+          for (let rounds = 0; rounds < 4; rounds += 1) {
+            yield* first?.deliverAll ?? Effect.void
+            yield* world.tick
+          }
+          assert.include(api.writes.join(), "create PersistentVolumeClaim")
+          yield* Effect.orDie(api.objects.create(other))
+          for (let sweeps = 0; sweeps < 3; sweeps += 1) yield* second?.sweep ?? Effect.void
         })
     })
     assert.deepStrictEqual(end.state, state)
