@@ -13,6 +13,10 @@ export class KubernetesError extends Schema.TaggedError<KubernetesError>()("Kube
   get isRetryable(): boolean {
     return this.status === 0 || this.status === 429 || this.status === 500 || this.status > 501
   }
+  /** We are not known, or not allowed to. */
+  get isDenial(): boolean {
+    return this.status === 401 || this.status === 403
+  }
   /** Admission, validation or permissions say no to this very object. */
   get isRefusal(): boolean {
     return this.status === 400 || this.status === 403 || this.status === 422

@@ -1,6 +1,6 @@
 /**
- * A watch that stays: it resumes where it was, lists again after 410, and
- * notices a peer that went silent.
+ * A watch that stays: it resumes where it was, lists again after 410, notices a
+ * peer that went silent, and outlives a restart of the API server.
  */
 import { Duration, Effect, Option, Random, Ref, Schedule, Schema, Stream } from "effect"
 import { Ndjson } from "effect/encoding"
@@ -84,7 +84,7 @@ export const makeFollow = ({ list, open }: Pick<Requests, "list" | "open">) => {
             () => Stream.fromEffectDrain(Ref.set(seen, Option.none()))
           ),
           Stream.repeat(Schedule.spaced("250 millis")),
-          Stream.retry(backoff)
+          Stream.retry(backoff(Effect.map(Ref.get(seen), Option.isSome)))
         )
       })
     )
@@ -107,14 +107,21 @@ const WatchEvent = Schema.Struct({
   )
 })
 
-const backoff = Schedule.min([Schedule.exponential("200 millis"), Schedule.spaced("30 seconds")]).pipe(
-  Schedule.jittered,
-  Schedule.setInputType<KubernetesError>(),
-  Schedule.while(({ input }) => input.isRetryable),
-  Schedule.modifyDelay(({ duration, input }) =>
-    Effect.succeed(Duration.max(duration, Duration.seconds(input.retryAfterSeconds ?? 0)))
+/** `isKnown`: we have been let in before. */
+const backoff = (isKnown: Effect.Effect<boolean>) =>
+  Schedule.min([Schedule.exponential("200 millis"), Schedule.spaced("30 seconds")]).pipe(
+    Schedule.jittered,
+    Schedule.setInputType<KubernetesError>(),
+    Schedule.while(({ elapsed, input }) =>
+      // An API server that has just started knows neither tokens nor roles yet.
+      input.isDenial ? Effect.map(isKnown, (isKnown) => isKnown && elapsed < startMillis) : input.isRetryable
+    ),
+    Schedule.modifyDelay(({ duration, input }) =>
+      Effect.succeed(Duration.max(duration, Duration.seconds(input.retryAfterSeconds ?? 0)))
+    )
   )
-)
+
+const startMillis = 120_000
 
 const readWatchEvent = Effect.fnUntraced(function* (line: unknown, seen: Ref.Ref<Option.Option<string>>) {
   const { object, type } = yield* Schema.decodeUnknownEffect(WatchEvent)(line).pipe(

@@ -1,7 +1,7 @@
 /** Everything that can be away is, while builds run; afterwards it is as if nothing had happened. */
 import { assert, it } from "@effect/vitest"
-import { Array, Console, Effect, Record, Ref, Schema } from "effect"
-import { isFailed, type Job, jobs, pods } from "../../lib/api/kubernetes.ts"
+import { Array, Console, Effect, Record, Ref, Schedule, Schema } from "effect"
+import { isFailed, isSucceeded, type Job, jobs, pods } from "../../lib/api/kubernetes.ts"
 import { type NixBuild, nixBuilds } from "../../lib/api/nixbuild.ts"
 import { namespaceAnnotation, nixBuildAnnotation, nixBuildUidLabel } from "../../lib/keys.ts"
 import { apply, eventually, kubectl, list, namespace, nixBuild, watchingServices, when } from "./cluster.ts"
@@ -49,11 +49,15 @@ const allJobs = Effect.fnUntraced(function* (seen: ReadonlyArray<{ readonly obje
   )
 })
 
-/** Jobs that failed are kept for reading as long as their NixBuild is there; no other Job has a reason to be. */
+/**
+ * Jobs that failed are kept for reading as long as their NixBuild is there, and what prepared a volume stays for an
+ * hour; no other Job has a reason to be.
+ */
 const orphans = Effect.gen(function* () {
   const uids = (yield* list(nixBuilds, ns)).map(({ metadata }) => metadata.uid)
   const left = (yield* Effect.forEach([ns, "enbi-system"], (where) => list(jobs, where))).flat().filter(belongsHere)
   return left
+    .filter((job) => !isSucceeded(job) || !job.metadata.name.startsWith("enbi-volume-"))
     .filter((job) => !isFailed(job) || !uids.includes(job.metadata.labels?.[nixBuildUidLabel] ?? ""))
     .map(({ metadata }) => metadata.name)
 })
@@ -114,7 +118,11 @@ it.live(
         ).length
       })
       const found = yield* Ref.make<ReadonlyArray<number>>([])
-      const fault = Effect.fnUntraced(function* <E, R>(what: string, self: Effect.Effect<unknown, E, R>) {
+      /** At a random moment after so many builds are left. */
+      const fault = Effect.fnUntraced(function* <E, R>(from: number, what: string, self: Effect.Effect<unknown, E, R>) {
+        yield* unfinished.pipe(
+          Effect.repeat({ until: (left) => left <= from, schedule: Schedule.spaced("200 millis") })
+        )
         yield* randomPause
         const left = yield* unfinished
         yield* Console.log(`${what}, ${left} builds to go`)
@@ -128,12 +136,15 @@ it.live(
         )
       )
       // The first kill comes with a Pod: earlier tests may have killed in this one.
-      yield* fault("functions killed", killFunctionsAndPod)
-      yield* Effect.all([fault("API server killed", killApiServer), fault("functions killed", killFunctions)], together)
+      yield* fault(count, "functions killed", killFunctionsAndPod)
+      yield* Effect.all(
+        [fault(17, "API server killed", killApiServer), fault(17, "functions killed", killFunctions)],
+        together
+      )
       yield* Effect.all(
         [
-          fault("worker killed", restartWorker),
-          Effect.andThen(fault("functions killed", killFunctionsAndPod), fault("functions killed", killFunctions))
+          fault(13, "worker killed", restartWorker),
+          Effect.andThen(fault(9, "functions killed", killFunctionsAndPod), fault(6, "functions killed", killFunctions))
         ],
         together
       )

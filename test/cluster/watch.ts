@@ -1,6 +1,6 @@
 /** What becomes of objects while a test runs: every change, and when it was seen here. */
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
-import { Clock, Deferred, Effect, Layer, Option, Ref, Schedule, Schema, Stream } from "effect"
+import { Clock, Deferred, Effect, Layer, Option, Ref, Schema, Stream } from "effect"
 import { ChildProcess, ChildProcessSpawner } from "effect/process"
 import { type Kind, pathOf } from "../../lib/api/kind.ts"
 import { queryOf } from "../../lib/cluster.ts"
@@ -56,8 +56,6 @@ export const watch = Effect.fnUntraced(function* <A>(kind: Kind<A>) {
         yield* Deferred.succeed(listed, undefined)
       })
     ),
-    // An API server that has just started knows no roles yet, and 403 ends a watch.
-    Effect.retry(Schedule.spaced("1 second")),
     Effect.forkScoped
   )
   yield* Deferred.await(listed)

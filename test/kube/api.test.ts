@@ -24,6 +24,7 @@ const serve = (lists: ReadonlyArray<ReadonlyArray<object>>, watches: ReadonlyArr
         const listed = asked.filter((what) => what === "list").length
         asked.push("list")
         const items = lists[Math.min(listed, lists.length - 1)]
+        if (items === undefined) return HttpServerResponse.text(denied.body, { status: denied.status })
         return HttpServerResponse.jsonUnsafe({ items, metadata: { resourceVersion: String((listed + 1) * 100) } })
       }
       const answer = watches[asked.filter((what) => what.startsWith("watch")).length]
@@ -38,6 +39,8 @@ const serve = (lists: ReadonlyArray<ReadonlyArray<object>>, watches: ReadonlyArr
   )
   return { asked, layer: layerAt({ url: "", token: Effect.succeed(Option.none()) }).pipe(Layer.provideMerge(server)) }
 }
+
+const denied = { status: 403, body: JSON.stringify({ reason: "Forbidden", message: "no" }) }
 
 const gone = line("ERROR", { code: 410, reason: "Expired", message: "too old resource version" })
 
@@ -107,11 +110,32 @@ describe("watch", () => {
     }).pipe(Effect.provide(layer))
   })
 
+  it.effect("goes on where it was when an API server that has just started did not know it at first", () => {
+    const { asked, layer } = serve([[]], [denied, denied, { status: 200, body: line("ADDED", pod("b", "101")) }])
+    return Effect.gen(function* () {
+      assert.deepStrictEqual(yield* follow(2), ["listed 0", "ADDED b"])
+      assert.deepStrictEqual(asked, ["list", "watch 100", "watch 100", "watch 100"])
+    }).pipe(Effect.provide(layer))
+  })
+
+  it.effect("gives up at once when it was never let in", () => {
+    const { asked, layer } = serve([], [])
+    return Effect.gen(function* () {
+      const error = yield* Effect.flip(follow(1))
+      assert.strictEqual(error.status, 403)
+      assert.deepStrictEqual(asked, ["list"])
+    }).pipe(Effect.provide(layer))
+  })
+
   it.effect("gives up on what no try can mend", () => {
-    const { layer } = serve([[]], [{ status: 403, body: JSON.stringify({ reason: "Forbidden", message: "no" }) }])
+    const { asked, layer } = serve(
+      [[]],
+      Array.from({ length: 50 }, () => denied)
+    )
     return Effect.gen(function* () {
       const error = yield* Effect.flip(follow(5))
       assert.strictEqual(error.status, 403)
+      assert.isBelow(asked.length, 20)
     }).pipe(Effect.provide(layer))
   })
 })
