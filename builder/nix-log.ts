@@ -11,6 +11,7 @@ import { cleanText } from "../lib/oci/termination-message.ts"
 export interface NixLog {
   readonly expectedDerivations: number
   readonly builtDerivations: number
+  readonly expectedPaths: number
   readonly fetchedPaths: number
   readonly tail: ReadonlyArray<string>
   readonly errors: string
@@ -20,6 +21,7 @@ export interface NixLog {
 export const emptyLog: NixLog = {
   expectedDerivations: 0,
   builtDerivations: 0,
+  expectedPaths: 0,
   fetchedPaths: 0,
   tail: [],
   errors: "",
@@ -51,7 +53,12 @@ const Text = Schema.Union([Schema.String, Schema.Finite])
 const Message = Schema.fromJsonString(
   Schema.Union([
     Schema.Struct({ action: Schema.Literal("msg"), level: Schema.Int, msg: Schema.String }),
-    Schema.Struct({ action: Schema.Literal("start"), type: Schema.Int, text: Schema.String }),
+    Schema.Struct({
+      action: Schema.Literal("start"),
+      type: Schema.Int,
+      text: Schema.String,
+      fields: Schema.optionalKey(Schema.Array(Text))
+    }),
     Schema.Struct({ action: Schema.Literal("result"), type: Schema.Int, fields: Schema.Array(Text) })
   ])
 )
@@ -89,8 +96,7 @@ export const followLine = (log: NixLog, line: string): readonly [NixLog, Readonl
     return line.length < maxRawLineLength ? [log, []] : show(log, "(a line of more than 256 KiB)")
   }
   if (message.action === "msg") {
-    const expected = /^(?:these (\d+) derivations|this derivation) will be built:/u.exec(message.msg)
-    const next = expected === null ? log : { ...log, expectedDerivations: Number(expected[1] ?? 1) }
+    const next = expect(log, message.msg)
     if (message.level > 0) return [next, lines(message.msg)]
     return [
       { ...next, errors: `${next.errors}${cleanText(message.msg)}\n`.slice(-maxErrorsLength) },
@@ -104,12 +110,23 @@ export const followLine = (log: NixLog, line: string): readonly [NixLog, Readonl
       return [{ ...log, builtDerivations: n }, [`${n} of ${of}: ${cleanText(message.text)}`]]
     }
     if (message.type === activity.substitute) {
-      return [{ ...log, fetchedPaths: log.fetchedPaths + 1 }, lines(message.text)]
+      const n = log.fetchedPaths + 1
+      const [path = ""] = message.fields ?? []
+      const of = Math.max(n, log.expectedPaths)
+      return [{ ...log, fetchedPaths: n }, [`fetching ${n} of ${of}: ${cleanText(String(path))}`]]
     }
     return [log, []]
   }
   const isLogLine = message.type === result.buildLogLine || message.type === result.postBuildLogLine
   return isLogLine ? show(log, String(message.fields[0] ?? "")) : [log, []]
+}
+
+/** With what Nix says it is going to do. */
+const expect = (log: NixLog, message: string): NixLog => {
+  const builds = /^(?:these (\d+) derivations|this derivation) will be built:/u.exec(message)
+  if (builds !== null) return { ...log, expectedDerivations: Number(builds[1] ?? 1) }
+  const paths = /^(?:these (\d+) paths|this path) will be fetched /u.exec(message)
+  return paths === null ? log : { ...log, expectedPaths: Number(paths[1] ?? 1) }
 }
 
 /** The end of the log for people: what the builds printed, then what Nix said. */

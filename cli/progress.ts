@@ -24,7 +24,7 @@ const sentenceOf = ({ message, reason }: Condition): string => `${reason}: ${mes
 
 // As `builder/build.ts` and `builder/nix-log.ts` write them.
 const step =
-  /^(?:fetching \S+$|evaluating packages\.|building \/nix\/store\/|\d+ of \d+: |running \/nix\/store\/|reading the image from |image sha256:)/
+  /^(?:fetching (?:\S+$|\d+ of \d+: )|evaluating packages\.|building \/nix\/store\/|\d+ of \d+: |running \/nix\/store\/|reading the image from |image sha256:)/
 
 /** Whether a line of the build Job's log is the builder's own. */
 export const isStep = (line: string): boolean => step.test(line)

@@ -19,6 +19,8 @@ const recorded = [
   line({ action: "stop", id: 1 }),
   line({ action: "msg", level: 3, msg: "these 2 derivations will be built:" }),
   line({ action: "msg", level: 3, msg: "  /nix/store/b-app-layer.drv" }),
+  line({ action: "msg", level: 3, msg: "this path will be fetched (0.1 KiB download, 0.1 KiB unpacked):" }),
+  line({ action: "msg", level: 3, msg: "  /nix/store/b-base-layer" }),
   line({ action: "start", id: 2, level: 0, parent: 0, text: "", type: 102 }),
   line({ action: "start", id: 3, level: 0, parent: 0, text: "", type: 104 }),
   line({ action: "result", fields: [0, 1, 0, 0], id: 3, type: 105 }),
@@ -65,10 +67,19 @@ const recorded = [
 describe("followLine", () => {
   it("counts builds and fetched paths, shows progress and the builds' own lines", () => {
     const { log, shown } = follow(recorded)
-    assert.deepInclude(log, { expectedDerivations: 2, builtDerivations: 2, fetchedPaths: 1, tail: ["compiling"] })
+    assert.deepInclude(log, {
+      expectedDerivations: 2,
+      builtDerivations: 2,
+      expectedPaths: 1,
+      fetchedPaths: 1,
+      tail: ["compiling"]
+    })
     assert.deepStrictEqual(shown, [
       "these 2 derivations will be built:",
       "  /nix/store/b-app-layer.drv",
+      "this path will be fetched (0.1 KiB download, 0.1 KiB unpacked):",
+      "  /nix/store/b-base-layer",
+      "fetching 1 of 1: /nix/store/b-base-layer",
       "1 of 2: building 'app'",
       "compiling",
       "2 of 2: building 'two'"

@@ -13,6 +13,7 @@ import { type Kubectl, type Printed, run } from "./run.ts"
 const builderLog = `fetching github:a/b
 evaluating packages.x86_64-linux.good of github:a/b/0123
 building /nix/store/x-good.drv
+fetching 1 of 1: /nix/store/z-base
 1 of 2: building '/nix/store/y-layer.drv'
 gcc -c hello.c
 2 of 2: building '/nix/store/x-good.drv'
@@ -82,6 +83,7 @@ layer(NodeServices.layer)("enbi build", (it) => {
           "fetching github:a/b",
           "evaluating packages.x86_64-linux.good of github:a/b/0123",
           "building /nix/store/x-good.drv",
+          "fetching 1 of 1: /nix/store/z-base",
           "1 of 2: building '/nix/store/y-layer.drv'",
           "2 of 2: building '/nix/store/x-good.drv'",
           "reading the image from /nix/store/x-good",
