@@ -6,15 +6,15 @@
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import { Config, Effect, Layer } from "effect"
 import { HttpRouter } from "effect/http"
-import { createServer } from "node:http"
 import { runProcess } from "../lib/process.ts"
+import { DrainingServer } from "../lib/server/draining-server.ts"
 import { routes } from "./dead-letter-routes.ts"
 
 const server = Layer.unwrap(
   Effect.gen(function* () {
     const port = yield* Config.Port("PORT").pipe(Config.withDefault(8080))
     return HttpRouter.serve(routes, { disableLogger: true }).pipe(
-      Layer.provide(NodeHttpServer.layerServer(createServer, { port }))
+      Layer.provide(NodeHttpServer.layerServer(() => new DrainingServer(), { port }))
     )
   })
 )

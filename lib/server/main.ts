@@ -15,14 +15,6 @@ import { DrainingServer } from "./draining-server.ts"
 import { Receiver } from "./receiver.ts"
 import { routes } from "./routes.ts"
 
-const makeServer = () =>
-  new DrainingServer({
-    // Knative's senders close idle connections after 90 s. If we did so first, an event could meet a closing one.
-    keepAliveTimeout: 120_000,
-    // An event that comes in slowly holds a place that others wait for.
-    requestTimeout: 30_000
-  })
-
 // Serving sets PORT, func FUNC_PORT.
 const port = Config.all([
   Config.Port("PORT").pipe(Config.option),
@@ -32,7 +24,7 @@ const port = Config.all([
 const Server = Layer.unwrap(
   Effect.map(port, (port) =>
     HttpRouter.serve(routes, { disableLogger: true }).pipe(
-      Layer.provide(NodeHttpServer.layerServer(makeServer, { port }))
+      Layer.provide(NodeHttpServer.layerServer(() => new DrainingServer(), { port }))
     )
   )
 )

@@ -62,6 +62,7 @@ export const broken: Readonly<Record<string, ReadonlyArray<unknown>>> = {
   // Serving takes it as name of a port only if it is a protocol, and finds the port of its probes by itself.
   "spec.template.spec.containers[].ports[].name": ["", "Port"],
   "spec.template.spec.containers[].ports[].containerPort": [0, 80],
+  "spec.template.spec.containers[].lifecycle.preStop.sleep.seconds": [0, 60],
   "spec.template.spec.containers[].livenessProbe.httpGet.path": ["", "/"],
   "spec.template.spec.containers[].livenessProbe.httpGet.port": [80, "web"],
   "spec.template.spec.containers[].readinessProbe.httpGet.path": ["", "/"],

@@ -74,6 +74,13 @@ export const KnativeService = Schema.Struct({
   })
 })
 
+// With the 20 s that it drains it must stay below the 30 s after which Kubernetes kills.
+const PreStop = Schema.Struct({
+  preStop: Schema.Struct({
+    sleep: Schema.Struct({ seconds: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 8 })) })
+  })
+})
+
 const Probe = Schema.Struct({
   httpGet: Schema.Struct({ path: Path, port: Schema.Literal("http") }),
   periodSeconds: optional(Schema.Int.check(Schema.isGreaterThan(0)))
@@ -95,6 +102,7 @@ export const Deployment = Schema.Struct({
           Schema.Struct({
             ...common,
             ports: Schema.Tuple([Schema.Struct({ name: Name, containerPort: Port })]),
+            lifecycle: PreStop,
             livenessProbe: Probe,
             readinessProbe: Probe
           })
