@@ -21,6 +21,8 @@ const storeBytes = Effect.fnUntraced(function* ({ database }: Cache) {
   return yield* Effect.try({
     try: () => {
       using open = new DatabaseSync(database, { readOnly: true, timeout: busyMillis })
+      // The first build of a cache may just be making it.
+      if (open.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'ValidPaths'").get() === undefined) return 0
       const bytes = open.prepare("SELECT total(narSize) AS bytes FROM ValidPaths").get()?.["bytes"]
       return typeof bytes === "number" ? bytes : 0
     },

@@ -26,6 +26,13 @@ export const makeCache = Effect.gen(function* () {
 
 type Root = Effect.Success<typeof makeCache>
 
+/** Nix's database before there is a table in it. */
+export const startDatabase = ({ cache }: Root) =>
+  Effect.sync(() => {
+    using database = new DatabaseSync(cache.database)
+    database.exec("PRAGMA journal_mode = wal")
+  })
+
 /** A store of so many bytes, as Nix's database has it. */
 export const setStoreBytes = ({ cache }: Root, bytes: number) =>
   Effect.sync(() => {

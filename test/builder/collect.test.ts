@@ -6,7 +6,7 @@ import { cacheBytes } from "../../builder/cache-size.ts"
 import { enterCache } from "../../builder/collect.ts"
 import { hold } from "../../builder/locks.ts"
 import type { Build } from "../../builder/steps.ts"
-import { addLayout, makeBuild, makeCache, own, setStoreBytes, uid } from "./cache.ts"
+import { addLayout, makeBuild, makeCache, own, setStoreBytes, startDatabase, uid } from "./cache.ts"
 
 const path = process.env["PATH"]
 const services = <A, E>(effect: Effect.Effect<A, E, NodeServices.NodeServices | Scope.Scope>) =>
@@ -60,6 +60,17 @@ it.live("what is of nobody goes when no build runs: not what is younger than the
     assert.deepStrictEqual(yield* layoutsOf(made), [own, living, young, "not-ours"])
     assert.deepStrictEqual(yield* fs.readDirectory(made.cache.roots), [])
     assert.deepStrictEqual(yield* fs.readDirectory(made.cache.builds), [])
+    assert.strictEqual(yield* made.asked, "")
+  }).pipe(services)
+)
+
+it.live("a database that another build is just making says nothing of the store yet", () =>
+  Effect.gen(function* () {
+    const made = yield* withNix("")
+    yield* addLayout(made, own)
+    yield* startDatabase(made)
+    assert.strictEqual(yield* cacheBytes(made.cache), 1000)
+    yield* enter(yield* makeBuild(made, { cacheLimitBytes: 2000, liveUids: [own] }))
     assert.strictEqual(yield* made.asked, "")
   }).pipe(services)
 )
