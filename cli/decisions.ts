@@ -6,7 +6,9 @@ import { Console, Effect, Ref, Stream } from "effect"
 import { Command } from "effect/cli"
 import { loadFunctions } from "../lib/functions.ts"
 import { decideAgain } from "./decide-again.ts"
+import { disorderFlags, isDisorder } from "./disorder.ts"
 import { type Recording, recordingsIn } from "./record.ts"
+import { replayInMemory } from "./memory/replay.ts"
 import { selects, type Selection, selectionFlags } from "./selection.ts"
 import { files, follow, linesOf } from "./source.ts"
 import { BadAnswer, Trouble } from "./trouble.ts"
@@ -76,9 +78,12 @@ const show = Command.make(
 
 const replay = Command.make(
   "replay",
-  { file: files, ...selectionFlags },
+  { file: files, ...selectionFlags, ...disorderFlags },
   Effect.fn("decisions.replay")(function* (wanted) {
     const functions = yield* loadFunctions(new URL("../functions/", import.meta.url))
+    if (isDisorder(wanted)) {
+      return yield* replayInMemory({ functions, recordings: yield* Stream.runCollect(recordings(wanted)) }, wanted)
+    }
     const counts = { Same: 0, Differs: 0, Unknown: 0 }
     yield* Stream.runForEach(
       recordings(wanted),
@@ -97,10 +102,14 @@ const replay = Command.make(
   })
 ).pipe(
   Command.withDescription(
-    "Decide again on what was observed then, and show what comes out otherwise; exit code 1 if any does"
+    "Decide again on what was observed then, and show what comes out otherwise; exit code 1 if any does. With --shuffle, --duplicate or --drop: all that happened once more, in memory"
   ),
   Command.withExamples([
-    { command: "enbi decisions replay issue.jsonl", description: "Somebody's recording, without a cluster" }
+    { command: "enbi decisions replay issue.jsonl", description: "Somebody's recording, without a cluster" },
+    {
+      command: "enbi decisions replay issue.jsonl --shuffle --duplicate --drop",
+      description: "The whole recording, told to a cluster in memory on a bad day: does it come to the same end?"
+    }
   ])
 )
 

@@ -16,16 +16,19 @@ export const disorderFlags = {
   )
 }
 
-interface Disorder {
+export interface Disorder {
   readonly shuffle: boolean
   readonly duplicate: boolean
   readonly drop: boolean
   readonly seed: Option.Option<number>
 }
 
+/** Whether there is any. */
+export const isDisorder = ({ drop, duplicate, shuffle }: Disorder): boolean => drop || duplicate || shuffle
+
 /** What becomes of `all`; tells the seed, for whoever wants the same once more. */
 export const disordered = Effect.fnUntraced(function* <A>(all: ReadonlyArray<A>, disorder: Disorder) {
-  if (!disorder.shuffle && !disorder.duplicate && !disorder.drop) return all
+  if (!isDisorder(disorder)) return all
   const seed = Option.isSome(disorder.seed) ? disorder.seed.value : yield* Random.nextIntBetween(1, 1_000_000)
   yield* Console.log(`--seed ${seed}`)
   return yield* disturb(all, disorder).pipe(Random.withSeed(seed))

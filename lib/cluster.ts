@@ -82,7 +82,8 @@ export const decodeAs =
 const decodeObject = (object: unknown) =>
   Schema.decodeUnknownEffect(KubernetesObject)(object).pipe(Effect.mapError(malformed))
 
-type Api = (typeof KubernetesApi)["Service"]
+/** Without the watch. */
+type Api = Pick<(typeof KubernetesApi)["Service"], "request" | "list">
 
 export const getFrom =
   (api: Api): Get =>

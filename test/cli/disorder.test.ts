@@ -1,39 +1,117 @@
-/** A recording told to a new cluster on a bad day: whatever becomes of its events, all ends as it did. */
+/** `enbi decisions replay` over a whole recording, in memory, on a bad day. */
 import { NodeServices } from "@effect/platform-node"
 import { assert, layer } from "@effect/vitest"
 import { Effect, Option } from "effect"
 import { TestConsole } from "effect/testing"
-import { disordered } from "../../cli/disorder.ts"
-import { eventsIn } from "../../cli/event-file.ts"
-import { twoNodes } from "../memory/given.ts"
-import { play } from "../memory/story.ts"
-import { record } from "./recording.ts"
+import { readRecording } from "../../cli/record.ts"
+import { replayInMemory } from "../../cli/memory/replay.ts"
+import { codeOf } from "../../cli/trouble.ts"
+import type { EnbiFunction } from "../../lib/function.ts"
+import { loadFunctions } from "../../lib/functions.ts"
+import { isSweep } from "../../lib/events.ts"
+import { onePod, twoNodes } from "../memory/given.ts"
+import { linesOf, record } from "./recording.ts"
+import { run } from "./run.ts"
+
+const flags = ["--shuffle", "--duplicate", "--drop"]
+const seeds = [1, 2, 3]
+
+const lastOf = (out: string) => linesOf(out).at(-1) ?? ""
+
+/** The same with functions that are not ours, or not as they are. */
+const replayWith = Effect.fnUntraced(function* (
+  change: (definition: EnbiFunction<unknown>) => EnbiFunction<unknown>,
+  seed: number
+) {
+  const { lines } = yield* record({ given: onePod })
+  const functions = (yield* loadFunctions(new URL("../../functions/", import.meta.url))).map(change)
+  const recordings = lines.flatMap((line) => Option.toArray(readRecording(line)))
+  const disorder = { shuffle: true, duplicate: true, drop: true, seed: Option.some(seed) }
+  const exit = yield* Effect.exit(replayInMemory({ functions, recordings }, disorder))
+  return { code: codeOf(exit), out: (yield* TestConsole.logLines).join("\n") }
+}, Effect.provide(TestConsole.layer))
 
 layer(NodeServices.layer)("a recording that is told shuffled, with events lost and doubled", (it) => {
   it.effect(
     "leads to the same end, and then to no write",
     () =>
       Effect.gen(function* () {
-        const recorded = eventsIn((yield* record({ given: twoNodes })).lines)
-        assert.isAbove(recorded.length, 40)
-        const { state } = yield* play({ given: twoNodes })
-        for (const seed of [1, 2, 3]) {
-          const disorder = { shuffle: true, duplicate: true, drop: true, seed: Option.some(seed) }
-          const events = yield* disordered(recorded, disorder)
-          const end = yield* play({
-            given: twoNodes,
-            happens: Effect.fnUntraced(function* ({ first, world }) {
-              for (const [index, event] of events.entries()) {
-                yield* first.deliver(event)
-                // What the cluster itself tells is lost.
-                first.mailbox.length = 0
-                if (index % 5 === 0) yield* world.tick
-              }
-            })
-          })
-          assert.deepStrictEqual(end.state, state, `--seed ${seed}`)
+        const { file, lines } = yield* record({ given: twoNodes })
+        assert.isAbove(lines.length, 40)
+        for (const seed of seeds) {
+          const { code, out } = yield* run(["decisions", "replay", file, ...flags, "--seed", String(seed)])
+          assert.strictEqual(code, 0, out)
+          const [, asTheyCame, inDisorder] =
+            /^\d+ events in memory, (\d+) writes as they came, (\d+) in disorder: the same end, then no write\.$/.exec(
+              lastOf(out)
+            ) ?? []
+          // Four Pods and NixBuilds make that many writes at least.
+          assert.isAbove(Number(asTheyCame), 30)
+          assert.isAbove(Number(inDisorder), 30)
         }
-      }).pipe(Effect.provide(TestConsole.layer)),
+      }),
     30_000
+  )
+
+  it.effect("needs no more than the log, which has only what led to a write", () =>
+    Effect.gen(function* () {
+      const { lines } = yield* record({ given: twoNodes })
+      const written = lines.filter((line) => !line.includes('"decided":0'))
+      assert.isBelow(written.length, lines.length / 2)
+      const { code, out } = yield* run(["decisions", "replay", "-", ...flags], { stdin: written.join("\n") })
+      assert.strictEqual(code, 0, out)
+      assert.match(lastOf(out), /: the same end, then no write\.$/)
+    })
+  )
+
+  it.effect("says what becomes of a function that hears no sweep", () =>
+    Effect.gen(function* () {
+      const { code, out } = yield* replayWith(
+        (definition) =>
+          definition.name === "job-launcher"
+            ? { ...definition, subjects: (event) => (isSweep(event) ? Effect.succeed([]) : definition.subjects(event)) }
+            : definition,
+        2
+      )
+      assert.strictEqual(code, 1, out)
+      assert.match(out, /^-NixBuild apps\/podwatcher-\w+: Succeeded, ImagePulled$/m)
+      assert.match(out, /^\+NixBuild apps\/podwatcher-\w+: Scheduled/m)
+      assert.match(lastOf(out), /: not the same\.$/)
+    })
+  )
+
+  it.effect("says what is written again and again, and by whom something is thrown", () =>
+    Effect.gen(function* () {
+      let count = 0
+      const { code, out } = yield* replayWith(
+        (definition) => ({
+          ...definition,
+          decide: (observed) => {
+            if (definition.name === "scheduler") throw new Error("no slot")
+            if (definition.name !== "pod-failure-detector") return definition.decide(observed)
+            const metadata = { name: `again-${(count += 1)}`, namespace: "apps" }
+            const object = { apiVersion: "v1", kind: "Event" as const, metadata }
+            return [...definition.decide(observed), { action: "Create", why: "always", object }]
+          }
+        }),
+        1
+      )
+      assert.strictEqual(code, 1)
+      assert.include(out, "scheduler throws Error: no slot")
+      assert.include(out, "after 40 sweeps there is still something to write")
+      assert.match(out, /^create Event\/apps\/again-\d+: written although all was settled$/m)
+    })
+  )
+
+  it.effect("needs what was observed", () =>
+    Effect.gen(function* () {
+      const { lines } = yield* record({ given: onePod })
+      const without = lines.map((line) =>
+        JSON.stringify({ ...JSON.parse(line), observed: "left out: 20000 characters" })
+      )
+      const { code, failure } = yield* run(["decisions", "replay", "-", ...flags], { stdin: without.join("\n") })
+      assert.strictEqual(code, 2)
+      assert.match(failure, /set DECISIONS_FILE/)
+    })
   )
 })

@@ -5,9 +5,10 @@ import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { createServer } from "node:http"
 import { pathOf } from "../../lib/api/kind.ts"
 import { kinds } from "../../lib/api/kinds.ts"
-import { type ApiServer, isSelected } from "../memory/api-server.ts"
+import { isSelected } from "../../lib/memory/api-server.ts"
+import type { ApiServer } from "../memory/api-server.ts"
 import { settings } from "../memory/given.ts"
-import type { Logged } from "../memory/objects.ts"
+import type { Logged } from "../../lib/memory/objects.ts"
 import type { Kubectl } from "./run.ts"
 
 const environment = { BUILDER_IMAGE: settings.builderImage, MAX_BUILDS_PER_NODE: String(settings.maxBuildsPerNode) }

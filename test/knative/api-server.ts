@@ -3,7 +3,7 @@ import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import { Effect, Layer, Queue, Stream } from "effect"
 import { HttpRouter, HttpServer, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { createServer } from "node:http"
-import { type Logged, makeObjects } from "../memory/objects.ts"
+import { type Logged, makeObjects } from "../../lib/memory/objects.ts"
 
 const resources = [{ kind: "ConfigMap", name: "configmaps", namespaced: true }]
 

@@ -2,7 +2,7 @@
 import { Schema } from "effect"
 import { nixBuildUidLabel } from "../../lib/keys.ts"
 import { readJob } from "./job.ts"
-import type { Stored } from "./objects.ts"
+import type { Stored } from "../../lib/memory/objects.ts"
 
 type All = ReadonlyMap<string, Stored>
 

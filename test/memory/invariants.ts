@@ -5,7 +5,7 @@ import { conditionsOf, type NixBuild, nixBuilds } from "../../lib/api/nixbuild.t
 import { managedBy } from "../../lib/api/kubernetes.ts"
 import { nixBuildUidLabel, wokenAnnotation } from "../../lib/keys.ts"
 import { readJob } from "./job.ts"
-import { isFields, type Logged, type Stored } from "./objects.ts"
+import { isFields, type Logged, type Stored } from "../../lib/memory/objects.ts"
 
 export interface Witnessed extends Logged {
   readonly objects: ReadonlyMap<string, Stored>

@@ -1,7 +1,7 @@
 /** A Job that the functions made, as the controllers of Kubernetes read it. */
 import { Schema, Struct } from "effect"
 import { nixBuildUidLabel } from "../../lib/keys.ts"
-import type { Stored } from "./objects.ts"
+import type { Stored } from "../../lib/memory/objects.ts"
 
 const Strings = Schema.Record(Schema.String, Schema.String)
 

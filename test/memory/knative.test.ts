@@ -17,7 +17,7 @@ import { stateOf } from "./ending.ts"
 import { settings, twoNodes } from "./given.ts"
 import { liveCluster } from "./live.ts"
 import { makeOracle } from "./oracle.ts"
-import type { Logged } from "./objects.ts"
+import type { Logged } from "../../lib/memory/objects.ts"
 import { play } from "./story.ts"
 import { makeWorld } from "./world.ts"
 

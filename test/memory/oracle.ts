@@ -10,7 +10,7 @@ import { KubernetesError } from "../../lib/kube/error.ts"
 import type { NameTaken, Refused } from "../../lib/interpret.ts"
 import type { Refusal } from "./api-server.ts"
 import { checks } from "./invariants.ts"
-import type { Objects } from "./objects.ts"
+import type { Objects } from "../../lib/memory/objects.ts"
 import type { World } from "./world.ts"
 
 /** One run of a function about one object. */

@@ -9,8 +9,8 @@ import type { Kind } from "../../lib/api/kind.ts"
 import { kinds } from "../../lib/api/kinds.ts"
 import type { Query } from "../../lib/kube/requests.ts"
 import type { Change } from "../../lib/kube/watch.ts"
-import { isSelected } from "./api-server.ts"
-import type { Objects } from "./objects.ts"
+import { isSelected } from "../../lib/memory/api-server.ts"
+import type { Objects } from "../../lib/memory/objects.ts"
 
 type Kinds = ReadonlyArray<string>
 

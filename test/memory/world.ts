@@ -9,7 +9,7 @@ import { isOurs } from "../../lib/api/kubernetes.ts"
 import { decodeAs } from "../../lib/cluster.ts"
 import { wokenAnnotation } from "../../lib/keys.ts"
 import { readJob } from "./job.ts"
-import { type At, isFields, type Objects, type Stored } from "./objects.ts"
+import { type At, isFields, type Objects, type Stored } from "../../lib/memory/objects.ts"
 
 const digest = `sha256:${"a".repeat(64)}`
 

@@ -15,7 +15,7 @@ import type { Traces } from "../../lib/traces/traces.ts"
 import { makeApiServer } from "../memory/api-server.ts"
 import { settings } from "../memory/given.ts"
 import { liveCluster } from "../memory/live.ts"
-import type { Stored } from "../memory/objects.ts"
+import type { Stored } from "../../lib/memory/objects.ts"
 import { makeWorld } from "../memory/world.ts"
 
 const functions = await Effect.runPromise(

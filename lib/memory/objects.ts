@@ -3,10 +3,10 @@
  * generations, and a log of every change, which is what watches are fed from.
  */
 import { Effect, Schema } from "effect"
-import { KubernetesObject, ObjectMeta } from "../../lib/api/kind.ts"
-import { KubernetesError } from "../../lib/kube/error.ts"
-import { hash10 } from "../../lib/names.ts"
-import { currentTime } from "../../lib/time.ts"
+import { KubernetesObject, ObjectMeta } from "../api/kind.ts"
+import { KubernetesError } from "../kube/error.ts"
+import { hash10 } from "../names.ts"
+import { currentTime } from "../time.ts"
 
 const Fields = Schema.Record(Schema.String, Schema.Unknown)
 export type Fields = typeof Fields.Type
@@ -56,7 +56,15 @@ const mergePatch = (value: unknown, patch: unknown): unknown => {
 
 const same = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.stringify(b)
 
-export const makeObjects = () => {
+/** The same in every run, whatever the order of things was. */
+const uidOfBirth = (at: At, birth: number): string => `uid-${hash10(keyOf(at), String(birth))}`
+
+export interface ObjectsOptions {
+  /** The uid of what is created; `birth`: how many objects there have been under this name, with it. */
+  readonly uidOf?: (at: At, birth: number) => string
+}
+
+export const makeObjects = ({ uidOf = uidOfBirth }: ObjectsOptions = {}) => {
   const objects = new Map<string, Stored>()
   const log: Array<Logged> = []
   const witnesses: Array<(logged: Logged) => void> = []
@@ -96,13 +104,21 @@ export const makeObjects = () => {
     births.set(keyOf(at), birth)
     const metadata = {
       ...object.metadata,
-      // The same in every run, whatever the order of things was.
-      uid: `uid-${hash10(keyOf(at), String(birth))}`,
+      uid: uidOf(at, birth),
       resourceVersion: String(version),
       generation: 1,
       creationTimestamp: yield* currentTime
     }
     return yield* put({ ...object, metadata }, undefined)
+  })
+
+  /** As it was elsewhere: with its uid, its generation and its age. */
+  const restore = Effect.fnUntraced(function* (object: Stored) {
+    const at = { ...object.metadata, kind: object.kind }
+    yield* mustBeNew(at)
+    version += 1
+    births.set(keyOf(at), (births.get(keyOf(at)) ?? 0) + 1)
+    return yield* put({ ...object, metadata: { ...object.metadata, resourceVersion: String(version) } }, undefined)
   })
 
   /** A JSON merge patch of everything but the status, or of the status alone. */
@@ -133,7 +149,7 @@ export const makeObjects = () => {
     tell({ verb: "DELETED", object, before: gone })
   })
 
-  return { objects, log, witnesses, find, mustBeNew, create, patch, remove, newest: () => String(version) }
+  return { objects, log, witnesses, find, mustBeNew, create, restore, patch, remove, newest: () => String(version) }
 }
 
 export type Objects = ReturnType<typeof makeObjects>

@@ -1,0 +1,149 @@
+/**
+ * Tells the events of a recording to the functions of today, over the cluster
+ * that the recording knows, in memory: once as they came, and once on a bad
+ * day. Both must come to the same end, and then to no write.
+ */
+import { Clock, Console, DateTime, Effect, Logger, Option, Result, Schema, TextDiff } from "effect"
+import { Cluster, live } from "../../lib/cluster.ts"
+import { type CloudEvent, matches, sweepType } from "../../lib/events.ts"
+import type { EnbiFunction } from "../../lib/function.ts"
+import { isFields } from "../../lib/memory/objects.ts"
+import { run } from "../../lib/run.ts"
+import { Settings, SettingsSchema, type SettingsValue } from "../../lib/settings.ts"
+import { type Disorder, disordered } from "../disorder.ts"
+import { endOf } from "./end.ts"
+import { makeRecordedCluster } from "./recorded-cluster.ts"
+import type { Recording } from "../record.ts"
+import { BadAnswer, Trouble } from "../trouble.ts"
+
+interface Story {
+  readonly functions: ReadonlyArray<EnbiFunction<unknown>>
+  readonly recordings: ReadonlyArray<Recording>
+}
+
+/** Shows where the two ends differ, and what was written that should not have been. */
+export const replayInMemory = Effect.fnUntraced(function* ({ functions, recordings: all }: Story, disorder: Disorder) {
+  const recordings = all.filter(({ record }) => typeof record.observed !== "string")
+  if (recordings.length === 0) {
+    return yield* new Trouble({ message: "No decision holds what was observed: set DECISIONS_FILE, and record anew." })
+  }
+  const events = [
+    ...new Map(recordings.map(({ record: { event } }) => [`${event.source} ${event.id}`, event])).values()
+  ]
+  const story = { functions, recordings }
+  const before = yield* play(story, events)
+  const after = yield* play(story, yield* disordered(events, disorder))
+  const problems = [...after.problems]
+  if (before.end !== after.end) {
+    const edits = TextDiff.lines(before.end, after.end, { maxEdits: 1000 })
+    problems.push(TextDiff.unified(edits, { fromFile: "as they came", toFile: "in disorder" }))
+  }
+  const left = all.length - recordings.length
+  const told = [`${events.length} events in memory, ${before.writes} writes as they came, ${after.writes} in disorder`]
+  if (left > 0) told.push(`${left} decisions without what was observed were left out`)
+  for (const problem of problems) yield* Console.log(problem)
+  yield* Console.log(`${told.join("; ")}: ${problems.length === 0 ? "the same end, then no write." : "not the same."}`)
+  if (problems.length > 0) return yield* new BadAnswer()
+})
+
+const sweep: CloudEvent = { specversion: "1.0", id: "sweep", source: "enbi", type: sweepType }
+
+// Each sweep brings a NixBuild a step further at least, and there are not that many.
+const maxSweeps = 40
+
+const nanosPerMilli = 1_000_000n
+
+const play = Effect.fnUntraced(function* ({ functions, recordings }: Story, events: ReadonlyArray<CloudEvent>) {
+  const { api, objects, tellUntil, writes } = makeRecordedCluster(recordings, functions)
+  const settings = settingsIn(recordings)
+  const problems = new Set<string>()
+  let timeMillis = 0
+  const clock = yield* Clock.Clock
+
+  const reach = Effect.fnUntraced(function* (moment: number) {
+    const time = Option.fromNullishOr(recordings[moment]?.record.time).pipe(Option.flatMap(DateTime.make))
+    timeMillis = Math.max(timeMillis, Option.match(time, { onNone: () => 0, onSome: DateTime.toEpochMillis }))
+    yield* tellUntil(moment)
+  })
+
+  const look = Effect.fnUntraced(function* (definition: EnbiFunction<unknown>, event: CloudEvent) {
+    // A look that failed ends there; a later one does the rest.
+    for (const subject of yield* definition.subjects(event)) yield* Effect.ignore(run(definition, event, subject))
+  })
+  const deliver = Effect.fnUntraced(function* (event: CloudEvent) {
+    for (const definition of functions.filter(({ on }) => on.some((filter) => matches(filter, event)))) {
+      yield* Effect.ignore(look(definition, event)).pipe(
+        Effect.catchDefect((thrown) =>
+          Effect.sync(() => void problems.add(`${definition.name} throws ${String(thrown)}`))
+        )
+      )
+    }
+  })
+
+  const settle = Effect.gen(function* () {
+    let before = -1
+    for (let sweeps = 0; before !== objects.log.length && sweeps < maxSweeps; sweeps += 1) {
+      before = objects.log.length
+      yield* tellUntil(recordings.length)
+      yield* deliver(sweep)
+    }
+    if (before !== objects.log.length) problems.add(`after ${maxSweeps} sweeps there is still something to write`)
+  })
+
+  return yield* Effect.gen(function* () {
+    for (const [index, event] of events.entries()) {
+      yield* reach(Math.floor((index / events.length) * recordings.length))
+      yield* deliver(event)
+    }
+    yield* reach(recordings.length - 1)
+    yield* settle
+    const { length } = writes
+    for (const event of events) yield* deliver(event)
+    for (const write of writes.slice(length)) problems.add(`${write}: written although all was settled`)
+    for (const { births, object, verb } of objects.log) {
+      const isTwin = object.kind === "Job" && verb === "ADDED" && births > 1
+      if (isTwin) problems.add(`Job ${object.metadata.namespace}/${object.metadata.name} was made twice`)
+    }
+    return { end: endOf(objects.objects), writes: length, problems }
+  }).pipe(
+    Effect.provideService(Cluster, live(api)),
+    Effect.provideService(Settings, settings),
+    Effect.provideService(Clock.Clock, {
+      currentTimeMillisUnsafe: () => timeMillis,
+      currentTimeMillis: Effect.sync(() => timeMillis),
+      currentTimeNanosUnsafe: () => BigInt(timeMillis) * nanosPerMilli,
+      currentTimeNanos: Effect.sync(() => BigInt(timeMillis) * nanosPerMilli),
+      monotonicTimeNanosUnsafe: () => clock.monotonicTimeNanosUnsafe(),
+      monotonicTimeNanos: clock.monotonicTimeNanos,
+      sleep: (duration) => clock.sleep(duration)
+    }),
+    Effect.provide(Logger.layer([]))
+  )
+})
+
+/** Those that the functions had then, as far as they looked at them. */
+const settingsIn = (recordings: ReadonlyArray<Recording>): SettingsValue => {
+  const seen = recordings.flatMap(({ record: { observed } }) =>
+    isFields(observed) ? [observed, ...(isFields(observed["settings"]) ? [observed["settings"]] : [])] : []
+  )
+  const known = Object.keys(SettingsSchema.fields).flatMap((key) => {
+    const value = seen.findLast((fields) => fields[key] !== undefined)?.[key]
+    return value === undefined ? [] : [[key, value] as const]
+  })
+  return Result.getOrElse(readSettings({ ...unknownSettings, ...Object.fromEntries(known) }), () => unknownSettings)
+}
+
+const readSettings = Schema.decodeUnknownResult(SettingsSchema)
+
+// For a recording in which nobody looked at them, so that they hardly matter.
+const unknownSettings: SettingsValue = {
+  builderImage: "enbi-builder",
+  maxBuildsPerNode: 2,
+  nodeRepel: [],
+  retryDelaysSeconds: [60, 300, 900],
+  substituters: [],
+  trustedPublicKeys: [],
+  cacheLimitBytes: 0,
+  successfulBuildsHistoryLimit: 20,
+  failedBuildsHistoryLimit: 20
+}

@@ -1,0 +1,125 @@
+/**
+ * An API server in memory, spoken to as the real one is: paths, preconditions,
+ * dry runs, selectors. Kubernetes' controllers are not in it: whoever has it
+ * tells the objects what they would.
+ */
+import { Effect, Schema } from "effect"
+import { type Kind, KubernetesObject, pathOf } from "../api/kind.ts"
+import { kinds } from "../api/kinds.ts"
+import type { KubernetesApi } from "../kube/api.ts"
+import type { KubernetesError } from "../kube/error.ts"
+import type { Body, Query } from "../kube/requests.ts"
+import { type At, type Fields, isFields, type Objects, refuse, type Stored } from "./objects.ts"
+
+type Verb = "create" | "dry-run" | "patch" | "delete" | "get" | "list"
+
+export const isWrite = (verb: Verb): boolean => verb === "create" || verb === "patch" || verb === "delete"
+
+/** A request, understood. */
+export interface Asked extends At {
+  readonly verb: Verb
+  readonly subresource?: "status"
+  readonly body: unknown
+}
+
+type Api = (typeof KubernetesApi)["Service"]
+
+/** What becomes of a request on its way to its answer. */
+export type Receive = <A>(asked: Asked, answer: Effect.Effect<A, KubernetesError>) => Effect.Effect<A, KubernetesError>
+
+export const answerFrom = (
+  objects: Objects,
+  receive: Receive = (_, answer) => answer
+): Pick<Api, "request" | "list"> => {
+  const answer = Effect.fnUntraced(function* (asked: Asked): Effect.fn.Return<Stored, KubernetesError> {
+    if (asked.verb === "get") return yield* objects.find(asked)
+    if (asked.verb === "patch") return yield* objects.patch(asked, isFields(asked.body) ? asked.body : {})
+    if (asked.verb === "delete") {
+      const gone = yield* objects.find(asked)
+      const { resourceVersion, uid } = preconditionsIn(asked.body)
+      if (resourceVersion !== undefined && resourceVersion !== gone.metadata.resourceVersion) {
+        return yield* refuse(409, "Conflict", `${asked.name} was changed`)
+      }
+      yield* objects.remove({ ...asked, uid })
+      return gone
+    }
+    const object = yield* Schema.decodeUnknownEffect(KubernetesObject)(asked.body).pipe(Effect.orDie)
+    if (asked.verb === "create") return yield* objects.create(object)
+    yield* objects.mustBeNew(asked)
+    const metadata = { ...object.metadata, namespace: asked.namespace ?? "", uid: "uid-dry-run", resourceVersion: "0" }
+    return { ...object, metadata }
+  })
+
+  const request: Api["request"] = Effect.fnUntraced(function* (method, path, options = {}) {
+    const asked = yield* read(method, path, options)
+    return yield* receive(asked, answer(asked))
+  })
+
+  const list: Api["list"] = Effect.fnUntraced(function* (path, query = {}) {
+    const asked = yield* read("GET", path, { query })
+    const all = Effect.sync(() =>
+      [...objects.objects.values()].filter(
+        (object) =>
+          object.kind === asked.kind &&
+          (asked.namespace === undefined || object.metadata.namespace === asked.namespace) &&
+          isSelected(object, query)
+      )
+    )
+    return { items: yield* receive(asked, all), resourceVersion: objects.newest() }
+  })
+
+  return { request, list }
+}
+
+const paths = /^\/(?:api|apis)\/(v1|[^/]+\/[^/]+)(?:\/namespaces\/([^/]+))?\/([a-z]+)(?:\/([^/]+))?(?:\/(status))?$/
+
+export const kindAt = (path: string): Kind<unknown> => {
+  const found = Object.values(kinds).find((kind) => pathOf(kind) === path)
+  if (found === undefined) throw new Error(`no kind is at ${path}`)
+  return found
+}
+
+const read = Effect.fnUntraced(function* (
+  method: string,
+  path: string,
+  { body, query = {} }: { readonly query?: Query; readonly body?: Body }
+) {
+  const [, apiVersion, namespace, plural, name, subresource] = paths.exec(path) ?? []
+  const kind = Object.values(kinds).find((kind) => kind.apiVersion === apiVersion && kind.plural === plural)
+  const value = body?.value
+  const named = name ?? (isFields(value) && isFields(value["metadata"]) ? value["metadata"]["name"] : "")
+  if (kind === undefined || typeof named !== "string") return yield* refuse(404, "NotFound", `nothing is at ${path}`)
+  const verbs: Record<string, Verb> = {
+    GET: name === undefined ? "list" : "get",
+    POST: query["dryRun"] === "All" ? "dry-run" : "create",
+    PATCH: "patch",
+    DELETE: "delete"
+  }
+  const verb = verbs[method]
+  if (verb === undefined) return yield* refuse(405, "MethodNotAllowed", method)
+  const asked: Asked = {
+    verb,
+    kind: kind.kind,
+    ...(namespace === undefined ? {} : { namespace }),
+    name: named,
+    ...(subresource === "status" ? { subresource } : {}),
+    body: value
+  }
+  return asked
+})
+
+const preconditionsIn = (body: unknown): Fields =>
+  isFields(body) && isFields(body["preconditions"]) ? body["preconditions"] : {}
+
+/** Label selectors of the form key=value, and the one field selector that is used. */
+export const isSelected = ({ metadata, spec }: Stored, query: Query): boolean => {
+  const terms = String(query["labelSelector"] ?? "").split(",")
+  const [field, nodeName] = String(query["fieldSelector"] ?? "").split("=")
+  return (
+    terms.every((term) => {
+      const [key = "", value] = term.split("=")
+      return term === "" || metadata.labels?.[key] === value
+    }) &&
+    (field !== "spec.nodeName" || (isFields(spec) && spec["nodeName"] === nodeName))
+  )
+}
