@@ -8,7 +8,7 @@ import { Trouble } from "./trouble.ts"
 /** The files to read. */
 export const files = Argument.File("file").pipe(
   Argument.withDescription(
-    `Files to read, or - for standard input. Without one: the log of deploy/enbi-functions in ${systemNamespace}`
+    `Files to read, or - for standard input. Without one: the log of the functions in ${systemNamespace}`
   ),
   // A File is completed by shells, but comes as an absolute path, and so would -.
   Argument.mapEffect(
@@ -34,6 +34,29 @@ interface Source {
   readonly follow?: boolean
 }
 
+// One process or one for each function, Knative's containers beside them; a Pod that is just starting has no log yet.
+const log = [
+  "logs",
+  "-n",
+  systemNamespace,
+  "-l",
+  "app.kubernetes.io/part-of=enbi-functions",
+  "--all-containers",
+  "--ignore-errors",
+  "--max-log-requests=50",
+  "--tail=-1"
+]
+
+/** kubectl prints one Pod's log after the other's. */
+const inOrder = <E, R>(lines: Stream.Stream<string, E, R>) =>
+  Stream.unwrap(
+    Effect.map(Stream.runCollect(lines), (all) =>
+      Stream.fromIterable(all.toSorted((one, other) => timeOf(one).localeCompare(timeOf(other))))
+    )
+  )
+
+const timeOf = (line: string): string => /^\S+Z(?= )/u.exec(line)?.[0] ?? ""
+
 /** All lines of all of them, in order. */
 export const linesOf = ({ file, follow = false }: Source) =>
   Stream.unwrap(
@@ -42,14 +65,7 @@ export const linesOf = ({ file, follow = false }: Source) =>
       const { stdin } = yield* Stdio.Stdio
       const files = yield* FileSystem.FileSystem
       if (file.length === 0) {
-        return kubectl.lines(
-          "logs",
-          "-n",
-          systemNamespace,
-          "deploy/enbi-functions",
-          "--tail=-1",
-          ...(follow ? ["-f"] : [])
-        )
+        return follow ? kubectl.lines(...log, "-f") : inOrder(kubectl.lines(...log, "--timestamps"))
       }
       return Stream.flatMap(Stream.fromIterable(file), (name) =>
         (name === "-" ? stdin : files.stream(name)).pipe(

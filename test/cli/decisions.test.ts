@@ -106,6 +106,9 @@ layer(NodeServices.layer)("enbi decisions", (it) => {
     30_000
   )
 
+  const log =
+    "logs -n enbi-system -l app.kubernetes.io/part-of=enbi-functions --all-containers --ignore-errors --max-log-requests=50 --tail=-1"
+
   it.effect(
     "list and replay read the functions' log: by kubectl, from standard input, with what kubectl puts before a line",
     () =>
@@ -121,10 +124,14 @@ layer(NodeServices.layer)("enbi decisions", (it) => {
         const byKubectl = yield* run(["decisions", "list", "--context", "far"], { kubectl })
         assert.deepStrictEqual(headsIn(byKubectl.out), expected)
         yield* run(["decisions", "list", "-f"], { kubectl })
-        assert.deepStrictEqual(asked, [
-          "--context far logs -n enbi-system deploy/enbi-functions --tail=-1",
-          "logs -n enbi-system deploy/enbi-functions --tail=-1 -f"
-        ])
+        assert.deepStrictEqual(asked, [`--context far ${log} --timestamps`, `${log} -f`])
+        // Of three functions, each in a Pod of its own, one after the other.
+        const times = linesOf(stdout).map(
+          (line, index) => `2026-11-21T00:00:${String(index).padStart(2, "0")}Z ${line}`
+        )
+        const byPods = [0, 1, 2].flatMap((pod) => times.filter((_, index) => index % 3 === pod)).join("\n")
+        const sorted = yield* run(["decisions", "list"], { kubectl: () => ({ stdout: byPods }) })
+        assert.deepStrictEqual(headsIn(sorted.out), expected)
         assert.deepStrictEqual(headsIn((yield* run(["decisions", "list", "-"], { stdin: stdout })).out), expected)
         const prefixed = stdout.replace(/^(?=\{)/gm, "[pod/enbi-functions-1/functions] 2026-11-21T00:00:00Z ")
         assert.deepStrictEqual(headsIn((yield* run(["decisions", "list", "-"], { stdin: prefixed })).out), expected)
