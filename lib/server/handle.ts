@@ -30,12 +30,13 @@ export const makeHandle = (
   const runtime = ManagedRuntime.make(layer)
   const receive = Effect.fnUntraced(function* ({ headers = {} }: Context, event: unknown) {
     const { receive } = yield* Receiver
-    const { traceparent } = headers
+    const textOf = (header: string) => (typeof headers[header] === "string" ? headers[header] : undefined)
     const answer = yield* receive({
       // The runtime has read it already.
       bytes: 0,
       read: Effect.fromResult(readEvent(plainOf(event))),
-      traceparent: typeof traceparent === "string" ? traceparent : undefined
+      traceparent: textOf("traceparent"),
+      authorization: textOf("authorization")
     })
     if (answer.status === 204) return undefined
     const message = messageOf(answer)

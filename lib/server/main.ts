@@ -14,6 +14,7 @@ import { layerOf, readNodeRepel } from "../services.ts"
 import { DrainingServer } from "./draining-server.ts"
 import { Receiver } from "./receiver.ts"
 import { routes } from "./routes.ts"
+import { Senders } from "./senders.ts"
 
 // Serving sets PORT, func FUNC_PORT.
 const port = Config.all([
@@ -32,6 +33,7 @@ const Server = Layer.unwrap(
 /** What a function stands on, whoever calls it. */
 export const services = (definition: EnbiFunction<unknown>, nodeRepel: ReadonlyArray<string> = []) =>
   Receiver.layer(definition).pipe(
+    Layer.provideMerge(Senders.layer),
     Layer.provideMerge(layerLive),
     Layer.provideMerge(layerOf(definition.name, nodeRepel)),
     Layer.provideMerge(NodeServices.layer),

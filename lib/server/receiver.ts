@@ -7,10 +7,12 @@ import { Context, Effect, Layer, Option, Schema, Semaphore } from "effect"
 import type { Event, MalformedEvent } from "../cloudevents/event.ts"
 import type { CloudEvent } from "../events.ts"
 import type { EnbiFunction } from "../function.ts"
+import type { KubernetesError } from "../kube/error.ts"
 import { countEvent } from "../metrics.ts"
-import { type Answer, done, full, maxBodyBytes, noCloudEvent, tooLarge } from "./answer.ts"
+import { type Answer, done, full, maxBodyBytes, noCloudEvent, tooLarge, unavailable } from "./answer.ts"
 import { arrive, needsNoLook } from "./arrived.ts"
 import { makeLooks } from "./looks.ts"
+import { Senders } from "./senders.ts"
 import { settled } from "./settled.ts"
 
 /** The body has more bytes than are read. */
@@ -21,8 +23,9 @@ export interface Arrival {
   /** How large it is; if that is not known, how large it may be. */
   readonly bytes: number
   readonly read: Effect.Effect<Event, MalformedEvent | TooLarge>
-  /** The header of that name. */
-  readonly traceparent: string | undefined
+  /** The headers of these names. */
+  readonly traceparent?: string | undefined
+  readonly authorization?: string | undefined
 }
 
 /** How many events may be inside at once, when none is larger than `bytesPerPlace`. */
@@ -41,6 +44,7 @@ export class Receiver extends Context.Service<
 const makeReceiver = Effect.fnUntraced(function* (definition: EnbiFunction<unknown>) {
   const places = yield* Semaphore.make(maxEvents)
   const { look, see, subjectsOf } = yield* makeLooks(definition)
+  const admitted = yield* Senders
 
   const lookAtAll = (event: CloudEvent) =>
     subjectsOf(event).pipe(
@@ -52,7 +56,9 @@ const makeReceiver = Effect.fnUntraced(function* (definition: EnbiFunction<unkno
       settled({ function: definition.name, event })
     )
 
-  const inside = Effect.fnUntraced(function* ({ read, traceparent }: Arrival) {
+  const inside = Effect.fnUntraced(function* ({ authorization, read, traceparent }: Arrival) {
+    const sender = yield* admitted(authorization).pipe(Effect.catch(unreviewed))
+    if (sender.status !== 204) return yield* refuse(sender)
     const { attributes, data } = yield* read
     const event = yield* Effect.fromResult(arrive(attributes, traceparent))
     // Whoever hangs up leaves work behind, for which its place has to count.
@@ -81,5 +87,12 @@ const makeReceiver = Effect.fnUntraced(function* (definition: EnbiFunction<unkno
     )
   return Receiver.of({ receive })
 })
+
+// Nobody can be let in then, and the event is not to be lost.
+const unreviewed = (error: KubernetesError) =>
+  Effect.as(
+    Effect.logError("OIDC_AUDIENCE is set, but tokens cannot be reviewed", error),
+    unavailable(error.retryAfterSeconds)
+  )
 
 const refuse = (answer: Answer) => Effect.as(Effect.logWarning("refused an event", answer), answer)

@@ -40,8 +40,8 @@ const events = HttpRouter.add(
     const { receive } = yield* Receiver
     const request = yield* HttpServerRequest.HttpServerRequest
     const read = Effect.provideService(readEvent, HttpServerRequest.HttpServerRequest, request)
-    const { traceparent, "content-length": bytes = maxBodyBytes } = request.headers
-    return respond(yield* receive({ bytes: Number(bytes), read, traceparent }))
+    const { authorization, traceparent, "content-length": bytes = maxBodyBytes } = request.headers
+    return respond(yield* receive({ bytes: Number(bytes), read, traceparent, authorization }))
   }).pipe(
     // Left to itself a mistake of ours would be a 500, after which Knative's source gives an event up.
     Effect.catchDefect((defect) => Effect.as(Effect.logError("a mistake", defect), respond(unavailable())))

@@ -6,7 +6,14 @@ import { output } from "../../images/command.ts"
 
 const root = new URL("../../", import.meta.url)
 
-export const folders = ["embedded", "knative", "eventing", "without-serving", "examples/big-cluster"] as const
+export const folders = [
+  "embedded",
+  "knative",
+  "eventing",
+  "without-serving",
+  "examples/big-cluster",
+  "examples/oidc"
+] as const
 export type Folder = (typeof folders)[number]
 
 const documentsOf = (text: string): ReadonlyArray<unknown> => parseAllDocuments(text).map((document) => document.toJS())
@@ -71,5 +78,6 @@ export const built: Readonly<Record<Folder, ReadonlyArray<unknown>>> = {
   knative: await build("knative"),
   eventing: await build("eventing"),
   "without-serving": await build("without-serving"),
-  "examples/big-cluster": await build("examples/big-cluster")
+  "examples/big-cluster": await build("examples/big-cluster"),
+  "examples/oidc": await build("examples/oidc")
 }

@@ -36,7 +36,8 @@ export const Trigger = Schema.Struct({
   spec: Schema.Struct({
     broker: Name,
     filter: optional(Schema.Struct({ attributes: optional(Schema.Record(AttributeName, Schema.String)) })),
-    subscriber: Destination,
+    // Who the Broker's token is for, where Knative has authentication-oidc.
+    subscriber: Schema.Struct({ ...Destination.fields, audience: optional(Schema.NonEmptyString) }),
     delivery: optional(Delivery)
   })
 })

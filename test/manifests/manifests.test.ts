@@ -5,7 +5,7 @@ import { broken } from "./broken.ts"
 import { built, canBuild, filesOf, type Folder } from "./built.ts"
 import { changedAt, fieldsOf, misspelledAt } from "./fields.ts"
 import { problemsIn } from "./lint.ts"
-import { nameOf, read } from "./manifest.ts"
+import { nameOf, of, read } from "./manifest.ts"
 
 /** Kinds that system/ brings for all ways to run; the cluster tests apply them. */
 const ofSystem = new Set([
@@ -55,6 +55,34 @@ describe.skipIf(!canBuild)("manifests as kustomize builds them", () => {
   it("examples/big-cluster: the sweep alone tells of Nodes", () => {
     assert.deepStrictEqual(lint(inBigCluster), ["nobody tells of Node"])
   })
+
+  it.effect("examples/oidc: the Broker's tokens are for whom the functions expect, who may ask about them", () =>
+    Effect.gen(function* () {
+      const objects = ownOf(built["examples/oidc"])
+      const isReviewing = (object: unknown) => JSON.stringify(object).includes("enbi-token-reviews")
+      const all = yield* Effect.forEach(
+        objects.filter((object) => !isReviewing(object)),
+        read
+      )
+      assert.deepStrictEqual(problemsIn(all), [])
+      const [settings] = of("ConfigMap", all)
+      const { OIDC_AUDIENCE: audience } = settings?.data ?? {}
+      assert.isDefined(audience)
+      const triggers = of("Trigger", all)
+      assert.deepStrictEqual(new Set(triggers.map(({ spec }) => spec.subscriber.audience)), new Set([audience]))
+      assert.deepInclude(objects.filter(isReviewing), {
+        apiVersion: "rbac.authorization.k8s.io/v1",
+        kind: "ClusterRole",
+        metadata: { name: "enbi-token-reviews" },
+        rules: [{ apiGroups: ["authentication.k8s.io"], resources: ["tokenreviews"], verbs: ["create"] }]
+      })
+      const [binding] = objects.filter((object) => isReviewing(object) && nameOf(object) === "ClusterRoleBinding")
+      assert.deepInclude(binding, {
+        roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: "enbi-token-reviews" },
+        subjects: [{ apiGroup: "rbac.authorization.k8s.io", kind: "Group", name: "system:serviceaccounts:enbi-system" }]
+      })
+    })
+  )
 
   it("embedded builds", () => assert.isAbove(built.embedded.length, 15))
 })

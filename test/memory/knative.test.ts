@@ -73,7 +73,7 @@ const start = Effect.fnUntraced(function* () {
   /** Each event goes to all functions; those that fail get it once more, as a Broker does it. Who sleeps is let sleep. */
   const deliver = Effect.fnUntraced(function* (events: ReadonlyArray<Arriving>, concurrency: number) {
     const receiveTwice = ({ receive }: (typeof receivers)[number], event: Arriving) => {
-      const arrival = { bytes: 0, read: Effect.fromResult(event), traceparent: undefined }
+      const arrival = { bytes: 0, read: Effect.fromResult(event) }
       return Effect.flatMap(receive(arrival), ({ status }) => (status === 204 ? Effect.void : receive(arrival)))
     }
     const all = Effect.forEach(

@@ -76,7 +76,8 @@ describe("an event", () => {
       structured,
       json({ ...event, ["a".repeat(2000)]: 1.5 })
     ],
-    // Whoever can reach the function can have it look; nothing is ever done by an event's word.
+    // Unless OIDC_AUDIENCE is set (senders.test.ts): whoever can reach the function can have it look, and nothing is
+    // ever done by an event's word.
     "69 without a token": [204, podEvent()],
     "69 with anybody's token": [204, podEvent({ authorization: "Bearer xyzzy" })],
     "whose name would be another path of the API server": [400, podEvent({ "ce-name": "../../secrets/a" })],

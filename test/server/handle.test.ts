@@ -1,9 +1,11 @@
 /** handle(context, event), called as func's runtime (faas-js-runtime 4.0.1, `lib/invoker.js`) calls it. */
 import { assert, describe, it } from "@effect/vitest"
 import { CloudEvent } from "cloudevents"
-import { Effect } from "effect"
+import { Effect, Layer } from "effect"
 import { KubernetesError } from "../../lib/kube/error.ts"
+import { done, notKnown } from "../../lib/server/answer.ts"
 import { makeHandle } from "../../lib/server/handle.ts"
+import { Senders } from "../../lib/server/senders.ts"
 import { fake, receiver } from "./serve.ts"
 
 const attributes = { id: "1", source: "/s", type: "t", kind: "Pod", namespace: "apps", name: "a" }
@@ -30,6 +32,25 @@ const call = Effect.fnUntraced(function* (event: unknown, outcome: Effect.Effect
 })
 
 describe("handle", () => {
+  it.effect("lets in whom the function lets in", () =>
+    Effect.gen(function* () {
+      const admit = (authorization: string | undefined) =>
+        Effect.succeed(authorization === "Bearer ours" ? done : notKnown("enbi"))
+      const { handle, shutdown } = makeHandle(
+        fake(),
+        receiver(fake()).pipe(Layer.provide(Layer.succeed(Senders, admit)))
+      )
+      const statusWith = (headers: Readonly<Record<string, string>>) =>
+        Effect.map(
+          Effect.promise(() => handle({ headers }, new CloudEvent(attributes))),
+          (returned) => answerOf(returned).status
+        )
+      assert.strictEqual(yield* statusWith({}), 401)
+      assert.strictEqual(yield* statusWith({ authorization: "Bearer ours" }), 204)
+      yield* Effect.promise(shutdown)
+    })
+  )
+
   const events: Record<string, unknown> = {
     "an event with data": new CloudEvent({ ...attributes, datacontenttype: "application/json", data: { a: 1 } }),
     "an event without data": new CloudEvent(attributes),
