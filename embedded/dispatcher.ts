@@ -4,15 +4,15 @@
  * `eventing/triggers.yaml` and refuses what it would not do as a Broker does.
  * Events about one object wait for each other and are merged while they wait.
  */
-import { Duration, Effect, Queue, Schedule, Schema } from "effect"
+import { Duration, Effect, Schedule, Schema } from "effect"
 import { parseAllDocuments } from "yaml"
 import type { Cluster } from "../lib/cluster.ts"
 import { type CloudEvent, matches } from "../lib/events.ts"
 import type { EnbiFunction } from "../lib/function.ts"
 import { KubernetesError } from "../lib/kube/error.ts"
+import { makeLooks } from "../lib/looks.ts"
 import { run } from "../lib/run.ts"
 import type { Settings } from "../lib/settings.ts"
-import { comesFirst, keyOf, type Task } from "../lib/task.ts"
 import { makeWitness } from "../lib/traces/trace.ts"
 
 export class TriggerRefused extends Schema.TaggedError<TriggerRefused>()("TriggerRefused", {
@@ -67,9 +67,6 @@ const delivery = Schedule.exponential("200 millis").pipe(
 const retryAfterSeconds = (error: unknown): number =>
   error instanceof KubernetesError ? (error.retryAfterSeconds ?? 0) : 0
 
-// Bounds the requests to the API server that one function has under way.
-const concurrency = 4
-
 export const makeDispatcher = Effect.fnUntraced(function* (
   functions: ReadonlyArray<EnbiFunction<unknown>>,
   triggers: ReadonlyArray<Trigger>
@@ -93,49 +90,20 @@ export const makeDispatcher = Effect.fnUntraced(function* (
     )
 })
 
-/** One function's queue: an object that waits is there once, one that is worked on is looked at once more afterwards. */
+/** Nobody waits for what comes of an event here: who sends it is the watch. */
 const makeLane = Effect.fnUntraced(function* (definition: EnbiFunction<unknown>) {
-  const queue = yield* Queue.unbounded<string>()
-  const waiting = new Map<string, Task>()
-  const active = new Set<string>()
-
-  const add = (task: Task) =>
-    Effect.sync(() => {
-      const key = keyOf(task)
-      const before = waiting.get(key)
-      if (before === undefined && !active.has(key)) Queue.offerUnsafe(queue, key)
-      if (comesFirst(task, before)) waiting.set(key, task)
-    })
-
+  const { name } = definition
+  const { ask } = yield* makeLooks(({ event, subject }) =>
+    run(definition, event, subject).pipe(settle({ function: name, event, subject }))
+  )
   const witness = makeWitness(definition)
   const send = (event: CloudEvent) =>
     definition.subjects(event).pipe(
-      Effect.flatMap((subjects) => Effect.forEach(subjects, (subject) => add({ event, subject }), { discard: true })),
-      settle({ function: definition.name, event }),
+      Effect.flatMap((subjects) => Effect.forEach(subjects, (subject) => ask({ event, subject }), { discard: true })),
+      settle({ function: name, event }),
       Effect.andThen(witness(event))
     )
-
-  const work = Effect.flatMap(Queue.take(queue), (key) => {
-    const task = waiting.get(key)
-    if (task === undefined) return Effect.void
-    waiting.delete(key)
-    active.add(key)
-    return run(definition, task.event, task.subject).pipe(
-      settle({ function: definition.name, ...task }),
-      Effect.ensuring(
-        Effect.sync(() => {
-          active.delete(key)
-          if (waiting.has(key)) Queue.offerUnsafe(queue, key)
-        })
-      ),
-      // On shutdown what was begun is ended; it is bounded by the requests' time-outs.
-      Effect.uninterruptible
-    )
-  })
-  yield* Effect.forEach(Array.from({ length: concurrency }), () => Effect.forkScoped(Effect.forever(work)), {
-    discard: true
-  })
-  return { name: definition.name, send }
+  return { name, send }
 })
 
 const settle =

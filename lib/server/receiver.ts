@@ -3,17 +3,22 @@
  * what it is about, and answers when that is done, so that nothing is
  * acknowledged that could still be lost. What failed comes again.
  */
-import { Context, Effect, Layer, Option, Schema, Semaphore } from "effect"
+import { Context, Deferred, Effect, Layer, Option, Schema, Semaphore } from "effect"
 import type { Event, MalformedEvent } from "../cloudevents/event.ts"
 import type { CloudEvent } from "../events.ts"
+import type { Cluster } from "../cluster.ts"
 import type { EnbiFunction } from "../function.ts"
 import type { KubernetesError } from "../kube/error.ts"
+import { makeLooks } from "../looks.ts"
 import { countEvent } from "../metrics.ts"
+import { run } from "../run.ts"
+import type { Settings } from "../settings.ts"
+import { makeWitness } from "../traces/trace.ts"
 import { type Answer, done, full, maxBodyBytes, noCloudEvent, tooLarge, unavailable } from "./answer.ts"
 import { arrive, needsNoLook } from "./arrived.ts"
-import { makeLooks } from "./looks.ts"
 import { Senders } from "./senders.ts"
 import { settled } from "./settled.ts"
+import { traced } from "./traced.ts"
 
 /** The body has more bytes than are read. */
 export class TooLarge extends Schema.TaggedError<TooLarge>()("TooLarge", {}) {}
@@ -43,13 +48,24 @@ export class Receiver extends Context.Service<
 
 const makeReceiver = Effect.fnUntraced(function* (definition: EnbiFunction<unknown>) {
   const places = yield* Semaphore.make(maxEvents)
-  const { look, see, subjectsOf } = yield* makeLooks(definition)
+  const services = yield* Effect.context<Cluster | Settings>()
+  const { ask, inSlot } = yield* makeLooks(({ event, subject }) =>
+    run(definition, event, subject).pipe(
+      traced(definition.name, event),
+      Effect.as(done),
+      settled({ function: definition.name, event, subject })
+    )
+  )
+  const witness = makeWitness(definition)
   const admitted = yield* Senders
 
   const lookAtAll = (event: CloudEvent) =>
-    subjectsOf(event).pipe(
+    inSlot(definition.subjects(event)).pipe(
+      traced(definition.name, event),
       Effect.flatMap((subjects) =>
-        Effect.forEach(subjects, (subject) => look({ event, subject }), { concurrency: "unbounded" })
+        Effect.forEach(subjects, (subject) => Effect.flatMap(ask({ event, subject }), Deferred.await), {
+          concurrency: "unbounded"
+        })
       ),
       // One object that can't be written does not keep a sweep from the others.
       Effect.map((answers) => answers.find(({ status }) => status !== 204) ?? done),
@@ -63,7 +79,7 @@ const makeReceiver = Effect.fnUntraced(function* (definition: EnbiFunction<unkno
     const event = yield* Effect.fromResult(arrive(attributes, traceparent))
     // Whoever hangs up leaves work behind, for which its place has to count.
     const answer = needsNoLook(definition, event, data) ? done : yield* Effect.uninterruptible(lookAtAll(event))
-    yield* see(event, data)
+    yield* Effect.provideContext(witness(event, data), services)
     return answer
   })
 

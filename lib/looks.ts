@@ -1,0 +1,77 @@
+/**
+ * Looks at objects, as events ask for them: one look at one object at a time,
+ * a few at once. Looks at one object that wait are one, so a thousand events
+ * about it are two looks.
+ */
+import { Deferred, Effect, Semaphore } from "effect"
+import type { Reference } from "./api/kind.ts"
+import type { Cluster } from "./cluster.ts"
+import { type CloudEvent, isSweep } from "./events.ts"
+import type { Settings } from "./settings.ts"
+
+/** An event, and one of the objects that it asks to look at. */
+export interface Task {
+  readonly event: CloudEvent
+  readonly subject: Reference
+}
+
+interface Waiting<A> {
+  readonly task: Task
+  readonly outcome: Deferred.Deferred<A>
+}
+
+// Bounds the requests to the API server that one function has under way.
+const concurrency = 4
+
+/** `take` takes one look. What is begun is ended, also when the scope closes. */
+export const makeLooks = Effect.fnUntraced(function* <A>(
+  take: (task: Task) => Effect.Effect<A, never, Cluster | Settings>
+) {
+  const scope = yield* Effect.scope
+  const services = yield* Effect.context<Cluster | Settings>()
+  const slots = yield* Semaphore.make(concurrency)
+  const waiting = new Map<string, Waiting<A>>()
+  const active = new Set<string>()
+
+  const once = (key: string) =>
+    Effect.suspend(() => {
+      const next = waiting.get(key)
+      if (next === undefined) return Effect.void
+      waiting.delete(key)
+      return Effect.flatMap(take(next.task), (result) => Deferred.succeed(next.outcome, result))
+    })
+
+  const work = (key: string): Effect.Effect<void, never, Cluster | Settings> =>
+    Effect.suspend(() => {
+      if (waiting.has(key)) return Effect.andThen(slots.withPermit(once(key)), work(key))
+      active.delete(key)
+      return Effect.void
+    })
+
+  /** Gives what comes of the first look that begins after this. */
+  const ask = Effect.fnUntraced(function* (task: Task) {
+    const key = keyOf(task)
+    const before = waiting.get(key)
+    const outcome = before?.outcome ?? Deferred.makeUnsafe<A>()
+    if (comesFirst(task, before?.task)) waiting.set(key, { task, outcome })
+    if (!active.has(key)) {
+      active.add(key)
+      // Not of the asker's fiber: others may wait for it too.
+      yield* Effect.forkIn(Effect.uninterruptible(Effect.provideContext(work(key), services)), scope)
+    }
+    return outcome
+  })
+
+  /** Another use of the API server, as one look among the others. */
+  const inSlot = <B, E>(self: Effect.Effect<B, E, Cluster | Settings>) =>
+    slots.withPermit(Effect.provideContext(self, services))
+
+  return { ask, inSlot }
+})
+
+/** The same for all looks at one object. */
+const keyOf = ({ subject: { kind, name, namespace = "" } }: Task): string => `${kind}/${namespace}/${name}`
+
+// The first event that waits tells how late we are; but a sweep finds nothing that another event leads to.
+const comesFirst = (task: Task, waiting: Task | undefined): boolean =>
+  waiting === undefined || (isSweep(waiting.event) && !isSweep(task.event))
