@@ -10,7 +10,6 @@ import {
   ctr,
   eventsOf,
   eventually,
-  find,
   isRunning,
   kubectl,
   list,
@@ -21,6 +20,7 @@ import {
   services,
   told
 } from "./cluster.ts"
+import { patiently } from "./faults.ts"
 import { workers } from "./nodes.ts"
 
 const NodeImages = Schema.fromJsonString(
@@ -140,10 +140,9 @@ describe.concurrent("thread", () => {
           build?.metadata.name ?? "none"
         )
       }
-      const answer = yield* kubectl(
-        "get",
-        "--raw",
-        `/api/v1/namespaces/${ns}/pods/${both[0]?.metadata.name}:8080/proxy/`
+      // A container runs a moment before what is in it listens.
+      const answer = yield* patiently(
+        kubectl("get", "--raw", `/api/v1/namespaces/${ns}/pods/${both[0]?.metadata.name}:8080/proxy/`)
       )
       assert.strictEqual(answer.trim(), "hello from nix, revision 1")
     }).pipe(Effect.provide(services))
@@ -169,7 +168,7 @@ describe.concurrent("thread", () => {
       const backOffEnds = Date.parse(fourth.lastTimestamp ?? "") + 80_000
       assert.isAtLeast(backOffEnds - started, 30_000, "milliseconds of back-off that were left")
       // kubelet looks by itself once a minute or so, and may have been first.
-      const build = yield* Effect.flatMap(find(nixBuilds, { namespace: ns, name: "app" }), Effect.fromOption)
+      const build = yield* complete({ namespace: ns, name: "app" })
       const imported = Date.parse(build.status?.nodes?.[0]?.importedTime ?? "")
       const isWoken = running.metadata.annotations?.["enbi.hrzn.ee/woken"] !== undefined
       assert.isTrue(isWoken || started <= imported, "it was woken, or needed not to be")
