@@ -16,7 +16,7 @@ export type Change =
 /** Follows all objects at a path for as long as the stream is read. */
 export const makeFollow = ({ list, open }: Pick<Requests, "list" | "open">) => {
   const changesSince = Effect.fnUntraced(function* (
-    at: { readonly path: string; readonly query: Query },
+    at: { readonly path: string; readonly query: Query; readonly letIn: Effect.Effect<void> },
     seen: Ref.Ref<Option.Option<string>>,
     resourceVersion: string
   ) {
@@ -33,6 +33,7 @@ export const makeFollow = ({ list, open }: Pick<Requests, "list" | "open">) => {
         })
       )
     )
+    yield* at.letIn
     return response.stream.pipe(
       Stream.mapError(fromClient),
       // Bookmarks come each minute, so this long a silence is a dead peer.
@@ -60,11 +61,12 @@ export const makeFollow = ({ list, open }: Pick<Requests, "list" | "open">) => {
   return (path: string, query: Query = {}): Stream.Stream<Change, KubernetesError> =>
     Stream.unwrap(
       Effect.gen(function* () {
-        const at = { path, query }
+        const { backoff, letIn } = yield* makePatience
+        const at = { path, query, letIn }
         const seen = yield* Ref.make(Option.none<string>())
         const fromScratch = Stream.unwrap(
           Effect.gen(function* () {
-            const { items, resourceVersion } = yield* list(path, query)
+            const { items, resourceVersion } = yield* Effect.tap(list(path, query), letIn)
             yield* Ref.set(seen, Option.some(resourceVersion))
             const listed: Change = { _tag: "Listed", items, resourceVersion }
             return Stream.concat(Stream.succeed(listed), changesSince(at, seen, resourceVersion))
@@ -84,7 +86,7 @@ export const makeFollow = ({ list, open }: Pick<Requests, "list" | "open">) => {
             () => Stream.fromEffectDrain(Ref.set(seen, Option.none()))
           ),
           Stream.repeat(Schedule.spaced("250 millis")),
-          Stream.retry(backoff(Effect.map(Ref.get(seen), Option.isSome)))
+          Stream.retry(backoff)
         )
       })
     )
@@ -107,21 +109,29 @@ const WatchEvent = Schema.Struct({
   )
 })
 
-/** `isKnown`: we have been let in before. */
-const backoff = (isKnown: Effect.Effect<boolean>) =>
-  Schedule.min([Schedule.exponential("200 millis"), Schedule.spaced("30 seconds")]).pipe(
+// How long an API server that has just started may know neither tokens nor roles.
+const startMillis = 120_000
+
+/** When to try again, and `letIn` for whoever was: what denies us later may be an API server that starts. */
+const makePatience = Effect.gen(function* () {
+  const nobody = { wasLetIn: false, deniedSince: Infinity }
+  const seen = yield* Ref.make(nobody)
+  const isWorthIt = ({ input, now }: { readonly input: KubernetesError; readonly now: number }) =>
+    Ref.modify(seen, ({ deniedSince: before, wasLetIn }) => {
+      const deniedSince = input.isDenial ? Math.min(before, now) : Infinity
+      const isStarting = wasLetIn && now - deniedSince < startMillis
+      return [input.isDenial ? isStarting : input.isRetryable, { wasLetIn, deniedSince }]
+    })
+  const backoff = Schedule.min([Schedule.exponential("200 millis"), Schedule.spaced("30 seconds")]).pipe(
     Schedule.jittered,
     Schedule.setInputType<KubernetesError>(),
-    Schedule.while(({ elapsed, input }) =>
-      // An API server that has just started knows neither tokens nor roles yet.
-      input.isDenial ? Effect.map(isKnown, (isKnown) => isKnown && elapsed < startMillis) : input.isRetryable
-    ),
+    Schedule.while(isWorthIt),
     Schedule.modifyDelay(({ duration, input }) =>
       Effect.succeed(Duration.max(duration, Duration.seconds(input.retryAfterSeconds ?? 0)))
     )
   )
-
-const startMillis = 120_000
+  return { backoff, letIn: Ref.set(seen, { ...nobody, wasLetIn: true }) }
+})
 
 const readWatchEvent = Effect.fnUntraced(function* (line: unknown, seen: Ref.Ref<Option.Option<string>>) {
   const { object, type } = yield* Schema.decodeUnknownEffect(WatchEvent)(line).pipe(

@@ -42,6 +42,8 @@ const serve = (lists: ReadonlyArray<ReadonlyArray<object>>, watches: ReadonlyArr
 
 const denied = { status: 403, body: JSON.stringify({ reason: "Forbidden", message: "no" }) }
 
+const bookmark = { status: 200, body: line("BOOKMARK", pod("", "100")) }
+
 const gone = line("ERROR", { code: 410, reason: "Expired", message: "too old resource version" })
 
 /** The names that the watch tells of, until there are `count`. */
@@ -110,13 +112,24 @@ describe("watch", () => {
     }).pipe(Effect.provide(layer))
   })
 
-  it.effect("goes on where it was when an API server that has just started did not know it at first", () => {
-    const { asked, layer } = serve([[]], [denied, denied, { status: 200, body: line("ADDED", pod("b", "101")) }])
-    return Effect.gen(function* () {
-      assert.deepStrictEqual(yield* follow(2), ["listed 0", "ADDED b"])
-      assert.deepStrictEqual(asked, ["list", "watch 100", "watch 100", "watch 100"])
-    }).pipe(Effect.provide(layer))
-  })
+  const times = (count: number, answer: Answer) => Array.from({ length: count }, () => answer)
+  const away = { status: 503, body: "" }
+  const added = { status: 200, body: line("ADDED", pod("b", "101")) }
+  // Back-offs double up to half a minute: twelve of them are some two and a half minutes.
+  for (const [what, before, lists] of [
+    ["at first", [], 1],
+    ["after minutes in which it was away", times(12, away), 1],
+    ["minutes after a connection broke and only bookmarks came", [away, ...times(200, bookmark)], 1],
+    ["when all is to be listed again", [{ status: 200, body: gone }], 2]
+  ] as const) {
+    it.effect(`outlives an API server that starts and does not know it yet, ${what}`, () => {
+      const { asked, layer } = serve([[]], [...before, denied, denied, added])
+      return Effect.gen(function* () {
+        assert.include(yield* follow(lists + 1), "ADDED b")
+        assert.lengthOf(asked, lists + before.length + 3)
+      }).pipe(Effect.provide(layer))
+    })
+  }
 
   it.effect("gives up at once when it was never let in", () => {
     const { asked, layer } = serve([], [])
