@@ -3,7 +3,7 @@
  * a few at once. Looks at one object that wait are one, so a thousand events
  * about it are two looks.
  */
-import { Deferred, Effect, Semaphore } from "effect"
+import { Deferred, Effect, Scope, Semaphore } from "effect"
 import type { Reference } from "./api/kind.ts"
 import type { Cluster } from "./cluster.ts"
 import { type CloudEvent, isSweep } from "./events.ts"
@@ -23,11 +23,12 @@ interface Waiting<A> {
 // Bounds the requests to the API server that one function has under way.
 const concurrency = 4
 
-/** `take` takes one look. What is begun is ended, also when the scope closes. */
+/** `take` takes one look. When the scope closes, what is begun is ended, and what waits is interrupted. */
 export const makeLooks = Effect.fnUntraced(function* <A>(
   take: (task: Task) => Effect.Effect<A, never, Cluster | Settings>
 ) {
-  const scope = yield* Effect.scope
+  // All at once: or those that wait would go on while one that is begun is waited for.
+  const scope = yield* Scope.fork(yield* Effect.scope, "parallel")
   const services = yield* Effect.context<Cluster | Settings>()
   const slots = yield* Semaphore.make(concurrency)
   const waiting = new Map<string, Waiting<A>>()
@@ -43,9 +44,16 @@ export const makeLooks = Effect.fnUntraced(function* <A>(
 
   const work = (key: string): Effect.Effect<void, never, Cluster | Settings> =>
     Effect.suspend(() => {
-      if (waiting.has(key)) return Effect.andThen(slots.withPermit(once(key)), work(key))
+      if (waiting.has(key)) return Effect.andThen(slots.withPermit(Effect.uninterruptible(once(key))), work(key))
       active.delete(key)
       return Effect.void
+    })
+
+  const drop = (key: string) =>
+    Effect.suspend(() => {
+      const left = waiting.get(key)
+      waiting.delete(key)
+      return left === undefined ? Effect.void : Deferred.interrupt(left.outcome)
     })
 
   /** Gives what comes of the first look that begins after this. */
@@ -57,7 +65,11 @@ export const makeLooks = Effect.fnUntraced(function* <A>(
     if (!active.has(key)) {
       active.add(key)
       // Not of the asker's fiber: others may wait for it too.
-      yield* Effect.forkIn(Effect.uninterruptible(Effect.provideContext(work(key), services)), scope)
+      yield* work(key).pipe(
+        Effect.onInterrupt(() => drop(key)),
+        Effect.provideContext(services),
+        Effect.forkIn(scope)
+      )
     }
     return outcome
   })
