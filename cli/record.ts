@@ -11,6 +11,8 @@ import { redact } from "../lib/redact.ts"
 const optional = Schema.optionalKey
 const Fields = Schema.Record(Schema.String, Schema.Unknown)
 
+const Named = Schema.Struct({ name: Schema.String, namespace: optional(Schema.String) })
+
 /** One write that was decided on. */
 export const Write = Schema.Struct({
   action: Schema.String,
@@ -44,6 +46,26 @@ export interface Recording {
   /** Everything, ready to be shown: redacted once more, by the rules of today. */
   readonly show: () => unknown
 }
+
+const readAction = Schema.decodeUnknownOption(
+  Schema.Struct({
+    action: Schema.String,
+    object: optional(Schema.Struct({ kind: Schema.String, metadata: Named })),
+    target: optional(Reference)
+  })
+)
+
+/** What it wrote to, and how: all of it where the record is whole, else the first ten. */
+export const allWrites = ({ actions, writes }: typeof Recorded.Type): ReadonlyArray<Reference & { action: string }> =>
+  actions === undefined
+    ? writes
+    : actions.flatMap((each) =>
+        Option.toArray(
+          Option.flatMapNullishOr(readAction(each), ({ action, object, target }) =>
+            object === undefined ? target && { action, ...target } : { action, kind: object.kind, ...object.metadata }
+          )
+        )
+      )
 
 const readJson = Schema.decodeUnknownOption(Schema.fromJsonString(Fields))
 const readLogged = Schema.decodeUnknownOption(

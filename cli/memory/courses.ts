@@ -1,7 +1,7 @@
 /** What became of each object that the functions looked at while a recording was made. */
 import type { EnbiFunction } from "../../lib/function.ts"
 import { type At, keyOf, type Stored } from "../../lib/memory/objects.ts"
-import type { Recording } from "../record.ts"
+import { allWrites, type Recording } from "../record.ts"
 import { type SeenObject, seenIn } from "./seen-objects.ts"
 
 /** Moments are the numbers of the recorded decisions. */
@@ -25,26 +25,39 @@ export const coursesOf = (
     return definition === undefined ? [] : seenIn(definition, record.observed)
   })
   const sinceOf = momentsOf(seen)
-  const writes = recordings.flatMap(({ record }) => record.writes)
-  const written = (verb: string) => new Set(writes.filter(({ action }) => action === verb).map(keyOf))
+  const written = (verb: string) =>
+    new Set(
+      recordings.flatMap(({ record }) =>
+        allWrites(record)
+          .filter(({ action }) => action === verb)
+          .map(keyOf)
+      )
+    )
   const [made, removed] = [written("Create"), written("Delete")]
-  const deleted = new Map(
-    recordings.flatMap(({ record: { event } }, moment) => {
-      const { kind, name, namespace, type } = event
-      return kind === undefined || name === undefined || !type.endsWith(".delete")
-        ? []
-        : [[keyOf({ kind, name, namespace }), moment] as const]
-    })
-  )
-  return [...Map.groupBy(seen.flat(), identityOf).values()].flatMap((all) => {
-    const objects = inOrder(all)
-    const [first] = objects
+  const deletions = recordings.flatMap(({ record: { event } }, moment) => {
+    const { kind, name, namespace, type } = event
+    return kind === undefined || name === undefined || !type.endsWith(".delete")
+      ? []
+      : [{ key: keyOf({ kind, name, namespace }), moment }]
+  })
+  const all = [...Map.groupBy(seen.flat(), identityOf).values()].flatMap((objects) => {
+    const versions = inOrder(objects).map((object) => ({ since: sinceOf(object), object }))
+    const [first] = versions
     if (first === undefined) return []
-    const { name, namespace, uid } = first.metadata
-    const at = { kind: first.kind, name, ...(namespace === undefined ? {} : { namespace }) }
-    const versions = objects.map((object) => ({ since: sinceOf(object), object }))
-    const gone = removed.has(keyOf(at)) ? undefined : deleted.get(keyOf(at))
-    return [{ at, uid, isMade: made.has(keyOf(at)), versions, goneSince: gone ?? Infinity }]
+    const { kind, metadata } = first.object
+    const { name, namespace, uid } = metadata
+    const at = { kind, name, ...(namespace === undefined ? {} : { namespace }) }
+    return [{ at, uid, isMade: made.has(keyOf(at)), versions }]
+  })
+  return all.map((course) => {
+    const key = keyOf(course.at)
+    const last = course.versions.at(-1)?.since ?? 0
+    // Whoever deleted it, another one of that name is not there before it is gone.
+    const begins = all.filter(({ at }) => keyOf(at) === key).flatMap(({ versions: [first] }) => first?.since ?? [])
+    const next = begins.find((moment) => moment > last) ?? Infinity
+    const told = removed.has(key) ? [] : deletions.filter((deletion) => deletion.key === key && deletion.moment >= last)
+    const goneSince = Math.min(next, ...told.map(({ moment }) => moment))
+    return { ...course, goneSince }
   })
 }
 

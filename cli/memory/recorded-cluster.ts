@@ -47,7 +47,7 @@ export const makeRecordedCluster = (
     if (there === undefined) {
       // What the functions did not make yet has no state; and no Pod is there before its Job.
       if (course.isMade || told.has(course) || !isOwnerThere(object)) return
-      yield* objects.restore(asStored(object))
+      yield* objects.restore(asStored(course, object))
     } else if (there.metadata.uid === course.uid) {
       yield* objects.patch(course.at, changeOf(course, { there, object }))
       const status = statusOf(course, { there, object })
@@ -66,6 +66,12 @@ export const makeRecordedCluster = (
     api: answerFrom(objects, receive),
     /** What the functions wrote. */
     writes,
+    /** Jobs that there were more of, under one name, than when this was recorded. */
+    twins: () =>
+      objects.log.flatMap(({ births, object: { kind, metadata }, verb }) => {
+        const key = keyOf({ ...metadata, kind })
+        return kind === "Job" && verb === "ADDED" && births > Math.max(1, uids.get(key)?.length ?? 0) ? [key] : []
+      }),
     /** Everybody else does what they had done when this decision was recorded. */
     tellUntil: (moment: number) =>
       Effect.suspend(() => {
@@ -78,11 +84,16 @@ export const makeRecordedCluster = (
   }
 }
 
-const asStored = (object: SeenObject): Stored => ({
-  ...object,
-  apiVersion: kinds[object.kind].apiVersion,
-  metadata: { ...object.metadata, annotations: withoutOurs(object) }
-})
+/** A NixBuild's status is the functions' own, beyond what it had when the recording began. */
+const asStored = ({ versions: [first] }: Course, { status: seen, ...object }: SeenObject): Stored => {
+  const status = object.kind === "NixBuild" ? first?.object["status"] : seen
+  return {
+    ...object,
+    ...(status === undefined ? {} : { status }),
+    apiVersion: kinds[object.kind].apiVersion,
+    metadata: { ...object.metadata, annotations: withoutOurs(object) }
+  }
+}
 
 interface Versions {
   readonly there: Stored
@@ -103,7 +114,7 @@ const changeOf = ({ isMade }: Course, { object, there }: Versions): Fields => {
   return { metadata, spec: { ...spec, ...nodes } }
 }
 
-/** What is no longer in a status is taken out of it. A NixBuild's is the functions' own. */
+/** What is no longer in a status is taken out of it. */
 const statusOf = ({ at }: Course, { object, there }: Versions): Fields | undefined => {
   const [before, after] = [there["status"], object["status"]]
   if (at.kind === "NixBuild" || !isFields(after)) return undefined
@@ -117,7 +128,7 @@ const running = ({ status }: SeenObject): Fields => {
   return { phase: "Running", containerStatuses: seen.map((container) => ({ ...container, state: { running: {} } })) }
 }
 
-const withoutOurs = ({ metadata }: SeenObject): Readonly<Record<string, string>> => {
+const withoutOurs = ({ metadata }: Pick<SeenObject, "metadata">): Readonly<Record<string, string>> => {
   const { [wokenAnnotation]: _, ...annotations } = metadata.annotations ?? {}
   return annotations
 }

@@ -33,7 +33,7 @@ export const replayInMemory = Effect.fnUntraced(function* ({ functions, recordin
   const story = { functions, recordings }
   const before = yield* play(story, events)
   const after = yield* play(story, yield* disordered(events, disorder))
-  const problems = [...after.problems]
+  const problems = [...new Set([...before.problems, ...after.problems])]
   if (before.end !== after.end) {
     const edits = TextDiff.lines(before.end, after.end, { maxEdits: 1000 })
     problems.push(TextDiff.unified(edits, { fromFile: "as they came", toFile: "in disorder" }))
@@ -48,13 +48,13 @@ export const replayInMemory = Effect.fnUntraced(function* ({ functions, recordin
 
 const sweep: CloudEvent = { specversion: "1.0", id: "sweep", source: "enbi", type: sweepType }
 
-// Each sweep brings a NixBuild a step further at least, and there are not that many.
-const maxSweeps = 40
+// Each brings a NixBuild a step further, and an attempt has no more than ten.
+const maxSweeps = 200
 
 const nanosPerMilli = 1_000_000n
 
 const play = Effect.fnUntraced(function* ({ functions, recordings }: Story, events: ReadonlyArray<CloudEvent>) {
-  const { api, objects, tellUntil, writes } = makeRecordedCluster(recordings, functions)
+  const { api, objects, tellUntil, twins, writes } = makeRecordedCluster(recordings, functions)
   const settings = settingsIn(recordings)
   const problems = new Set<string>()
   let timeMillis = 0
@@ -80,14 +80,20 @@ const play = Effect.fnUntraced(function* ({ functions, recordings }: Story, even
     }
   })
 
+  const longestDelay = 1000 * Math.max(0, ...settings.retryDelaysSeconds)
   const settle = Effect.gen(function* () {
-    let before = -1
-    for (let sweeps = 0; before !== objects.log.length && sweeps < maxSweeps; sweeps += 1) {
-      before = objects.log.length
+    for (let sweeps = 0, quiet = 0; quiet < 2; sweeps += 1) {
+      if (sweeps === maxSweeps) {
+        problems.add(`after ${maxSweeps} sweeps there is still something to write`)
+        return
+      }
+      const { length } = objects.log
       yield* tellUntil(recordings.length)
       yield* deliver(sweep)
+      quiet = objects.log.length === length ? quiet + 1 : 0
+      // By then the next attempt of what may pass is due.
+      if (quiet === 1) timeMillis += longestDelay
     }
-    if (before !== objects.log.length) problems.add(`after ${maxSweeps} sweeps there is still something to write`)
   })
 
   return yield* Effect.gen(function* () {
@@ -100,10 +106,7 @@ const play = Effect.fnUntraced(function* ({ functions, recordings }: Story, even
     const { length } = writes
     for (const event of events) yield* deliver(event)
     for (const write of writes.slice(length)) problems.add(`${write}: written although all was settled`)
-    for (const { births, object, verb } of objects.log) {
-      const isTwin = object.kind === "Job" && verb === "ADDED" && births > 1
-      if (isTwin) problems.add(`Job ${object.metadata.namespace}/${object.metadata.name} was made twice`)
-    }
+    for (const twin of twins()) problems.add(`${twin} was made once more than then`)
     return { end: endOf(objects.objects), writes: length, problems }
   }).pipe(
     Effect.provideService(Cluster, live(api)),
