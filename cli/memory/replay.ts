@@ -40,7 +40,8 @@ export const replayInMemory = Effect.fnUntraced(function* ({ functions, recordin
   }
   const left = all.length - recordings.length
   const told = [`${events.length} events in memory, ${before.writes} writes as they came, ${after.writes} in disorder`]
-  if (left > 0) told.push(`${left} decisions without what was observed were left out`)
+  if (left > 0)
+    told.push(`${left} decisions were too long for the log, and are missing here (DECISIONS_FILE keeps all)`)
   for (const problem of problems) yield* Console.log(problem)
   yield* Console.log(`${told.join("; ")}: ${problems.length === 0 ? "the same end, then no write." : "not the same."}`)
   if (problems.length > 0) return yield* new BadAnswer()
