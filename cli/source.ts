@@ -1,5 +1,5 @@
 /** Where recordings are read from: files, standard input, or the log of the functions themselves. */
-import { Effect, FileSystem, Path, Stdio, Stream } from "effect"
+import { Console, Effect, FileSystem, Path, Stdio, Stream } from "effect"
 import { Argument, Flag } from "effect/cli"
 import { systemNamespace } from "../lib/names.ts"
 import { Kubectl } from "./kubectl.ts"
@@ -51,11 +51,18 @@ const log = [
 const inOrder = <E, R>(lines: Stream.Stream<string, E, R>) =>
   Stream.unwrap(
     Effect.map(Stream.runCollect(lines), (all) =>
-      Stream.fromIterable(all.toSorted((one, other) => timeOf(one).localeCompare(timeOf(other))))
+      Stream.fromIterable(all.toSorted((one, other) => timeOf(one) - timeOf(other)))
     )
   )
 
-const timeOf = (line: string): string => /^\S+Z(?= )/u.exec(line)?.[0] ?? ""
+// With the offset of the node's zone.
+const timeOf = (line: string): number => Date.parse(/^\S+(?= )/u.exec(line)?.[0] ?? "") || 0
+
+/** Of a Pod whose log it can't have, kubectl says so among the lines. */
+const tellErrors = <E, R>(lines: Stream.Stream<string, E, R>) =>
+  Stream.filterEffect(lines, (line) =>
+    line.startsWith("error: ") ? Effect.as(Console.error(`kubectl: ${line}`), false) : Effect.succeed(true)
+  )
 
 /** All lines of all of them, in order. */
 export const linesOf = ({ file, follow = false }: Source) =>
@@ -65,7 +72,7 @@ export const linesOf = ({ file, follow = false }: Source) =>
       const { stdin } = yield* Stdio.Stdio
       const files = yield* FileSystem.FileSystem
       if (file.length === 0) {
-        return follow ? kubectl.lines(...log, "-f") : inOrder(kubectl.lines(...log, "--timestamps"))
+        return tellErrors(follow ? kubectl.lines(...log, "-f") : inOrder(kubectl.lines(...log, "--timestamps")))
       }
       return Stream.flatMap(Stream.fromIterable(file), (name) =>
         (name === "-" ? stdin : files.stream(name)).pipe(

@@ -41,10 +41,11 @@ const onlyOurs = Effect.fnUntraced(function* (audience: string) {
       audience
     )
   })
-  // A sender keeps its token for most of an hour; one that ends meanwhile is good for a minute more.
+  // A sender keeps its token for most of an hour; one that ends meanwhile is good for a minute more. A no is asked for
+  // again, since the API server also says it when it could not find out.
   const reviews = yield* Cache.makeWith(review, {
     capacity: 1000,
-    timeToLive: (exit) => (Exit.isSuccess(exit) ? "1 minute" : 0)
+    timeToLive: (exit) => (Exit.isSuccess(exit) && exit.value.status === done.status ? "1 minute" : 0)
   })
   const admit: Admit = (authorization = "") => {
     const [, token] = /^bearer +(\S+)$/iu.exec(authorization) ?? []

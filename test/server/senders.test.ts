@@ -93,7 +93,7 @@ layer(Layer.empty)("senders", (it) => {
     }).pipe(Effect.scoped)
   )
 
-  it.effect("a token is asked about once a minute; when that fails, with the next event", () =>
+  it.effect("a token is asked about once a minute; when it is none, or that fails, with the next event", () =>
     Effect.gen(function* () {
       const { admit, asked } = yield* admitWith({ OIDC_AUDIENCE: audience })
       for (let events = 0; events < 10; events += 1) yield* admit("Bearer ours")
@@ -105,7 +105,8 @@ layer(Layer.empty)("senders", (it) => {
         const error = yield* Effect.flip(admit(`Bearer ${token}`))
         assert.strictEqual(error.retryAfterSeconds, 7)
       }
-      assert.deepStrictEqual(asked.slice(2), ["while-away", "while-away", "not-reviewed"])
+      for (let events = 0; events < 2; events += 1) yield* admit("Bearer forged")
+      assert.deepStrictEqual(asked.slice(2), ["while-away", "while-away", "not-reviewed", "forged", "forged"])
     }).pipe(Effect.scoped)
   )
 
