@@ -126,12 +126,18 @@ layer(NodeServices.layer)("enbi decisions", (it) => {
         yield* run(["decisions", "list", "-f"], { kubectl })
         assert.deepStrictEqual(asked, [`--context far ${log} --timestamps`, `${log} -f`])
         // Of three functions, each in a Pod of its own, one after the other.
-        const times = linesOf(stdout).map(
-          (line, index) => `2026-11-21T00:00:${String(index).padStart(2, "0")}Z ${line}`
-        )
-        const byPods = [0, 1, 2].flatMap((pod) => times.filter((_, index) => index % 3 === pod)).join("\n")
-        const sorted = yield* run(["decisions", "list"], { kubectl: () => ({ stdout: byPods }) })
+        const times = linesOf(stdout).map((line, index) => {
+          const time = new Date(Date.UTC(2026, 10, 21) + 1000 * index).toISOString()
+          // The second runs on a node of another zone.
+          return `${index % 3 === 1 ? time.replace("T00", "T02").replace("Z", "+02:00") : time} ${line}`
+        })
+        const byPods = [0, 1, 2].flatMap((pod) => times.filter((_, index) => index % 3 === pod))
+        const refused = "error: pods is forbidden"
+        const sorted = yield* run(["decisions", "list"], {
+          kubectl: () => ({ stdout: [refused, ...byPods].join("\n") })
+        })
         assert.deepStrictEqual(headsIn(sorted.out), expected)
+        assert.include(sorted.failure, refused)
         assert.deepStrictEqual(headsIn((yield* run(["decisions", "list", "-"], { stdin: stdout })).out), expected)
         const prefixed = stdout.replace(/^(?=\{)/gm, "[pod/enbi-functions-1/functions] 2026-11-21T00:00:00Z ")
         assert.deepStrictEqual(headsIn((yield* run(["decisions", "list", "-"], { stdin: prefixed })).out), expected)
