@@ -19,6 +19,10 @@ export const bringUpCluster = (name: string) => script("kind/cluster.sh", "up", 
 export const loadImages = (cluster: string, { builder, functions }: Images) =>
   script("images/load.sh", cluster, functions, builder)
 
+/** Once nothing runs an older version any more. */
+export const forgetOlderImages = (cluster: string, { builder, functions }: Images) =>
+  script("images/forget.sh", cluster, functions, builder)
+
 export const kubectl = (kubeconfig: string, ...args: ReadonlyArray<string>) =>
   output({ command: "kubectl", args, env: { KUBECONFIG: kubeconfig } })
 

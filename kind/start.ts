@@ -8,7 +8,7 @@ import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Clock, Console, Effect, Ref, Schedule, Schema } from "effect"
 import { CommandFailed } from "../images/command.ts"
 import { buildImages } from "../images/images.ts"
-import { apply, bringUpCluster, installFunctions, kubectl, loadImages, manifests } from "./deploy.ts"
+import { apply, bringUpCluster, forgetOlderImages, installFunctions, kubectl, loadImages, manifests } from "./deploy.ts"
 
 const cluster = "enbi"
 const namespace = "enbi-example"
@@ -130,6 +130,7 @@ const program = Effect.gen(function* () {
       return yield* watchExample(kubeconfig)
     })
   )
+  yield* forgetOlderImages(cluster, images)
   yield* Console.log(`\nThe example answers: ${answer.trim()}\n`)
   yield* Console.log((yield* Ref.get(times)).join("\n"))
   yield* Console.log(`${seconds((yield* Clock.currentTimeMillis) - begin).padStart(9)}  in all\n`)

@@ -3,8 +3,17 @@
  * functions, and a Pod that serves the flakes of `test/flakes`. It is kept for
  * the next run; what the last run left in it is removed.
  */
-import { Effect, FileSystem } from "effect"
-import { apply, bringUpCluster, installFunctions, kubectl, loadImages, manifests } from "../../kind/deploy.ts"
+import { Effect, FileSystem, Scope } from "effect"
+import {
+  apply,
+  bringUpCluster,
+  forgetOlderImages,
+  installFunctions,
+  kubectl,
+  loadImages,
+  manifests
+} from "../../kind/deploy.ts"
+import { hold } from "../../builder/locks.ts"
 import { output } from "../../images/command.ts"
 import { buildImages } from "../../images/images.ts"
 import { cluster, workers } from "./nodes.ts"
@@ -14,10 +23,17 @@ const settings = { SUBSTITUTERS: "", RETRY_DELAYS: "5 5 5" }
 
 export const bringUp = Effect.gen(function* () {
   const files = yield* FileSystem.FileSystem
+  // Two runs at once would take the cluster from each other. Nobody closes the scope: the lock ends with this process.
+  const lock = { path: `/tmp/${cluster}.lock`, mode: "exclusive", waitingFor: `another run on ${cluster}` } as const
+  yield* hold(lock).pipe(Scope.provide(yield* Scope.make()))
   const kubeconfig = yield* bringUpCluster(cluster)
   const images = yield* buildImages
   yield* loadImages(cluster, images)
-  yield* kubectl(kubeconfig, "delete", "namespace", "-l", "enbi.hrzn.ee/test", "--wait", "--timeout=120s")
+  // Of a run that was killed in its middle: a namespace that cannot go, and a policy that refuses the tests' flakes.
+  const held = ["configmap", "strict", "-n", "ending", "-p", '{"metadata":{"finalizers":null}}']
+  yield* Effect.ignore(kubectl(kubeconfig, "patch", ...held))
+  yield* kubectl(kubeconfig, "delete", "-f", "system/plain-http-policy.yaml", "--ignore-not-found")
+  yield* kubectl(kubeconfig, "delete", "namespace", "-l", "enbi.hrzn.ee/test", "--wait", "--timeout=300s")
   const ours = ["-l", "app.kubernetes.io/managed-by=enbi-functions"]
   yield* kubectl(kubeconfig, "delete", "persistentvolume", ...ours)
   // Their removal has begun, and nobody would look at its Jobs any more.
@@ -48,5 +64,6 @@ export const bringUp = Effect.gen(function* () {
   yield* apply(kubeconfig, `${manifest}\n---\n${JSON.stringify(configMap)}`)
   yield* kubectl(kubeconfig, "rollout", "restart", "-n", "enbi-flakes", "deployment/flakes")
   yield* kubectl(kubeconfig, "rollout", "status", "-n", "enbi-flakes", "deployment/flakes", "--timeout=120s")
+  yield* forgetOlderImages(cluster, images)
   return { kubeconfig, builderImage: images.builder }
 })

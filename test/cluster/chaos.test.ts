@@ -1,9 +1,9 @@
 /** Everything that can be away is, while builds run; afterwards it is as if nothing had happened. */
 import { assert, it } from "@effect/vitest"
 import { Array, Console, Effect, Record, Ref, Schedule, Schema } from "effect"
-import { isFailed, isSucceeded, type Job, jobs, pods } from "../../lib/api/kubernetes.ts"
+import { isSucceeded, type Job, jobs, persistentVolumes, pods } from "../../lib/api/kubernetes.ts"
 import { type NixBuild, nixBuilds } from "../../lib/api/nixbuild.ts"
-import { namespaceAnnotation, nixBuildAnnotation, nixBuildUidLabel } from "../../lib/keys.ts"
+import { namespaceAnnotation, nixBuildAnnotation } from "../../lib/keys.ts"
 import { apply, eventually, kubectl, list, namespace, nixBuild, watchingServices, when } from "./cluster.ts"
 import { killApiServer, killFunctions, killFunctionsAndPod, patiently, randomPause, restartWorker } from "./faults.ts"
 import { apiServerSamples, functionsSamples, isWrite, type Sample, sumOf } from "./metrics.ts"
@@ -49,17 +49,25 @@ const allJobs = Effect.fnUntraced(function* (seen: ReadonlyArray<{ readonly obje
   )
 })
 
-/**
- * Jobs that failed are kept for reading as long as their NixBuild is there, and what prepared a volume stays for an
- * hour; no other Job has a reason to be.
- */
+/** What prepared a volume stays for an hour; when all NixBuilds have succeeded no other Job has a reason to be. */
 const orphans = Effect.gen(function* () {
-  const uids = (yield* list(nixBuilds, ns)).map(({ metadata }) => metadata.uid)
   const left = (yield* Effect.forEach([ns, "enbi-system"], (where) => list(jobs, where))).flat().filter(belongsHere)
   return left
     .filter((job) => !isSucceeded(job) || !job.metadata.name.startsWith("enbi-volume-"))
-    .filter((job) => !isFailed(job) || !uids.includes(job.metadata.labels?.[nixBuildUidLabel] ?? ""))
     .map(({ metadata }) => metadata.name)
+})
+
+/** What other tests' namespaces leave is removed meanwhile, which is writes too. */
+const leavings = Effect.gen(function* () {
+  const names = yield* kubectl("get", "namespace", "-l", "enbi.hrzn.ee/test", "-o", "name")
+  const others = names.split("\n").filter((name) => name !== "" && name !== `namespace/${ns}`)
+  const volumes = (yield* list(persistentVolumes, "")).filter(
+    ({ metadata }) => metadata.annotations?.[namespaceAnnotation] !== ns
+  )
+  const removals = (yield* list(jobs, "enbi-system")).filter(({ metadata }) =>
+    metadata.name.startsWith("enbi-remove-volume-")
+  )
+  return [...others, ...[...volumes, ...removals].map(({ metadata }) => metadata.name)]
 })
 
 /** Pods of Jobs that run or go although nothing is left to do. */
@@ -165,7 +173,8 @@ it.live(
       assert.lengthOf(ended, count)
       yield* eventually(
         "the Jobs go",
-        Effect.map(Effect.all([orphans, busyPods]), (left) => when(true, left.flat().length === 0))
+        Effect.map(Effect.all([orphans, busyPods, leavings]), (left) => when(true, left.flat().length === 0)),
+        "200 seconds"
       )
 
       const before = yield* writes
@@ -179,5 +188,5 @@ it.live(
       const twice = Object.entries(made).filter(([, all]) => new Set(all?.map(({ uid }) => uid)).size > 1)
       assert.deepStrictEqual(twice, [])
     }).pipe(Effect.provide(watchingServices)),
-  480_000
+  600_000
 )

@@ -120,6 +120,7 @@ describe("collection", () => {
     Effect.gen(function* () {
       const ns = yield* namespace("collection")
       const first = yield* built({ namespace: ns, name: "first" }, "hello")
+      const second = yield* built({ namespace: ns, name: "second" }, "hello-gz")
       const slow = { namespace: ns, name: "slow" }
       yield* apply(nixBuild(slow, { packageName: "slow", nodes: [node] }))
       const { metadata } = yield* eventually(
@@ -129,7 +130,6 @@ describe("collection", () => {
         )
       )
       yield* says({ namespace: ns, name: metadata.name }, "slow begins")
-      const second = yield* built({ namespace: ns, name: "second" }, "hello-gz")
       const running = yield* Effect.flatMap(find(nixBuilds, slow), Effect.fromOption)
       const collects = { namespace: ns, name: "collects" }
       yield* runPod(collects, buildPod(first, [first, second, running]))

@@ -55,6 +55,17 @@ const volume = (path: string, labels: Record<string, string> = managedBy) => ({
   spec: { capacity: { storage: "1Gi" }, accessModes: ["ReadWriteOnce"], hostPath: { path } }
 })
 
+const plainHttpPolicy = "system/plain-http-policy.yaml"
+const create = refusalOf(nixBuild({ namespace: "default", name: "http" }, {}), "create", "--dry-run=server")
+/** All other tests take flakes over http. */
+const withoutPolicy = Effect.gen(function* () {
+  yield* kubectl("delete", "-f", plainHttpPolicy, "--ignore-not-found")
+  yield* eventually(
+    "the policy is gone",
+    Effect.map(create, (refusal) => when(refusal, refusal === ""))
+  )
+}).pipe(Effect.orDie)
+
 describe("policies", () => {
   it.live("Pods: the woken annotation and nothing else; creation only as a dry run", () =>
     Effect.gen(function* () {
@@ -129,20 +140,14 @@ describe("policies", () => {
 
   it.live("plain http is refused where its policy is", () =>
     Effect.gen(function* () {
-      yield* kubectl("apply", "-f", "system/plain-http-policy.yaml")
-      const create = refusalOf(nixBuild({ namespace: "default", name: "http" }, {}), "create", "--dry-run=server")
+      yield* kubectl("apply", "-f", plainHttpPolicy)
       yield* eventually(
         "the policy is in force",
         Effect.map(create, (refusal) => when(refusal, refusal.includes("spec.flakeUrl: plain http is not allowed")))
       )
       const https = nixBuild({ namespace: "default", name: "https" }, { flakeUrl: "https://h.org/x.tar.gz" })
       assert.strictEqual(yield* refusalOf(https, "create", "--dry-run=server"), "")
-      yield* kubectl("delete", "-f", "system/plain-http-policy.yaml")
-      yield* eventually(
-        "the policy is gone",
-        Effect.map(create, (refusal) => when(refusal, refusal === ""))
-      )
-    }).pipe(Effect.provide(services))
+    }).pipe(Effect.ensuring(withoutPolicy), Effect.provide(services))
   )
 
   it.live("volumes only below /var/lib/enbi; secrets, exec and other people's objects not at all", () =>

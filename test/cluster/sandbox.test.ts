@@ -59,6 +59,8 @@ describe("sandbox", () => {
       const mounts = (yield* inPod("cut -d' ' -f2 /proc/self/mounts")).split("\n")
       assert.include(mounts, "/nix")
       assert.notInclude(mounts, "/run")
+      // It would hold a slot of the node for an hour.
+      yield* kubectl("delete", "nixbuild", "-n", at.namespace, at.name)
     }).pipe(Effect.provide(services))
   )
 

@@ -118,7 +118,9 @@ describe.concurrent("thread", () => {
                   labelSelector: { matchLabels: { app: "app" } }
                 }
               ],
-              containers: [{ name: "app", image: imageTag }]
+              containers: [{ name: "app", image: imageTag }],
+              // It is the first process of its container, which hears no SIGTERM.
+              terminationGracePeriodSeconds: 1
             }
           }
         }

@@ -74,7 +74,7 @@
           hungry = run "hungry" { } "echo 'getting hungry'; awk 'BEGIN { x = \"x\"; while (1) x = x x }'";
           hang = run "hang" { } "echo 'about to hang'; sleep 1000000";
           # Long enough for other Pods to start and to collect what this one still needs: its tools.
-          slow = run "slow.tar" { } "echo 'slow begins'; sleep 20; base; archive base.tar > $out";
+          slow = run "slow.tar" { } "echo 'slow begins'; sleep 35; base; archive base.tar > $out";
           # 100 MB of log, then a failure whose words are its last.
           huge-log = run "huge-log" { } "line=$(head -c 999 /dev/zero | tr '\\0' x); yes $line | head -n 100000; echo 'the end of a long log'; exit 3";
           eval-throw = throw "this package throws when it is evaluated";
