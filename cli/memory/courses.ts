@@ -54,9 +54,9 @@ export const coursesOf = (
     const last = course.versions.at(-1)?.since ?? 0
     // Whoever deleted it, another one of that name is not there before it is gone.
     const begins = all.filter(({ at }) => keyOf(at) === key).flatMap(({ versions: [first] }) => first?.since ?? [])
-    const next = begins.find((moment) => moment > last) ?? Infinity
+    const next = begins.filter((moment) => moment > last)
     const told = removed.has(key) ? [] : deletions.filter((deletion) => deletion.key === key && deletion.moment >= last)
-    const goneSince = Math.min(next, ...told.map(({ moment }) => moment))
+    const goneSince = Math.min(...next, ...told.map(({ moment }) => moment))
     return { ...course, goneSince }
   })
 }
