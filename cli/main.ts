@@ -3,7 +3,7 @@ import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Console, Effect } from "effect"
 import { CliError, Command } from "effect/cli"
-import { enbi } from "./enbi.ts"
+import { enbi } from "./commands.ts"
 import { BadAnswer, codeOf } from "./trouble.ts"
 import { version } from "../images/version.ts"
 

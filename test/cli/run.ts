@@ -4,7 +4,7 @@ import { Effect, Exit, Layer, type Scope, Sink, Stdio, Stream } from "effect"
 import { Command } from "effect/cli"
 import { ChildProcessSpawner } from "effect/process"
 import { TestClock, TestConsole } from "effect/testing"
-import { enbi } from "../../cli/enbi.ts"
+import { enbi } from "../../cli/commands.ts"
 import { codeOf } from "../../cli/trouble.ts"
 
 /** What kubectl prints, and how it ends: never, if there is no code. */

@@ -1,0 +1,72 @@
+/** The Deployments of `without-serving/`: they come up as their manifests have them, and take events with their own rights. */
+import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
+import { assert, it } from "@effect/vitest"
+import { Effect, FileSystem, Schema } from "effect"
+import { HttpClient, HttpClientRequest } from "effect/http"
+import { parseAllDocuments } from "yaml"
+import { CommandFailed } from "../../images/command.ts"
+import { manifests } from "../../kind/deploy.ts"
+import { systemNamespace } from "../../lib/names.ts"
+import { sweepEvent } from "../server/serve.ts"
+import { apply, builderImage, kubectl, services } from "./cluster.ts"
+import { patiently } from "./faults.ts"
+import { proxy } from "./watch.ts"
+
+/** Without what needs Knative, and what all ways to run share. */
+const kinds = [
+  "ServiceAccount",
+  "Role",
+  "RoleBinding",
+  "ClusterRole",
+  "ClusterRoleBinding",
+  "ConfigMap",
+  "Deployment",
+  "Service"
+]
+
+const Applied = Schema.Struct({ kind: Schema.String, metadata: Schema.Struct({ name: Schema.String }) })
+const isApplied = Schema.is(Applied)
+
+const objects = Effect.gen(function* () {
+  const image = "jsonpath={.spec.template.spec.containers[0].image}"
+  const functions = yield* kubectl("get", "-n", systemNamespace, "deployment/enbi-functions", "-o", image)
+  const text = yield* manifests("without-serving", { builder: builderImage, functions })
+  return parseAllDocuments(text)
+    .map((document): unknown => document.toJS())
+    .filter(isApplied)
+    .filter(({ kind }) => kinds.includes(kind))
+})
+
+const remove = Effect.fnUntraced(function* (all: ReadonlyArray<object>) {
+  const files = yield* FileSystem.FileSystem
+  const file = yield* files.makeTempFileScoped({ suffix: ".json" })
+  yield* files.writeFileString(file, JSON.stringify({ apiVersion: "v1", kind: "List", items: all }))
+  yield* kubectl("delete", "-f", file, "--ignore-not-found", "--timeout=60s")
+}, Effect.scoped)
+
+it.live(
+  "each function as a Deployment comes up, looks at everything with its own account's rights, and ends in time",
+  () =>
+    Effect.gen(function* () {
+      const all = yield* objects
+      yield* Effect.acquireRelease(apply(...all), () => Effect.orDie(remove(all)))
+      const names = all.filter(({ kind }) => kind === "Deployment").map(({ metadata }) => metadata.name)
+      assert.lengthOf(names, 6)
+      const deployments = names.map((name) => `deployment/${name}`)
+      yield* kubectl("wait", "-n", systemNamespace, ...deployments, "--for=condition=Available", "--timeout=120s")
+      const url = yield* proxy
+      for (const name of names) {
+        const to = `${url}/api/v1/namespaces/${systemNamespace}/services/${name}:http/proxy/`
+        const request = HttpClientRequest.post(to).pipe(
+          HttpClientRequest.bodyText("{}", "application/json"),
+          HttpClientRequest.setHeaders(sweepEvent)
+        )
+        const send = Effect.gen(function* () {
+          const { status, text } = yield* HttpClient.execute(request)
+          if (status !== 204) return yield* new CommandFailed({ message: `${name}: ${status} ${yield* text}` })
+        })
+        yield* patiently(send)
+      }
+    }).pipe(Effect.scoped, Effect.provide(NodeHttpClient.layerNodeHttp), Effect.provide(services)),
+  240_000
+)
