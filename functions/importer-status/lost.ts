@@ -32,7 +32,7 @@ const whyNodeIsLost = ({ node }: Place, time: string): string | undefined => {
   const ready = node.status.conditions?.find((condition) => condition.type === "Ready")
   return ready !== undefined &&
     ready.status !== "True" &&
-    ready.lastTransitionTime !== undefined &&
+    typeof ready.lastTransitionTime === "string" &&
     secondsBetween(ready.lastTransitionTime, time) >= lostSeconds
     ? `is not Ready since ${ready.lastTransitionTime}`
     : undefined

@@ -62,7 +62,7 @@ const settledAt = ({ before, written }: StatusWrite, name: string): { readonly r
 
 const endOf = (job: Work["job"]): string | undefined =>
   job.status?.conditions?.find(({ status, type }) => (type === "Complete" || type === "Failed") && status === "True")
-    ?.lastTransitionTime
+    ?.lastTransitionTime ?? undefined
 
 /** Whoever asks for another try at the end begins another way. */
 const wholeWay = ({ became, before, written }: StatusWrite): ReadonlyArray<Phase> => {

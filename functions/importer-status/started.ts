@@ -56,7 +56,7 @@ const starts = ({ spec, status }: Pod) => {
   const images = new Map([...(spec.initContainers ?? []), ...spec.containers].map(({ image, name }) => [name, image]))
   return [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])].flatMap(({ name, state }) => {
     const [image, time] = [images.get(name), state?.running?.startedAt ?? state?.terminated?.startedAt]
-    return image === undefined || time === undefined ? [] : [{ image, time }]
+    return image === undefined || typeof time !== "string" ? [] : [{ image, time }]
   })
 }
 

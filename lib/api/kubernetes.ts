@@ -13,15 +13,18 @@ const ours = "app.kubernetes.io/managed-by=enbi-functions"
 export const isOurs = ({ metadata }: { readonly metadata: ObjectMeta }): boolean =>
   Object.entries(managedBy).every(([key, value]) => metadata.labels?.[key] === value)
 
+// Go writes null for a time that nobody has set, as kubelet does of a container that it lost.
+const Time = optional(Schema.NullOr(Schema.String))
+
 const ContainerState = Schema.Struct({
   waiting: optional(Schema.Struct({ reason: optional(Schema.String), message: optional(Schema.String) })),
-  running: optional(Schema.Struct({ startedAt: optional(Schema.String) })),
+  running: optional(Schema.Struct({ startedAt: Time })),
   terminated: optional(
     Schema.Struct({
       exitCode: Schema.Int,
       reason: optional(Schema.String),
       message: optional(Schema.String),
-      startedAt: optional(Schema.String)
+      startedAt: Time
     })
   )
 })
@@ -50,9 +53,7 @@ export const Pod = Schema.Struct({
       message: optional(Schema.String),
       startTime: optional(Schema.String),
       conditions: optional(
-        Schema.Array(
-          Schema.Struct({ type: Schema.String, status: Schema.String, lastTransitionTime: optional(Schema.String) })
-        )
+        Schema.Array(Schema.Struct({ type: Schema.String, status: Schema.String, lastTransitionTime: Time }))
       ),
       initContainerStatuses: optional(Schema.Array(ContainerStatus)),
       containerStatuses: optional(Schema.Array(ContainerStatus))
@@ -69,9 +70,7 @@ export const Node = Schema.Struct({
   spec: Schema.Struct({ unschedulable: optional(Schema.Boolean), taints: optional(Schema.Array(Taint)) }),
   status: Schema.Struct({
     conditions: optional(
-      Schema.Array(
-        Schema.Struct({ type: Schema.String, status: Schema.String, lastTransitionTime: optional(Schema.String) })
-      )
+      Schema.Array(Schema.Struct({ type: Schema.String, status: Schema.String, lastTransitionTime: Time }))
     ),
     nodeInfo: optional(Schema.Struct({ containerRuntimeVersion: Schema.String })),
     /** What kubelet reports: the largest images, and not all names of each. */
@@ -97,7 +96,7 @@ export const Job = Schema.Struct({
             status: Schema.String,
             reason: optional(Schema.String),
             message: optional(Schema.String),
-            lastTransitionTime: optional(Schema.String)
+            lastTransitionTime: Time
           })
         )
       )

@@ -1,7 +1,7 @@
 /** The Deployments of `without-serving/`: they come up as their manifests have them, and take events with their own rights. */
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import { assert, it } from "@effect/vitest"
-import { Effect, FileSystem, Schema } from "effect"
+import { Effect, FileSystem, Layer, Schema } from "effect"
 import { HttpClient, HttpClientRequest } from "effect/http"
 import { parseAllDocuments } from "yaml"
 import { CommandFailed } from "../../images/command.ts"
@@ -67,6 +67,6 @@ it.live(
         })
         yield* patiently(send)
       }
-    }).pipe(Effect.scoped, Effect.provide(NodeHttpClient.layerNodeHttp), Effect.provide(services)),
+    }).pipe(Effect.scoped, Effect.provide(Layer.merge(NodeHttpClient.layerNodeHttp, services))),
   240_000
 )

@@ -1,6 +1,6 @@
 /** What becomes of objects while a test runs: every change, and when it was seen here. */
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
-import { Clock, Deferred, Effect, Layer, Option, Ref, Schema, Stream } from "effect"
+import { Cause, Clock, Deferred, Effect, Layer, Option, Ref, Schema, Stream } from "effect"
 import { ChildProcess, ChildProcessSpawner } from "effect/process"
 import { type Kind, pathOf } from "../../lib/api/kind.ts"
 import { queryOf } from "../../lib/cluster.ts"
@@ -55,6 +55,10 @@ export const watch = Effect.fnUntraced(function* <A>(kind: Kind<A>) {
         yield* Ref.update(seen, (before) => [...before, ...objects.map((object) => ({ timeMillis, verb, object }))])
         yield* Deferred.succeed(listed, undefined)
       })
+    ),
+    // Whoever waits for a change would only see that none comes.
+    Effect.tapCause((cause) =>
+      Cause.hasInterruptsOnly(cause) ? Effect.void : Effect.logError("a watch ended", cause)
     ),
     Effect.forkScoped
   )
