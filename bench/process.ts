@@ -24,19 +24,23 @@ export const timed = Effect.fnUntraced(function* <A, E, R>(self: Effect.Effect<A
   return Number((yield* Clock.currentTimeNanos) - begin) / 1e6
 })
 
-/** The flags and the program of node in the functions' image, the program's place changed to this checkout's. */
-export const readArguments = Effect.fnUntraced(function* (root: string) {
+/** How the functions' image runs node: with this environment, and a program, whose place is changed to this checkout's. */
+export const readImage = Effect.fnUntraced(function* (root: string) {
   const files = yield* FileSystem.FileSystem
   const text = yield* files.readFileString(`${root}/images/functions/Dockerfile`)
-  const [, options = ""] = /^ENV NODE_OPTIONS=(.*)$/m.exec(text) ?? []
+  const env = Object.fromEntries(
+    Array.from(text.matchAll(/^ENV (\w+)=(.*)$/gm), ([, name = "", value = ""]) => [name, value])
+  )
   const [, entrypoint = "[]"] = /^ENTRYPOINT (\[.*\])$/m.exec(text) ?? []
   const [, ...args] = yield* Schema.decodeUnknownEffect(Schema.fromJsonString(Schema.Array(Schema.String)))(entrypoint)
-  return [...options.split(" "), ...args.map((arg) => arg.replace(/^\/app\//, `${root}/dist/functions/`))]
+  return { env, args: args.map((arg) => arg.replace(/^\/app\//, `${root}/dist/functions/`)) }
 })
 
+type Image = Effect.Success<ReturnType<typeof readImage>>
+
 /** The process, once it listens. */
-export const startFunctions = Effect.fnUntraced(function* (args: ReadonlyArray<string>, url: string, port = 18_090) {
-  const handle = yield* spawn(args, { KUBERNETES_URL: url, BUILDER_IMAGE: "builder:1", PORT: String(port) })
+export const startFunctions = Effect.fnUntraced(function* ({ args, env }: Image, url: string, port = 18_090) {
+  const handle = yield* spawn(args, { ...env, KUBERNETES_URL: url, BUILDER_IMAGE: "builder:1", PORT: String(port) })
   yield* handle.all.pipe(
     Stream.decodeText,
     Stream.splitLines,
@@ -73,7 +77,7 @@ export const processRows = Effect.gen(function* () {
   const path = yield* Path.Path
   const root = path.normalize(yield* path.fromFileUrl(new URL("..", import.meta.url))).replace(/\/$/, "")
   yield* bundle(root)
-  const args = yield* readArguments(root)
+  const image = yield* readImage(root)
   const { url: empty } = yield* serveFinished(0)
   const ours: Array<number> = []
   const bare: Array<number> = []
@@ -84,7 +88,7 @@ export const processRows = Effect.gen(function* () {
       yield* Effect.scoped(
         Effect.gen(function* () {
           const begin = yield* Clock.currentTimeNanos
-          yield* startFunctions(args, empty)
+          yield* startFunctions(image, empty)
           return Number((yield* Clock.currentTimeNanos) - begin) / 1e6
         })
       )
@@ -92,7 +96,7 @@ export const processRows = Effect.gen(function* () {
   }
   const { url: full, writes } = yield* serveFinished(finishedBuilds)
   const measureResident = Effect.fnUntraced(function* (port: number) {
-    const { pid } = yield* startFunctions(args, full, port)
+    const { pid } = yield* startFunctions(image, full, port)
     yield* isReady(port).pipe(
       Effect.repeat({ until: (is) => is, schedule: Schedule.spaced("100 millis") }),
       Effect.timeout("30 seconds")

@@ -3,7 +3,7 @@ import { Effect, FileSystem, Path, Stream } from "effect"
 import { Agent, request } from "node:http"
 import { bundle } from "../images/bundle.ts"
 import { serveFinished } from "./api-server.ts"
-import { readArguments, residentMebibytes, spawn, startFunctions, timed } from "./process.ts"
+import { readImage, residentMebibytes, spawn, startFunctions, timed } from "./process.ts"
 import type { Row } from "./row.ts"
 
 const rounds = 5
@@ -83,8 +83,8 @@ export const programRows = Effect.gen(function* () {
   const files = yield* FileSystem.FileSystem
   const root = path.normalize(yield* path.fromFileUrl(new URL("..", import.meta.url))).replace(/\/$/, "")
   yield* bundle(root)
-  const flags = (yield* readArguments(root)).filter((arg) => arg.startsWith("--"))
-  const programOf = (name: string) => [...flags, path.join(root, `dist/functions/functions/${name}.js`)]
+  const { env } = yield* readImage(root)
+  const programOf = (name: string) => ({ env, args: [path.join(root, `dist/functions/functions/${name}.js`)] })
   const { url } = yield* serveFinished(0)
   const starts: Array<number> = []
   const resident: Array<number> = []
