@@ -5,19 +5,14 @@
  */
 import { Effect } from "effect"
 import { kinds } from "../../lib/api/kinds.ts"
-import type { EnbiFunction } from "../../lib/function.ts"
 import { wokenAnnotation } from "../../lib/keys.ts"
 import { answerFrom, isWrite, type Receive } from "../../lib/memory/api-server.ts"
 import { type Fields, isFields, keyOf, makeObjects, type Stored } from "../../lib/memory/objects.ts"
-import { type Course, coursesOf, coursesOfJob, jobUidLabel } from "./courses.ts"
-import type { Recording } from "../record.ts"
+import { type Course, coursesOfJob, jobUidLabel } from "./courses.ts"
 import type { SeenObject } from "./seen-objects.ts"
 
-export const makeRecordedCluster = (
-  recordings: ReadonlyArray<Recording>,
-  functions: ReadonlyArray<EnbiFunction<unknown>>
-) => {
-  const courses = [...coursesOf(recordings, functions)]
+export const makeRecordedCluster = (recorded: ReadonlyArray<Course>) => {
+  const courses = [...recorded]
   const uids = Map.groupBy(courses, ({ at }) => keyOf(at))
   const objects = makeObjects({
     uidOf: (at, birth) => uids.get(keyOf(at))?.[birth - 1]?.uid ?? `made-again-${birth}-${keyOf(at)}`

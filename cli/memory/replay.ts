@@ -3,7 +3,7 @@
  * that the recording knows, in memory: once as they came, and once on a bad
  * day. Both must come to the same end, and then to no write.
  */
-import { Clock, Console, DateTime, Effect, Logger, Option, Result, Schema, TextDiff } from "effect"
+import { Clock, ConfigProvider, Console, DateTime, Effect, Layer, Logger, Option, Schema, TextDiff } from "effect"
 import { Cluster, live } from "../../lib/cluster.ts"
 import { type CloudEvent, matches, sweepType } from "../../lib/events.ts"
 import type { EnbiFunction } from "../../lib/function.ts"
@@ -11,18 +11,28 @@ import { isFields } from "../../lib/memory/objects.ts"
 import { run } from "../../lib/run.ts"
 import { Settings, SettingsSchema, type SettingsValue } from "../../lib/settings.ts"
 import { type Disorder, disordered } from "../disorder.ts"
+import { type Course, coursesOf } from "./courses.ts"
 import { endOf } from "./end.ts"
 import { makeRecordedCluster } from "./recorded-cluster.ts"
 import type { Recording } from "../record.ts"
 import { BadAnswer, Trouble } from "../trouble.ts"
 
-interface Story {
+interface Recorded {
   readonly functions: ReadonlyArray<EnbiFunction<unknown>>
   readonly recordings: ReadonlyArray<Recording>
 }
 
+/** What is the same each time that it is told. */
+interface Story extends Recorded {
+  readonly courses: ReadonlyArray<Course>
+  readonly settings: SettingsValue
+}
+
 /** Shows where the two ends differ, and what was written that should not have been. */
-export const replayInMemory = Effect.fnUntraced(function* ({ functions, recordings: all }: Story, disorder: Disorder) {
+export const replayInMemory = Effect.fnUntraced(function* (
+  { functions, recordings: all }: Recorded,
+  disorder: Disorder
+) {
   const recordings = all.filter(({ record }) => typeof record.observed !== "string")
   if (recordings.length === 0) {
     return yield* new Trouble({ message: "No decision holds what was observed: set DECISIONS_FILE, and record anew." })
@@ -30,7 +40,8 @@ export const replayInMemory = Effect.fnUntraced(function* ({ functions, recordin
   const events = [
     ...new Map(recordings.map(({ record: { event } }) => [`${event.source} ${event.id}`, event])).values()
   ]
-  const story = { functions, recordings }
+  const courses = coursesOf(recordings, functions)
+  const story = { functions, recordings, courses, settings: yield* settingsIn(recordings) }
   const before = yield* play(story, events)
   const after = yield* play(story, yield* disordered(events, disorder))
   const problems = [...new Set([...before.problems, ...after.problems])]
@@ -54,9 +65,9 @@ const maxSweeps = 200
 
 const nanosPerMilli = 1_000_000n
 
-const play = Effect.fnUntraced(function* ({ functions, recordings }: Story, events: ReadonlyArray<CloudEvent>) {
-  const { api, objects, tellUntil, twins, writes } = makeRecordedCluster(recordings, functions)
-  const settings = settingsIn(recordings)
+const play = Effect.fnUntraced(function* (story: Story, events: ReadonlyArray<CloudEvent>) {
+  const { courses, functions, recordings, settings } = story
+  const { api, objects, tellUntil, twins, writes } = makeRecordedCluster(courses)
   const problems = new Set<string>()
   let timeMillis = 0
   const clock = yield* Clock.Clock
@@ -125,8 +136,8 @@ const play = Effect.fnUntraced(function* ({ functions, recordings }: Story, even
   )
 })
 
-/** Those that the functions had then, as far as they looked at them. */
-const settingsIn = (recordings: ReadonlyArray<Recording>): SettingsValue => {
+/** Those that the functions had then, as far as they looked at them; of the others the defaults. */
+const settingsIn = Effect.fnUntraced(function* (recordings: ReadonlyArray<Recording>) {
   const seen = recordings.flatMap(({ record: { observed } }) =>
     isFields(observed) ? [observed, ...(isFields(observed["settings"]) ? [observed["settings"]] : [])] : []
   )
@@ -134,20 +145,15 @@ const settingsIn = (recordings: ReadonlyArray<Recording>): SettingsValue => {
     const value = seen.findLast((fields) => fields[key] !== undefined)?.[key]
     return value === undefined ? [] : [[key, value] as const]
   })
-  return Result.getOrElse(readSettings({ ...unknownSettings, ...Object.fromEntries(known) }), () => unknownSettings)
-}
+  const defaults = yield* defaultSettings
+  return Option.getOrElse(readSettings({ ...defaults, ...Object.fromEntries(known) }), () => defaults)
+})
 
-const readSettings = Schema.decodeUnknownResult(SettingsSchema)
+const readSettings = Schema.decodeUnknownOption(SettingsSchema)
 
-// For a recording in which nobody looked at them, so that they hardly matter.
-const unknownSettings: SettingsValue = {
-  builderImage: "enbi-builder",
-  maxBuildsPerNode: 2,
-  nodeRepel: [],
-  retryDelaysSeconds: [60, 300, 900],
-  substituters: [],
-  trustedPublicKeys: [],
-  cacheLimitBytes: 0,
-  successfulBuildsHistoryLimit: 20,
-  failedBuildsHistoryLimit: 20
-}
+// What has no default must be said.
+const required = ConfigProvider.fromUnknown({ BUILDER_IMAGE: "enbi-builder" })
+const defaultSettings = Settings.pipe(
+  Effect.provide(Settings.layer([]).pipe(Layer.provide(ConfigProvider.layer(required)))),
+  Effect.orDie
+)
