@@ -35,3 +35,9 @@ export const referTo = (kind: KindName, { metadata }: { readonly metadata: Objec
   uid: metadata.uid,
   resourceVersion: metadata.resourceVersion
 })
+
+/** Whether the action writes the object of this kind and name. */
+export const isAbout = (action: Action, { kind, name }: { readonly kind: string; readonly name: string }): boolean =>
+  action.action === "Create"
+    ? action.object.kind === kind && action.object.metadata.name === name
+    : action.target.kind === kind && action.target.name === name

@@ -14,6 +14,8 @@ export interface Selection {
   readonly labels?: Readonly<Record<string, string>>
   /** Pods only: those bound to this node. */
   readonly nodeName?: string
+  /** Events only: those about the object of this uid. */
+  readonly involvedUid?: string
 }
 
 /** Names one object to write to. */
@@ -68,9 +70,13 @@ export const queryOf = (kind: Kind<unknown>, selection: Selection = {}): Query =
     ...(kind.selector === undefined ? [] : [kind.selector]),
     ...Object.entries(selection.labels ?? {}).map(([key, value]) => `${key}=${value}`)
   ]
+  const fields = [
+    ...(selection.nodeName === undefined ? [] : [`spec.nodeName=${selection.nodeName}`]),
+    ...(selection.involvedUid === undefined ? [] : [`involvedObject.uid=${selection.involvedUid}`])
+  ]
   return {
     ...(labels.length === 0 ? {} : { labelSelector: labels.join(",") }),
-    ...(selection.nodeName === undefined ? {} : { fieldSelector: `spec.nodeName=${selection.nodeName}` })
+    ...(fields.length === 0 ? {} : { fieldSelector: fields.join(",") })
   }
 }
 

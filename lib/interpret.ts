@@ -6,7 +6,7 @@
 import { Effect, Option, Schema } from "effect"
 import type { Action } from "./action.ts"
 import { Condition } from "./api/condition.ts"
-import { kinds } from "./api/kinds.ts"
+import { type KindName, kinds } from "./api/kinds.ts"
 import { ObjectMeta } from "./api/kind.ts"
 import { type NixBuild, nixBuilds } from "./api/nixbuild.ts"
 import { Cluster } from "./cluster.ts"
@@ -17,10 +17,12 @@ import { observationsOf } from "./transitions.ts"
 /** An object of the name that we computed is there, but it is not ours, or it is on its way out. */
 export class NameTaken extends Schema.TaggedError<NameTaken>()("NameTaken", { message: Schema.String }) {}
 
-/** The API server does not admit an object that we would create: a quota, a policy, a namespace on its way out. */
+/** The API server has something against an object that we would create or change: a quota, a policy, a webhook. */
 export class Refused extends Schema.TaggedError<Refused>()("Refused", {
   kind: Schema.String,
   name: Schema.String,
+  /** HTTP status of the answer. */
+  status: Schema.Int,
   message: Schema.String
 }) {}
 
@@ -65,7 +67,10 @@ const carryOut = Effect.fnUntraced(function* (
       kind === "NixBuild"
         ? yield* Effect.orElseSucceed(cluster.get(nixBuilds, target), () => Option.none())
         : Option.none()
-    yield* cluster.patch({ ...target, subresource: "status" }, { metadata, status: action.status })
+    yield* orRefused(
+      action.target,
+      cluster.patch({ ...target, subresource: "status" }, { metadata, status: action.status })
+    )
     const written = Schema.decodeUnknownOption(WithConditions)(action.status)
     if (Option.isSome(before) && Option.isSome(written)) {
       yield* Effect.forEach(observationsOf(before.value, written.value.conditions), record, { discard: true })
@@ -73,12 +78,25 @@ const carryOut = Effect.fnUntraced(function* (
     return Option.isSome(before) ? { before: before.value } : {}
   }
   const patched = action.patch["metadata"]
-  yield* cluster.patch(target, {
-    ...action.patch,
-    metadata: typeof patched === "object" ? { ...patched, ...metadata } : metadata
-  })
+  yield* orRefused(
+    action.target,
+    cluster.patch(target, {
+      ...action.patch,
+      metadata: typeof patched === "object" ? { ...patched, ...metadata } : metadata
+    })
+  )
   return {}
 })
+
+const orRefused = <A, R>(
+  { kind, name }: { readonly kind: KindName; readonly name: string },
+  self: Effect.Effect<A, KubernetesError, R>
+): Effect.Effect<A, KubernetesError | Refused, R> =>
+  Effect.catchIf(
+    self,
+    (error) => error.isRefusal,
+    ({ message, status }) => Effect.fail(new Refused({ kind, name, status, message }))
+  )
 
 const create = Effect.fnUntraced(function* (object: Extract<Action, { action: "Create" }>["object"]) {
   const cluster = yield* Cluster
@@ -90,12 +108,12 @@ const create = Effect.fnUntraced(function* (object: Extract<Action, { action: "C
       () => Effect.as(mustBeOurs(object), {})
     ),
     Effect.catchIf(
-      (error) => error._tag === "KubernetesError" && error.isRefusal,
-      ({ message }) =>
+      (error): error is KubernetesError => error._tag === "KubernetesError" && error.isRefusal,
+      ({ message, status }) =>
         // An Event only tells; a quota that refuses it must not stop the work.
         object.kind === "Event"
           ? Effect.as(Effect.logWarning("an Event was refused", message), {})
-          : Effect.fail(new Refused({ kind: object.kind, name: object.metadata.name, message }))
+          : Effect.fail(new Refused({ kind: object.kind, name: object.metadata.name, status, message }))
     )
   )
 })

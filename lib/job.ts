@@ -3,11 +3,29 @@ import { managedBy } from "./api/kubernetes.ts"
 import type { NixBuild } from "./api/nixbuild.ts"
 import { nixBuildAnnotation, nixBuildUidLabel } from "./keys.ts"
 
-/** Labels and annotations by which a Job and its Pod lead back to their NixBuild. */
+/**
+ * Keeps meshes from putting their proxies into our Pods, each by its own words
+ * (Istio, Kuma; Linkerd, Consul): a Job has nobody to talk to in a mesh.
+ */
+export const outsideMesh = {
+  labels: { "sidecar.istio.io/inject": "false", "kuma.io/sidecar-injection": "disabled" },
+  annotations: { "linkerd.io/inject": "disabled", "consul.hashicorp.com/connect-inject": "false" }
+}
+
+/** Labels and annotations by which a Job leads back to its NixBuild. */
 export const belongingTo = (build: NixBuild) => ({
   labels: { ...managedBy, [nixBuildUidLabel]: build.metadata.uid },
   annotations: { [nixBuildAnnotation]: `${build.metadata.namespace}/${build.metadata.name}` }
 })
+
+/** The same for its Pod. */
+export const podBelongingTo = (build: NixBuild) => {
+  const { annotations, labels } = belongingTo(build)
+  return {
+    labels: { ...labels, ...outsideMesh.labels },
+    annotations: { ...annotations, ...outsideMesh.annotations }
+  }
+}
 
 /** Selects the node by its name, which unlike its hostname label nobody can change. */
 export const selecting = (node: string) => ({

@@ -5,15 +5,22 @@
  * record that holds all that the decision was made of: one log line, and one of
  * the file that `DECISIONS_FILE` names.
  */
-import { Clock, Effect, LogLevel, Option, Schedule } from "effect"
-import type { Reference } from "./api/kind.ts"
+import { Clock, Effect, LogLevel, Option, Schedule, Schema } from "effect"
+import { reasons } from "./api/condition.ts"
+import { ObjectMeta, type Reference } from "./api/kind.ts"
+import { isKindName, kinds } from "./api/kinds.ts"
+import { Cluster } from "./cluster.ts"
 import { type Decision, makeRecord } from "./decision-record.ts"
 import { DecisionsFile } from "./decisions-file.ts"
 import { type CloudEvent, isSweep } from "./events.ts"
-import type { EnbiFunction } from "./function.ts"
+import type { EnbiFunction, Refusal } from "./function.ts"
 import { type Done, interpret, type NameTaken, type Refused } from "./interpret.ts"
 import type { KubernetesError } from "./kube/error.ts"
 import { countDecision, countSweepRepair, measureLag, type Outcome } from "./metrics.ts"
+import { isLastingRefusal } from "./refusals.ts"
+import { say } from "./say.ts"
+import type { Settings } from "./settings.ts"
+import { currentTime } from "./time.ts"
 import { trace } from "./traces/trace.ts"
 
 /** Fails as `observe` and `interpret` do; whoever brought the event decides what then. */
@@ -39,15 +46,40 @@ export const run = Effect.fn("run")(function* <O>(definition: EnbiFunction<O>, e
     yield* tell("Done", "Done")
     if (isSweep(event)) yield* countSweepRepair
   })
+  /** What has lasted is told, and done without where the function can; the sweep asks again. */
+  const whenRefused: (at: {
+    readonly observed: O
+    readonly objection: Refused | KubernetesError
+    readonly startMillis: number
+  }) => Effect.Effect<void, Failure, Cluster | Settings> = Effect.fnUntraced(function* (at) {
+    const { objection, observed, startMillis } = at
+    const { message, status } = objection
+    const { kind, name } = objection._tag === "Refused" ? objection : { kind: "", name: "" }
+    const isLasting = yield* isLastingRefusal({
+      what: `${definition.name} ${kind} ${name}`,
+      about: subject,
+      error: { message, status }
+    })
+    if (!isLasting) return yield* Effect.fail(objection)
+    const { refused } = definition
+    if (refused === undefined || objection._tag !== "Refused") {
+      yield* Effect.ignore(tellRefusal(subject, { kind, name, message }))
+      return yield* Effect.fail(objection)
+    }
+    const without = refused(observed, { kind, name, message })
+    yield* act(without, startMillis).pipe(
+      Effect.catchIf(
+        (error): error is Refused => error._tag === "Refused" && !(error.kind === kind && error.name === name),
+        (objection) => whenRefused({ observed: without, objection, startMillis })
+      )
+    )
+  })
   const once = Effect.gen(function* () {
     const startMillis = yield* Clock.currentTimeMillis
     const observed = yield* definition.observe(subject)
     if (Option.isNone(observed)) return yield* Effect.logDebug("nothing to look at", about)
-    const { refused } = definition
     yield* act(observed.value, startMillis).pipe(
-      Effect.catchTag("Refused", (refusal) =>
-        refused === undefined ? Effect.fail(refusal) : act(refused(observed.value, refusal), startMillis)
-      )
+      Effect.catchIf(isObjection, (objection) => whenRefused({ observed: observed.value, objection, startMillis }))
     )
   })
   return yield* once.pipe(
@@ -67,6 +99,30 @@ const log = Effect.fnUntraced(function* (decision: Decision) {
 const keep = (decision: Decision) => Effect.flatMap(DecisionsFile, (keep) => keep(decision))
 
 type Failure = KubernetesError | NameTaken | Refused
+
+const isObjection = (error: Failure): error is Refused | KubernetesError =>
+  error._tag === "Refused" || (error._tag === "KubernetesError" && error.isObjection)
+
+/** An Event on the object that the function looked at. */
+const tellRefusal = Effect.fnUntraced(function* (subject: Reference, { kind, message, name }: Refusal) {
+  if (!isKindName(subject.kind)) return
+  const cluster = yield* Cluster
+  const found = yield* cluster.getFresh({ ...kinds[subject.kind], schema: WithMetadata }, subject)
+  if (Option.isNone(found)) return
+  const what = kind === "" ? "" : ` ${kind} ${name}:`
+  const event = say({
+    regarding: subject.kind,
+    about: found.value.metadata,
+    type: "Warning",
+    reason: "RequestRefused",
+    message: `${reasons.RequestRefused}${what} ${message}`,
+    time: yield* currentTime,
+    key: `${kind}/${name}`
+  })
+  yield* interpret([event], () => undefined)
+})
+
+const WithMetadata = Schema.Struct({ metadata: ObjectMeta })
 
 const isConflict = (error: Failure): boolean => error._tag === "KubernetesError" && error.isConflict
 

@@ -4,7 +4,7 @@
  * They are root there, but see nothing of the node except /var/lib/enbi.
  */
 import { managedBy, type Node, type PersistentVolume } from "./api/kubernetes.ts"
-import { systemPod } from "./job.ts"
+import { outsideMesh, systemPod } from "./job.ts"
 import { namespaceAnnotation, nodeAnnotation, nodeUidAnnotation } from "./keys.ts"
 import { systemNamespace, volumesPath } from "./names.ts"
 
@@ -20,7 +20,8 @@ export interface VolumeJob {
   readonly namespaceUid: string
   readonly builderImage: string
   readonly program: "prepare-volume" | "remove-volume"
-  readonly activeDeadlineSeconds: number
+  /** From its creation on; absent: none, since what waits for the node is told of and not given up. */
+  readonly activeDeadlineSeconds?: number
   readonly namespace: string
 }
 
@@ -31,10 +32,10 @@ export const makeVolumeProgramJob = (job: VolumeJob) => ({
   metadata: { name: job.name, namespace: systemNamespace, labels: managedBy, annotations: annotationsOf(job) },
   spec: {
     backoffLimit: 3,
-    activeDeadlineSeconds: job.activeDeadlineSeconds,
+    ...(job.activeDeadlineSeconds === undefined ? {} : { activeDeadlineSeconds: job.activeDeadlineSeconds }),
     ttlSecondsAfterFinished: 3600,
     template: {
-      metadata: { labels: managedBy },
+      metadata: { labels: { ...managedBy, ...outsideMesh.labels }, annotations: outsideMesh.annotations },
       spec: {
         ...systemPod(job.node),
         containers: [

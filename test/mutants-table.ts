@@ -86,15 +86,33 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     name: "a Pod that is not seen yet is gone",
-    file: "functions/importer-status/observe.ts",
-    find: "yield* cluster.listFresh(pods, selection)",
-    replace: "[seen]"
+    file: "lib/observe-work.ts",
+    find: "(yield* cluster.listFresh(pods, podsOf(job)))[0]",
+    replace: "seen"
   },
   {
     name: "a Job is told of by whichever Pod has its name",
-    file: "functions/importer-status/observe.ts",
-    find: `"batch.kubernetes.io/controller-uid": job.value.metadata.uid`,
-    replace: `"batch.kubernetes.io/job-name": at.name`
+    file: "lib/observe-work.ts",
+    find: `"batch.kubernetes.io/controller-uid": metadata.uid`,
+    replace: `"batch.kubernetes.io/job-name": metadata.name`
+  },
+  {
+    name: "slots have no end",
+    file: "functions/scheduler/decide.ts",
+    find: ".filter((node) => loadOf(load, node) < world.maxBuildsPerNode)",
+    replace: ""
+  },
+  {
+    name: "whoever waits tries at once",
+    file: "functions/scheduler/queues.ts",
+    find: "return isTried ? last.node : undefined",
+    replace: "return undefined"
+  },
+  {
+    name: "an attempt that is called off keeps its number",
+    file: "lib/slots.ts",
+    find: "attemptOn(build, node) + (isBegun ? 1 : 0)",
+    replace: "attemptOn(build, node)"
   },
   {
     name: "a second node is not written down",

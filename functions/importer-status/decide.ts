@@ -17,6 +17,10 @@ import {
 import { wokenAnnotation } from "../../lib/keys.ts"
 import { lastLines } from "../../lib/last-lines.ts"
 import { patchStatus, type StatusChange } from "../../lib/nixbuild-status.ts"
+import { isHeld, withoutSlots } from "../../lib/slots.ts"
+import { isOver } from "../../lib/work.ts"
+import { overdue } from "./overdue.ts"
+import { callOff } from "./waiting.ts"
 import { say } from "../../lib/say.ts"
 import type { Observed } from "./observe.ts"
 import { failureAt, isMain, obstacleAt, type Seen, seen, settle, type World } from "./settle.ts"
@@ -38,12 +42,28 @@ export const decide = (observed: typeof Observed.Type): ReadonlyArray<Action> =>
       why: "What the Jobs on its nodes came to",
       time,
       verdicts: [...ending.verdicts, ...readiness(nodes, ending.fields.failure ?? undefined)],
-      fields: { ...ending.fields, ...(nodes.length === 0 ? {} : { nodes }) }
+      fields: {
+        ...ending.fields,
+        ...calledOff(build, settled),
+        ...(nodes.length === 0 ? {} : { nodes }),
+        ...withoutSlots(
+          build,
+          settled.filter((node) => node.reason !== "JobCreated").map(({ name }) => name)
+        )
+      }
     }),
+    ...callOff(world.places, settled),
+    ...endWhatRemains(world),
     ...wakings.flat(),
     ...removals(world)
   ]
 }
+
+/** The attempt that the build begins next, where the one before could not begin. */
+const calledOff = (build: NixBuild, settled: ReadonlyArray<NodeStatus>) =>
+  settled
+    .filter((node) => node.name === build.status?.buildNode && isHeld(node))
+    .reduce<{ readonly attempt?: number }>((_, { attempt }) => ({ attempt }), {})
 
 interface Ending {
   readonly verdicts: ReadonlyArray<Verdict>
@@ -120,19 +140,23 @@ const mergeNodes = (build: NixBuild, settled: ReadonlyArray<NodeStatus>): Readon
 const tell = (world: World, settled: ReadonlyArray<NodeStatus>): ReadonlyArray<Action> =>
   world.places.flatMap((place) =>
     settled
-      .filter((node) => node.name === place.name)
+      .filter((node) => node.name === place.name && node.reason !== "JobCreated")
       .map((node) =>
         say({
           regarding: "NixBuild",
           about: world.build.metadata,
           type: node.reason === "ImagePulled" ? "Normal" : "Warning",
           reason: node.reason,
-          message: `On ${node.name}: ${sentence(world, place)}${again(node)}`,
+          message: `On ${node.name}: ${node.message ?? `${sentence(world, place)}${again(node)}`}`,
           time: world.time,
-          key: endedAttempt(node) === 1 ? node.name : `${node.name} ${endedAttempt(node)}`
+          key: keyOf(node)
         })
       )
   )
+
+// What keeps an attempt from beginning is said once, however often it is tried.
+const keyOf = (node: NodeStatus): string =>
+  node.message !== undefined || endedAttempt(node) === 1 ? node.name : `${node.name} ${endedAttempt(node)}`
 
 const again = ({ attempt, retryTime }: NodeStatus): string =>
   retryTime === undefined ? "" : `\nAttempt ${attempt} begins at ${retryTime}.`
@@ -170,6 +194,24 @@ const wakes = ({ build, places }: World, { importedTime, name }: NodeStatus): Re
           patch: { metadata: { annotations: { [wokenAnnotation]: importedTime } } }
         }))
 }
+
+/**
+ * Ends what still runs in the Pod of work that failed: others' containers, or
+ * ours that does not end by itself. Unlike a deletion this leaves Pod and log.
+ */
+const endWhatRemains = ({ build, places, time }: World): ReadonlyArray<Action> =>
+  places
+    .flatMap((place) => [
+      ...(place.built._tag === "Failed" || overdue(build, place, time) !== undefined ? [place.build?.pod] : []),
+      ...(place.imported._tag === "Failed" || overdue(build, place, time) !== undefined ? [place.import?.pod] : [])
+    ])
+    .flatMap((pod) => (pod === undefined || isOver(pod) || pod.spec.activeDeadlineSeconds !== undefined ? [] : [pod]))
+    .map((pod) => ({
+      action: "Patch",
+      why: "Its work has failed, and something in it still runs",
+      target: referTo("Pod", pod),
+      patch: { spec: { activeDeadlineSeconds: 1 } }
+    }))
 
 /** Only what the stored status already tells of: a Job is the only witness until then. */
 const removals = ({ build, places }: World): ReadonlyArray<Action> =>

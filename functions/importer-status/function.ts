@@ -12,12 +12,13 @@ export default defineFunction({
   on: [changed("NixBuild"), changed("Job"), changed("Pod"), sweep],
   permissions: [
     { apiGroups: [""], resources: ["nodes"], verbs: ["get"] },
-    // Only to wake them: the policy `enbi-functions-pods` refuses every other change.
+    // Only to wake them, and to end ours whose work has failed: the policy `enbi-functions-pods` refuses every other change.
     { apiGroups: [""], resources: ["pods"], verbs: ["get", "list", "patch"] },
     { apiGroups: ["batch"], resources: ["jobs"], verbs: ["get", "list", "delete"] },
     { apiGroups: ["enbi.hrzn.ee"], resources: ["nixbuilds"], verbs: ["get", "list"] },
     { apiGroups: ["enbi.hrzn.ee"], resources: ["nixbuilds/status"], verbs: ["patch"] },
-    { apiGroups: [""], resources: ["events"], verbs: ["create", "get"] }
+    // Of our own Pods that do not start.
+    { apiGroups: [""], resources: ["events"], verbs: ["create", "get", "list"] }
   ],
   ignores: [jobsOfOthers, podsOfOthers],
   subjects,

@@ -1,15 +1,13 @@
 /** Work that is under way and will never end by itself: its node is lost, or was lost for a moment too many. */
-import { isFailed, isSucceeded, type Pod } from "../../lib/api/kubernetes.ts"
+import type { Pod } from "../../lib/api/kubernetes.ts"
 import type { Failure } from "../../lib/api/nixbuild.ts"
 import { secondsBetween } from "../../lib/time.ts"
+import { containerOf, isFinished } from "../../lib/work.ts"
 import type { Place } from "./observe.ts"
-import { containerOf } from "./outcome.ts"
 
 /** Why the work on a node will not end, if there is such work. */
 export const lost = (place: Place, time: string): Failure | undefined => {
-  const running = [place.import, place.build].find(
-    (work) => work !== undefined && !isSucceeded(work.job) && !isFailed(work.job)
-  )
+  const running = [place.import, place.build].find((work) => work !== undefined && !isFinished(work))
   if (running === undefined) return undefined
   const { job, pod } = running
   const why = whyNodeIsLost(place, time)

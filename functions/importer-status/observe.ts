@@ -2,7 +2,7 @@
 import { Effect, Option, Schema } from "effect"
 import { isTrue } from "../../lib/api/condition.ts"
 import type { Reference } from "../../lib/api/kind.ts"
-import { isFailed, isSucceeded, Job, jobs, Node, nodes, Pod, pods, withoutImages } from "../../lib/api/kubernetes.ts"
+import { jobs, Node, nodes, Pod, pods, withoutImages } from "../../lib/api/kubernetes.ts"
 import {
   attemptOn,
   conditionsOf,
@@ -21,13 +21,12 @@ import { subjectsAmong } from "../../lib/nixbuild-subjects.ts"
 import { Settings } from "../../lib/settings.ts"
 import { currentTime } from "../../lib/time.ts"
 import { isWaitingFor, waitingContainers } from "../../lib/waiting.ts"
+import { observeWork } from "../../lib/observe-work.ts"
+import { Work } from "../../lib/work.ts"
 import { isMissed } from "./missed.ts"
 import { asksForRetry } from "./retry.ts"
 
 const optional = Schema.optionalKey
-
-const Work = Schema.Struct({ job: Job, pod: optional(Pod) })
-export type Work = typeof Work.Type
 
 export const Place = Schema.Struct({
   name: Schema.String,
@@ -94,8 +93,13 @@ const observePlace = Effect.fnUntraced(function* ({ build, name, time }: At) {
   const attempt = { build: build.metadata, node: name, attempt: attemptOn(build, name) }
   const isOpen = unsettledNodes(build).includes(name)
   const { namespace } = build.metadata
-  const buildWork = yield* observeWork({ namespace, name: jobName("build", attempt), isOpen })
-  const importWork = yield* observeWork({ namespace: systemNamespace, name: jobName("import", attempt), isOpen })
+  const buildWork = yield* observeWork({ namespace, name: jobName("build", attempt), isOpen, time })
+  const importWork = yield* observeWork({
+    namespace: systemNamespace,
+    name: jobName("import", attempt),
+    isOpen,
+    time
+  })
   // Whose node is gone is given up, so one that only the cache misses has to be told from it.
   const hasWork = Option.isSome(buildWork) || Option.isSome(importWork)
   const seen = yield* cluster.get(nodes, { name })
@@ -118,25 +122,4 @@ const observeWaiting = Effect.fnUntraced(function* ({ build, name, time }: At) {
   // A Pod that started long ago, and the cache does not know it yet, would have the image brought once more.
   const fresh = yield* Effect.forEach(waiting, ({ metadata }) => cluster.getFresh(pods, metadata))
   return fresh.flatMap(Option.toArray).filter(isWaiting)
-})
-
-const observeWork = Effect.fnUntraced(function* (at: {
-  readonly namespace: string | undefined
-  readonly name: string
-  /** Whether the outcome is yet to be told. */
-  readonly isOpen: boolean
-}) {
-  const cluster = yield* Cluster
-  const job = yield* cluster.get(jobs, at)
-  if (Option.isNone(job)) return Option.none()
-  // By uid: a Job that was deleted and made again under the same name must not be told of by its forerunner's Pod.
-  const selection = {
-    namespace: at.namespace,
-    labels: { "batch.kubernetes.io/controller-uid": job.value.metadata.uid }
-  }
-  const [seen] = yield* cluster.list(pods, selection)
-  // Job and Pod come by different watches, and a Pod that is gone makes the Job a failed one.
-  const isNews = at.isOpen && (isSucceeded(job.value) || isFailed(job.value))
-  const [pod] = seen === undefined && isNews ? yield* cluster.listFresh(pods, selection) : [seen]
-  return Option.some({ job: job.value, ...(pod === undefined ? {} : { pod }) })
 })

@@ -1,7 +1,10 @@
-/** What a finished Job's Pod says of itself, or what can be said for one that ended without a word. */
+/**
+ * What our container says of itself when it has ended, whatever else still runs
+ * in its Pod, or what can be said for one that ended without a word.
+ */
 import { Option, Schema } from "effect"
 import { type Reason, reasons } from "../../lib/api/condition.ts"
-import { isFailed, isSucceeded, type Pod } from "../../lib/api/kubernetes.ts"
+import type { Pod } from "../../lib/api/kubernetes.ts"
 import type { Failure } from "../../lib/api/nixbuild.ts"
 import { lastLines } from "../../lib/last-lines.ts"
 import {
@@ -11,9 +14,9 @@ import {
   type ImportSucceeded,
   type JobFailed
 } from "../../lib/oci/result.ts"
-import type { Work } from "./observe.ts"
+import { hasNeverRun, isFinished, isOver, terminatedOf, type Work } from "../../lib/work.ts"
 
-/** Nothing while the Job runs, or until its Pod has been seen to end. */
+/** Nothing while our container runs, or until it has been seen to end. */
 export type Outcome<A> =
   | { readonly _tag: "Open" }
   | { readonly _tag: "Succeeded"; readonly result: A }
@@ -43,12 +46,14 @@ interface Reading<A> {
 }
 
 const outcomeOf = <A extends Success>(work: Work | undefined, { fallback, parse }: Reading<A>): Outcome<A> => {
-  if (work === undefined || !(isSucceeded(work.job) || isFailed(work.job))) return open
+  if (work === undefined) return open
   const terminated = terminatedOf(work.pod)
   // Job and Pod come by different watches: the Pod's end may still be on its way.
-  if (work.pod !== undefined && terminated === undefined && !isOver(work.pod)) return open
+  if (terminated === undefined && !(isFinished(work) && (work.pod === undefined || isOver(work.pod)))) return open
+  // What never ran has not failed: `waiting.ts` tells of it.
+  if (work.pod !== undefined && hasNeverRun(work.pod)) return open
   const said = Option.getOrUndefined(parse(terminated?.message))
-  if (said?.outcome === "Succeeded" && isSucceeded(work.job)) return { _tag: "Succeeded", result: said }
+  if (said?.outcome === "Succeeded" && terminated?.exitCode === 0) return { _tag: "Succeeded", result: said }
   const log = said?.outcome === "Failed" && said.log !== "" ? { log: lastLines(said.log, maxLog) } : {}
   const name = work.job.metadata.name
   const isBuild = fallback === "BuildFailed"
@@ -62,13 +67,6 @@ const outcomeOf = <A extends Success>(work: Work | undefined, { fallback, parse 
     )
   }
   if (said?.outcome === "Failed") return failed({ reason: said.reason, message: said.message, ...log })
-  if (work.job.status?.conditions?.some((condition) => condition.reason === "DeadlineExceeded") === true) {
-    return failed(
-      isBuild
-        ? { reason: "TimedOut", message: reasons.TimedOut }
-        : { reason: fallback, message: `Job ${name} took longer than it may: look at containerd on the node.` }
-    )
-  }
   return failed({
     reason: interruptionOf(work.pod) ?? fallback,
     message: `Job ${name} ended without a result: ${endOf(work.pod)}.`
@@ -92,14 +90,6 @@ const interruptionOf = (pod: Pod | undefined): Reason | undefined => {
   // 128 and the signal's number; 255 is containerd's for a container that it lost.
   return terminated === undefined || terminated.exitCode > 128 ? "Interrupted" : undefined
 }
-
-// A webhook may have added containers of its own.
-export const containerOf = (pod: Pod | undefined) =>
-  pod?.status?.containerStatuses?.find(({ name }) => name === "build" || name === "import")
-
-const terminatedOf = (pod: Pod | undefined) => containerOf(pod)?.state?.terminated
-
-const isOver = ({ status }: Pod): boolean => status?.phase === "Succeeded" || status?.phase === "Failed"
 
 const endOf = (pod: Pod | undefined): string => {
   if (pod === undefined) return "its Pod is gone"

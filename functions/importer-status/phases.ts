@@ -8,7 +8,8 @@ import { attemptOn, conditionsOf, nodeStatusOf, unsettledNodes } from "../../lib
 import type { Done } from "../../lib/interpret.ts"
 import { conditionIn, type StatusWrite, statusWritesOf } from "../../lib/traces/conditions.ts"
 import type { Phase } from "../../lib/traces/span.ts"
-import type { Observed, Place, Work } from "./observe.ts"
+import type { Work } from "../../lib/work.ts"
+import type { Observed, Place } from "./observe.ts"
 
 type World = typeof Observed.Type
 

@@ -4,6 +4,7 @@ import { type Reason, reasons } from "../../lib/api/condition.ts"
 import { attemptOn, conditionsOf, type NixBuild, type NodeStatus } from "../../lib/api/nixbuild.ts"
 import { retryAnnotation } from "../../lib/keys.ts"
 import { patchStatus } from "../../lib/nixbuild-status.ts"
+import { withoutSlots } from "../../lib/slots.ts"
 import { later } from "../../lib/time.ts"
 
 // What else there is fails the same way again: the flake, its package or its image has to change.
@@ -59,6 +60,10 @@ export const retryAll = (build: NixBuild, time: string): ReadonlyArray<Action> =
     fields: {
       handledRetry: build.metadata.annotations?.[retryAnnotation] ?? "",
       ...(nodes.length === 0 ? {} : { nodes: nodes.map(begin) }),
+      ...withoutSlots(
+        build,
+        nodes.filter((node) => begin(node).attempt !== node.attempt).map(({ name }) => name)
+      ),
       ...(isFailed ? { attempt: attempt + 1, retryTime: time } : isPending ? { retryTime: time } : {})
     }
   })

@@ -15,7 +15,9 @@ import type { Observed, Place } from "./observe.ts"
 import { lost } from "./lost.ts"
 import { isMissed } from "./missed.ts"
 import { buildOutcome, importOutcome } from "./outcome.ts"
+import { overdue } from "./overdue.ts"
 import { retryOf } from "./retry.ts"
+import { waitingAt } from "./waiting.ts"
 
 /** A node with what its Jobs came to. */
 export interface Seen extends Place {
@@ -55,6 +57,8 @@ export const settle = (world: World, place: Seen): ReadonlyArray<NodeStatus> => 
         : { name: place.name, attempt: attempt + 1, reason: failure.reason, ...retry }
     ]
   }
+  const waiting = waitingAt(world, place)
+  if (waiting.length > 0) return waiting
   const isUnable = obstacleAt(world, place) !== undefined
   return isUnable && known === undefined && place.build === undefined
     ? [{ name: place.name, attempt, reason: "NoMatchingNode" }]
@@ -68,7 +72,7 @@ export const failureAt = ({ build, time }: World, place: Seen): Failure | undefi
   if (imported._tag === "Succeeded") return undefined
   const isBuilt = place.import !== undefined || (isMain(build, place) && isTrue(conditionsOf(build), "Success"))
   if (built._tag === "Failed" && !isBuilt) return built.failure
-  return lost(place, time)
+  return overdue(build, place, time) ?? lost(place, time)
 }
 
 export const obstacleAt = ({ build, nodeRepel }: World, { node }: Place): string | undefined =>

@@ -6,12 +6,9 @@
  * the Restricted level admits it.
  */
 import { attemptOn, nixBuilds, type NixBuild } from "../../lib/api/nixbuild.ts"
-import { belongingTo, onNode, plainPod } from "../../lib/job.ts"
+import { belongingTo, onNode, plainPod, podBelongingTo } from "../../lib/job.ts"
 import { claimName, jobName } from "../../lib/names.ts"
 import type { SettingsValue } from "../../lib/settings.ts"
-
-// The builder ends itself in time and says why; this is for one that cannot.
-const graceSeconds = 60
 
 export interface BuildPlace {
   readonly build: NixBuild
@@ -43,9 +40,9 @@ export const makeBuildJob = (place: BuildPlace) => {
         }
       ]
     },
+    // Without a deadline: a Job's counts from its creation, and what waits outside our container is no build.
     spec: {
       backoffLimit: 0,
-      activeDeadlineSeconds: build.spec.timeoutSeconds + graceSeconds,
       template: makeBuildPod(place)
     }
   }
@@ -54,7 +51,7 @@ export const makeBuildJob = (place: BuildPlace) => {
 export const makeBuildPod = (place: BuildPlace) => {
   const { build, node, settings } = place
   return {
-    metadata: belongingTo(build),
+    metadata: podBelongingTo(build),
     spec: {
       ...onNode(node),
       ...plainPod,

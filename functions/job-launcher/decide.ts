@@ -4,13 +4,22 @@
  * `Launched` for the node that builds; `importer-status` reads the outcomes.
  */
 import type { Action } from "../../lib/action.ts"
-import { isTrue, type Reason, reasons } from "../../lib/api/condition.ts"
-import { isFailed, isSucceeded } from "../../lib/api/kubernetes.ts"
-import { attemptOn, conditionsOf, isWaitingForRetry, nodeStatusOf, unsettledNodes } from "../../lib/api/nixbuild.ts"
+import { isTrue, obstacles, type Reason, reasons } from "../../lib/api/condition.ts"
+import { isFailed } from "../../lib/api/kubernetes.ts"
+import {
+  attemptOn,
+  conditionsOf,
+  isWaitingForRetry,
+  type NodeStatus,
+  nodeStatusOf,
+  unsettledNodes
+} from "../../lib/api/nixbuild.ts"
 import { jobName } from "../../lib/names.ts"
 import { patchStatus } from "../../lib/nixbuild-status.ts"
 import { obstacleOf } from "../../lib/placement.ts"
+import { beforeJobDelays, hasSlot, hold, isHeld, needsSlot, withoutSlots } from "../../lib/slots.ts"
 import { isOfFormerNode } from "../../lib/volume.ts"
+import { endedWell, obstacleOf as obstacleOfWork } from "../../lib/work.ts"
 import { makeBuildJob } from "./build-job.ts"
 import { makeImportJob } from "./import-job.ts"
 import type { Observed, Place } from "./observe.ts"
@@ -26,6 +35,11 @@ interface Step {
   readonly buildJobName?: string
 }
 
+interface NamedStep extends Step {
+  /** The node's. */
+  readonly name: string
+}
+
 export const decide = (world: World): ReadonlyArray<Action> => {
   const { build, settings, time } = world
   const able = world.places.filter(
@@ -35,32 +49,54 @@ export const decide = (world: World): ReadonlyArray<Action> => {
       importJob !== undefined ||
       obstacleOf(node, { system: build.spec.system, nodeRepel: settings.nodeRepel }) === undefined
   )
-  const steps = able.map((place) => ({ name: place.node.metadata.name, ...nextStep(world, place) }))
-  const step = steps.find((step) => step.name === build.status?.buildNode) ?? held(world)
-  const main = step === undefined ? undefined : orRefused(world, step)
+  const steps = able.flatMap((place): ReadonlyArray<NamedStep> => {
+    const step = nextStep(world, place)
+    return step === undefined ? [] : [orRefused(world, { name: place.node.metadata.name, ...step })]
+  })
+  const main = steps.find((step) => step.name === build.status?.buildNode) ?? held(world)
+  const holds = steps.flatMap((step) => holdOf(world, step))
   return [
     // What was refused would be again; what comes before it in the list is done.
     ...(world.refusal === undefined ? steps.flatMap((step) => step.actions) : []),
-    ...(main === undefined
+    ...(main === undefined && holds.length === 0
       ? []
       : patchStatus(build, {
-          why: `On ${main.name}: ${main.reason}`,
+          why:
+            main === undefined ? `On ${holds.map(({ name }) => name).join(", ")}` : `On ${main.name}: ${main.reason}`,
           time,
-          verdicts: [
-            {
-              type: "Launched",
-              status: main.buildJobName === undefined ? "False" : "True",
-              reason: main.reason,
-              message: main.message
-            }
-          ],
-          ...(main.buildJobName === undefined ? {} : { fields: { buildJobName: main.buildJobName } })
+          verdicts: main === undefined ? [] : [launchedVerdict(main)],
+          fields: {
+            ...(main?.buildJobName === undefined ? {} : { buildJobName: main.buildJobName }),
+            ...heldFields(world, holds)
+          }
         }))
   ]
 }
 
+const launchedVerdict = ({ buildJobName, message, reason }: Step) => ({
+  type: "Launched" as const,
+  status: buildJobName === undefined ? ("False" as const) : ("True" as const),
+  reason,
+  message
+})
+
+/** Who can't begin gives its slot back until it is to try again. */
+const holdOf = (
+  { build, time }: World,
+  { buildJobName, message, name, reason }: NamedStep
+): ReadonlyArray<NodeStatus> =>
+  buildJobName === undefined && obstacles.includes(reason)
+    ? [hold(build, { node: name, reason, message, time, delaysSeconds: beforeJobDelays, isBegun: false })]
+    : []
+
+const heldFields = ({ build }: World, holds: ReadonlyArray<NodeStatus>) => {
+  const names = holds.map(({ name }) => name)
+  const others = (build.status?.nodes ?? []).filter(({ name }) => !names.includes(name))
+  return holds.length === 0 ? {} : { nodes: [...others, ...holds], ...withoutSlots(build, names) }
+}
+
 /** The step as it is when the API server refuses what it creates. */
-const orRefused = ({ refusal }: World, step: Step & { readonly name: string }): Step & { readonly name: string } => {
+const orRefused = ({ refusal }: World, step: NamedStep): NamedStep => {
   const isOurs = step.actions.some(
     (action) => action.action === "Create" && action.object.metadata.name === refusal?.name
   )
@@ -72,18 +108,22 @@ const orRefused = ({ refusal }: World, step: Step & { readonly name: string }): 
       }
 }
 
-/** Why nothing happens on the node that builds, where that is not so already: the scheduler may find another then. */
-const held = ({ build, places, time }: World): (Step & { readonly name: string }) | undefined => {
+/** Why nothing happens on the node that builds, where that is not so already. */
+const held = ({ build, places, time }: World): NamedStep | undefined => {
   const { buildJobName, buildNode: name = "", failure } = build.status ?? {}
   const attempt = attemptOn(build, name)
   const node = nodeStatusOf(build, name)
   if (isTrue(conditionsOf(build), "Complete")) return undefined
+  if (isHeld(node) && (isWaitingForRetry(node, time) || !hasSlot(build, name)))
+    return { name, ...wait(node.reason, node.message ?? reasons[node.reason]) }
   if (isWaitingForRetry(node, time)) {
     const message = `${reasons.RetryPending} Attempt ${attempt} begins at ${node?.retryTime}. ${failure?.message ?? ""}`
     return { name, ...wait("RetryPending", message.trim()) }
   }
   const isBegun = buildJobName === jobName("build", { build: build.metadata, node: name, attempt })
   if (!unsettledNodes(build).includes(name) || isBegun || !isTrue(conditionsOf(build), "Launched")) return undefined
+  // The scheduler says which place in the queue the next attempt has.
+  if (needsSlot(build, name) && !hasSlot(build, name)) return { name, ...wait("NoFreeSlot", reasons.NoFreeSlot) }
   const isThere = places.some((place) => place.node.metadata.name === name)
   return {
     name,
@@ -91,7 +131,8 @@ const held = ({ build, places, time }: World): (Step & { readonly name: string }
   }
 }
 
-const nextStep = (world: World, place: Place): Step => {
+/** Nothing while it is not clear whether the step can be taken. */
+const nextStep = (world: World, place: Place): Step | undefined => {
   const at = placeOf(world, place)
   const node = at.node.metadata.name
   const buildJob = makeBuildJob({
@@ -104,12 +145,15 @@ const nextStep = (world: World, place: Place): Step => {
   if (place.importJob !== undefined) return { actions: [], ...launched(world, buildJob.metadata) }
   if (place.buildJob !== undefined) {
     return {
-      actions: isSucceeded(place.buildJob) ? [startImport(world, place)] : [],
+      actions: endedWell({ job: place.buildJob, ...(place.buildPod === undefined ? {} : { pod: place.buildPod }) })
+        ? [startImport(world, place)]
+        : [],
       ...launched(world, buildJob.metadata)
     }
   }
   if (isGoing(place)) return wait("VolumePending", reasons.VolumePending)
   if (place.admission === undefined) return beforeVolume(world, place)
+  if (place.admission.outcome === "Unclear") return undefined
   if (isLost(place)) {
     const { name } = makePersistentVolume(at).metadata
     return wait(
@@ -167,6 +211,11 @@ const beforeVolume = (world: World, place: Place): Step => {
     )
   }
   const at = placeOf(world, place)
+  const obstacle =
+    volumeJob === undefined ? undefined : obstacleOfWork({ job: volumeJob, ...place.volumeWait }, world.time)
+  if (obstacle !== undefined) {
+    return wait(obstacle.reason, `${reasons[obstacle.reason]} The cache volume: ${obstacle.message}`)
+  }
   return {
     ...wait("VolumePending", reasons.VolumePending),
     actions: [

@@ -13,7 +13,8 @@ export default defineFunction({
     { apiGroups: [""], resources: ["nodes", "namespaces"], verbs: ["get"] },
     { apiGroups: [""], resources: ["persistentvolumes", "persistentvolumeclaims"], verbs: ["get", "create"] },
     // Only for dry runs: the policy `enbi-functions-pods` refuses the rest.
-    { apiGroups: [""], resources: ["pods"], verbs: ["create"] },
+    { apiGroups: [""], resources: ["pods"], verbs: ["create", "list"] },
+    { apiGroups: [""], resources: ["events"], verbs: ["list"] },
     { apiGroups: ["batch"], resources: ["jobs"], verbs: ["get", "create"] },
     { apiGroups: ["enbi.hrzn.ee"], resources: ["nixbuilds"], verbs: ["get", "list"] },
     // An owner reference that blocks deletion is a right over the owner's finalizers.

@@ -6,7 +6,7 @@
  */
 import type { Node } from "../../lib/api/kubernetes.ts"
 import { attemptOn, type NixBuild } from "../../lib/api/nixbuild.ts"
-import { belongingTo, systemPod } from "../../lib/job.ts"
+import { belongingTo, podBelongingTo, systemPod } from "../../lib/job.ts"
 import { jobName, systemNamespace, volumesPath } from "../../lib/names.ts"
 import type { SettingsValue } from "../../lib/settings.ts"
 
@@ -26,11 +26,10 @@ export const makeImportJob = ({ build, namespaceUid, node, settings }: ImportPla
     metadata: { name, namespace: systemNamespace, ...belongingTo(build) },
     spec: {
       backoffLimit: 0,
-      activeDeadlineSeconds: 1800,
       // The NixBuild cannot own a Job in another namespace, so this removes what nobody else did.
       ttlSecondsAfterFinished: 86_400,
       template: {
-        metadata: belongingTo(build),
+        metadata: podBelongingTo(build),
         spec: {
           ...systemPod(nodeName),
           containers: [

@@ -1,9 +1,8 @@
 /** What there is on each node that wants the image: volume, Jobs, and whether the build Pod would be admitted. */
-import { Effect, Equal, Option, Schema } from "effect"
+import { Effect, Equal, Option, Schema, Struct } from "effect"
 import { isTrue } from "../../lib/api/condition.ts"
 import type { Reference } from "../../lib/api/kind.ts"
 import {
-  isSucceeded,
   Job,
   jobs,
   namespaces,
@@ -13,6 +12,7 @@ import {
   PersistentVolumeClaim,
   persistentVolumeClaims,
   persistentVolumes,
+  Pod,
   pods,
   withoutImages
 } from "../../lib/api/kubernetes.ts"
@@ -28,6 +28,10 @@ import {
 } from "../../lib/api/nixbuild.ts"
 import { Cluster } from "../../lib/cluster.ts"
 import { Refusal } from "../../lib/function.ts"
+import { isLastingRefusal } from "../../lib/refusals.ts"
+import { hasSlot, needsSlot } from "../../lib/slots.ts"
+import { endedWell, isFinished, Work } from "../../lib/work.ts"
+import { observeWork } from "../../lib/observe-work.ts"
 import { subjectsAmong } from "../../lib/nixbuild-subjects.ts"
 import { claimName, jobName, persistentVolumeName, systemNamespace, volumeJobName } from "../../lib/names.ts"
 import { Settings, SettingsSchema } from "../../lib/settings.ts"
@@ -38,7 +42,8 @@ const optional = Schema.optionalKey
 
 /** What the API server makes of the build Pod in a dry run. */
 export const Admission = Schema.Struct({
-  outcome: Schema.Literals(["Admitted", "Denied", "FieldsDropped"]),
+  /** Unclear: denied for the first time, which may pass. */
+  outcome: Schema.Literals(["Admitted", "Denied", "FieldsDropped", "Unclear"]),
   message: Schema.String
 })
 export type Admission = typeof Admission.Type
@@ -48,7 +53,10 @@ export const Place = Schema.Struct({
   volume: optional(PersistentVolume),
   claim: optional(PersistentVolumeClaim),
   volumeJob: optional(Job),
+  /** The volume Job's Pod, and what Kubernetes says while it does not start. */
+  volumeWait: optional(Schema.Struct(Struct.omit(Work.fields, ["job"]))),
   buildJob: optional(Job),
+  buildPod: optional(Pod),
   importJob: optional(Job),
   /** Asked only when everything else is ready for the build Job. */
   admission: optional(Admission)
@@ -62,16 +70,16 @@ export const Observed = Schema.Struct({
   settings: SettingsSchema,
   /** All NixBuilds of the namespace. */
   liveUids: Schema.Array(Schema.String).pipe(Schema.withDecodingDefaultKey(Effect.succeed([]))),
-  /** The nodes that want the image, do not have it, and need not wait for their next attempt; the build node first. */
+  /** The nodes that want the image, and where it may be built or is built already; the build node first. */
   places: Schema.Array(Place),
   /** What the API server has against an object that was to be created. */
   refusal: optional(Refusal)
 })
 
-/** A NixBuild that was given a node and that some node still wants. */
+/** A NixBuild that was given a node, or had one, and that some node still wants. */
 const isOpen = (build: NixBuild): boolean =>
   build.metadata.deletionTimestamp === undefined &&
-  isTrue(conditionsOf(build), "Scheduled") &&
+  (isTrue(conditionsOf(build), "Scheduled") || isTrue(conditionsOf(build), "Launched")) &&
   !hasFailed(build) &&
   unsettledNodes(build).length > 0
 
@@ -99,7 +107,11 @@ const observeBuild = Effect.fnUntraced(function* (build: Option.Option<NixBuild>
   if (Option.isNone(namespace)) return Option.none()
   const namespaceUid = namespace.value.metadata.uid
   const time = yield* currentTime
-  const due = unsettledNodes(build.value).filter((name) => !isWaitingForRetry(nodeStatusOf(build.value, name), time))
+  const due = unsettledNodes(build.value).filter(
+    (name) =>
+      !isWaitingForRetry(nodeStatusOf(build.value, name), time) &&
+      (hasSlot(build.value, name) || !needsSlot(build.value, name))
+  )
   const live = yield* cluster.list(nixBuilds, { namespace: build.value.metadata.namespace })
   const liveUids = live.map(({ metadata }) => metadata.uid).toSorted()
   const places = yield* Effect.forEach(due, (name) =>
@@ -125,20 +137,34 @@ const observePlace = Effect.fnUntraced(function* (at: BuildPlace & { readonly na
   const found = {
     volume: yield* cluster.get(persistentVolumes, { name: persistentVolumeName(namespaceUid, name) }),
     claim: yield* cluster.get(persistentVolumeClaims, { namespace, name: claimName(name) }),
-    volumeJob: yield* cluster.get(jobs, { namespace: systemNamespace, name: volumeJobName(namespaceUid, name) }),
-    buildJob: yield* cluster.get(jobs, { namespace, name: jobName("build", attempt) }),
     importJob: yield* cluster.get(jobs, { namespace: systemNamespace, name: jobName("import", attempt) })
   }
-  const isPrepared = Option.isSome(found.claim) || Option.exists(found.volumeJob, isSucceeded)
+  const time = at.liveTime
+  const volumeWork = yield* observeWork({
+    namespace: systemNamespace,
+    name: volumeJobName(namespaceUid, name),
+    isOpen: Option.isNone(found.claim),
+    time
+  })
+  const buildWork = yield* observeWork({ namespace, name: jobName("build", attempt), isOpen: false, time })
+  const isPrepared = Option.isSome(found.claim) || Option.exists(volumeWork, endedWell)
   return {
     node: withoutImages(node.value),
     ...(Option.isSome(found.volume) ? { volume: found.volume.value } : {}),
     ...(Option.isSome(found.claim) ? { claim: found.claim.value } : {}),
-    ...(Option.isSome(found.volumeJob) ? { volumeJob: found.volumeJob.value } : {}),
-    ...(Option.isSome(found.buildJob) ? { buildJob: found.buildJob.value } : {}),
+    ...(Option.isSome(volumeWork) ? inVolume(volumeWork.value) : {}),
+    ...(Option.isSome(buildWork) ? inBuild(buildWork.value) : {}),
     ...(Option.isSome(found.importJob) ? { importJob: found.importJob.value } : {}),
-    ...(isPrepared && Option.isNone(found.buildJob) ? { admission: yield* askAdmission(at) } : {})
+    ...(isPrepared && Option.isNone(buildWork) ? { admission: yield* askAdmission(at) } : {})
   }
+})
+
+const inVolume = ({ job, ...wait }: Work) => ({ volumeJob: job, ...(isFinished({ job }) ? {} : { volumeWait: wait }) })
+
+// Once the Job is over, that says it all.
+const inBuild = ({ job, pod }: Work) => ({
+  buildJob: job,
+  ...(pod === undefined || isFinished({ job }) ? {} : { buildPod: pod })
 })
 
 // A Job is admitted where its Pod is not, and then waits for ever without a
@@ -155,8 +181,14 @@ const askAdmission = Effect.fnUntraced(function* (place: BuildPlace) {
       return { outcome: isKept ? "Admitted" : "FieldsDropped", message: "" }
     }),
     Effect.catchIf(
-      (error) => error.status === 403 || error.status === 422,
-      (error) => Effect.succeed<Admission>({ outcome: "Denied", message: error.message })
+      (error) => error.isObjection,
+      Effect.fnUntraced(function* (error) {
+        const about = { kind: "Namespace", name: namespace ?? "" }
+        const isLasting = yield* isLastingRefusal({ what: "build Pods", about, error })
+        if (!isLasting && error.isRetryable) return yield* Effect.fail(error)
+        const outcome = isLasting ? ("Denied" as const) : ("Unclear" as const)
+        return { outcome, message: error.message }
+      })
     )
   )
 })

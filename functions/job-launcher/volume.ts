@@ -75,6 +75,5 @@ export const makeVolumeJob = ({ build, namespaceUid, node: { metadata: node }, s
     namespaceUid,
     builderImage: settings.builderImage,
     program: "prepare-volume",
-    activeDeadlineSeconds: 300,
     namespace: build.metadata.namespace ?? ""
   })

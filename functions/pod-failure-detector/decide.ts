@@ -85,7 +85,12 @@ const join = (world: World, { build, nodeName }: { readonly build: NixBuild; rea
   if (failed !== undefined) return tellFailure(world, { build, failed })
   const there = nodeStatusOf(build, nodeName)
   if (there?.reason === "ImagePulled") return []
-  if (there !== undefined) {
+  // Neither has failed: what keeps it from beginning may pass.
+  if (there?.message !== undefined) {
+    const message = `NixBuild ${build.metadata.name} waits on ${nodeName}: ${there.message}`
+    return tell(world, there.reason, message, build.metadata.uid)
+  }
+  if (there !== undefined && there.reason !== "JobCreated") {
     const { name, uid } = build.metadata
     const next =
       there.retryTime === undefined

@@ -3,17 +3,18 @@
  * claims on image tags. What is wanted again is made again by whoever makes it.
  * Sets no condition.
  */
-import type { Action } from "../../lib/action.ts"
+import { type Action, isAbout } from "../../lib/action.ts"
 import { removeBuilds } from "./history.ts"
 import { removeJob } from "./jobs.ts"
 import { releaseTag } from "./leases.ts"
 import type { Observed } from "./observe.ts"
 import { removeVolume } from "./volumes.ts"
 
-export const decide = (world: typeof Observed.Type): ReadonlyArray<Action> => [
-  // First: whoever deletes a NixBuild waits for its Jobs to end.
-  ...world.jobs.flatMap(removeJob),
-  ...removeBuilds(world),
-  ...world.tags.flatMap((tag) => releaseTag(tag, world.time)),
-  ...world.volumes.flatMap((volume) => removeVolume(volume, world.builderImage))
-]
+export const decide = (world: typeof Observed.Type): ReadonlyArray<Action> =>
+  [
+    // First: whoever deletes a NixBuild waits for its Jobs to end.
+    ...world.jobs.flatMap(removeJob),
+    ...removeBuilds(world),
+    ...world.tags.flatMap((tag) => releaseTag(tag, world.time)),
+    ...world.volumes.flatMap((volume) => removeVolume(volume, world.builderImage))
+  ].filter((action) => world.refusals.every((refusal) => !isAbout(action, refusal)))

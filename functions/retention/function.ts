@@ -29,5 +29,6 @@ export default defineFunction({
   subjects,
   observe,
   Observed,
-  decide
+  decide,
+  refused: (observed, refusal) => ({ ...observed, refusals: [...observed.refusals, refusal] })
 })

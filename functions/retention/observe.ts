@@ -11,6 +11,7 @@ import { nixBuilds } from "../../lib/api/nixbuild.ts"
 import { Cluster } from "../../lib/cluster.ts"
 import { nixBuildAnnotation, nixBuildUidLabel } from "../../lib/keys.ts"
 import type { KubernetesError } from "../../lib/kube/error.ts"
+import { Refusal } from "../../lib/function.ts"
 import { Settings } from "../../lib/settings.ts"
 import { currentTime } from "../../lib/time.ts"
 import { History } from "./history.ts"
@@ -27,7 +28,9 @@ export const Observed = Schema.Struct({
   builderImage: Schema.String,
   jobs: Schema.Array(OwnedJob),
   tags: Schema.Array(HeldTag),
-  volumes: Schema.Array(CacheVolume)
+  volumes: Schema.Array(CacheVolume),
+  /** What the API server has against objects that were to be written. */
+  refusals: Schema.Array(Refusal).pipe(Schema.withDecodingDefaultKey(Effect.succeed([])))
 })
 
 // Whether something is needed depends on much else, so every event leads to one look at everything.
@@ -48,7 +51,8 @@ export const observe = Effect.fn("retention.observe")(function* () {
     jobs: yield* confirm(owned, { lookAt: observeJob, act: removeJob }),
     finished: yield* orNothing(observeBuilds(limits)),
     tags: yield* observeTags(time),
-    volumes: yield* confirm(volumes, { lookAt: observeVolume, act: (volume) => removeVolume(volume, builderImage) })
+    volumes: yield* confirm(volumes, { lookAt: observeVolume, act: (volume) => removeVolume(volume, builderImage) }),
+    refusals: []
   }
   const { finished, jobs: found, tags, volumes: caches } = observed
   return [found, finished, tags, caches].every((all) => all.length === 0) ? Option.none() : Option.some(observed)

@@ -1,16 +1,19 @@
 /**
- * Gives every NixBuild that may have its tag a node: the builds that have
- * waited longest take the free slots, the rest are told their place in the
- * queue. Sets `Scheduled`; `job-launcher` acts on it.
+ * Gives every NixBuild that may have its tag a node, and a slot on each node
+ * that wants its image: the builds that have waited longest take the free
+ * slots, the rest are told their place in the queue, or what keeps builds like
+ * theirs from beginning. Sets `Scheduled`; `job-launcher` acts on it.
  */
-import type { Action } from "../../lib/action.ts"
-import { isTrue, obstacles, reasons } from "../../lib/api/condition.ts"
+import { type Action, isAbout } from "../../lib/action.ts"
+import { isTrue, reasons } from "../../lib/api/condition.ts"
 import type { Node } from "../../lib/api/kubernetes.ts"
-import { conditionsOf, isWaitingForRetry, type NixBuild, unsettledNodes } from "../../lib/api/nixbuild.ts"
+import { conditionsOf, isWaitingForRetry, type NixBuild, type NodeStatus } from "../../lib/api/nixbuild.ts"
 import { hash10 } from "../../lib/names.ts"
 import { patchStatus } from "../../lib/nixbuild-status.ts"
 import { obstacleOf } from "../../lib/placement.ts"
+import { hasSlot, isHeld, lacksSlot, needsSlot, slotsOf } from "../../lib/slots.ts"
 import type { Observed } from "./observe.ts"
+import { makeQueues, type Queues } from "./queues.ts"
 import { tagClaims } from "./tag.ts"
 
 type World = typeof Observed.Type
@@ -18,49 +21,137 @@ type World = typeof Observed.Type
 export const decide = (world: World): ReadonlyArray<Action> => {
   const placed = world.unfinished.filter((build) => isPlaced(world, build))
   const load = new Map<string, number>()
-  for (const build of placed) {
-    // Who waits for the next attempt, or for a person, leaves the slot to others.
-    if (isWaitingForRetry(build.status, world.time) || isHeldUp(build)) continue
-    for (const name of unsettledNodes(build)) add(load, name)
+  for (const build of [...placed, ...world.delivering]) {
+    for (const name of slotsOf(build)) if (needsSlot(build, name)) add(load, name)
   }
   const claims = tagClaims(world)
+  const queues = makeQueues(world)
+  const state = { load, queues }
   let queued = 0
   const place = (build: NixBuild): ReadonlyArray<Action> => {
+    // All of it waits for its next attempt.
+    if (isWaitingForRetry(build.status, world.time)) return []
     const able = world.nodes.filter((node) => obstacleIn(world, { node, build }) === undefined)
     if (able.length === 0) return noMatchingNode(world, build)
-    const wanted = able.filter((node) => build.spec.nodes.includes(node.metadata.name))
-    // Elsewhere the image would be where no Pod waits for it.
-    const candidates = wanted.length > 0 ? wanted : able
-    const [chosen] = candidates
+    const candidates = candidatesFor(build, able)
+    const open = candidates.filter(({ metadata }) => queues.blockOf(build, metadata.name) === undefined)
+    if (open.length === 0) return held(world, { build, block: blockIn(queues, { build, candidates }) })
+    const [chosen] = open
       .filter((node) => loadOf(load, node) < world.maxBuildsPerNode)
       .toSorted((a, b) =>
         compare(rank({ node: a, build, candidates, load }), rank({ node: b, build, candidates, load }))
       )
     if (chosen === undefined) return noFreeSlot(world, { build, place: ++queued })
-    for (const { metadata } of wanted.length > 0 ? wanted : [chosen]) add(load, metadata.name)
-    return nodeFound(world, { build, node: chosen })
+    const slots = take(world, { ...state, build, first: chosen })
+    return nodeFound(world, { build, node: chosen, queues, slots })
   }
-  return world.unfinished
-    .filter((build) => !placed.includes(build))
-    .flatMap((build) => {
-      const conflict = claims.conflictOf(build)
-      return conflict === undefined ? [...claims.take(build), ...place(build)] : tagConflict(world, { build, conflict })
-    })
+  const decideFor = (build: NixBuild): ReadonlyArray<Action> => {
+    if (placed.includes(build) || world.delivering.includes(build)) return further(world, { ...state, build })
+    const conflict = claims.conflictOf(build)
+    return conflict === undefined ? [...claims.take(build), ...place(build)] : tagConflict(world, { build, conflict })
+  }
+  return [...world.unfinished, ...world.delivering].flatMap((build) => orRefused(world, build, decideFor(build)))
 }
 
-/** It has its node, unless that became unable before anything was begun there. */
+/** What the API server refuses to one build holds up no other. */
+const orRefused = (world: World, build: NixBuild, actions: ReadonlyArray<Action>): ReadonlyArray<Action> => {
+  const refusal = world.refusals.find((refusal) => actions.some((action) => isAbout(action, refusal)))
+  if (refusal === undefined) return actions
+  // A status that can't be written tells nobody.
+  if (refusal.kind === "NixBuild") return []
+  return patchStatus(build, {
+    why: `${refusal.kind} ${refusal.name} is refused`,
+    time: world.time,
+    verdicts: [
+      {
+        type: "Scheduled",
+        status: "False",
+        reason: "RequestRefused",
+        message: `${reasons.RequestRefused} ${refusal.kind} ${refusal.name}: ${refusal.message}`
+      }
+    ]
+  })
+}
+
+/** It has its node, unless that became unable, or the slot there was taken back, before anything was begun. */
 const isPlaced = (world: World, build: NixBuild): boolean => {
-  if (!isTrue(conditionsOf(build), "Scheduled")) return false
-  const node = world.nodes.find(({ metadata }) => metadata.name === build.status?.buildNode)
+  const { buildNode } = build.status ?? {}
+  if (!isTrue(conditionsOf(build), "Scheduled") || buildNode === undefined) return false
+  if (!needsSlot(build, buildNode)) return true
+  const node = world.nodes.find(({ metadata }) => metadata.name === buildNode)
   return (
-    isTrue(conditionsOf(build), "Launched") || (node !== undefined && obstacleIn(world, { node, build }) === undefined)
+    hasSlot(build, buildNode) &&
+    (isTrue(conditionsOf(build), "Launched") ||
+      (node !== undefined && obstacleIn(world, { node, build }) === undefined))
   )
 }
 
-const isHeldUp = (build: NixBuild): boolean =>
-  conditionsOf(build).some(
-    ({ reason, status, type }) => type === "Launched" && status === "False" && obstacles.includes(reason)
+/** Where Pods wait, or else anywhere; a further attempt stays where the first was. */
+const candidatesFor = (build: NixBuild, able: ReadonlyArray<Node>): ReadonlyArray<Node> => {
+  const wanted = able.filter((node) => build.spec.nodes.includes(node.metadata.name))
+  const before = wanted.filter((node) => node.metadata.name === build.status?.buildNode)
+  // Elsewhere the image would be where no Pod waits for it.
+  if (wanted.length > 0) return isTrue(conditionsOf(build), "Scheduled") && before.length > 0 ? before : wanted
+  return able
+}
+
+const blockIn = (
+  queues: Queues,
+  { build, candidates }: { readonly build: NixBuild; readonly candidates: ReadonlyArray<Node> }
+): NodeStatus | undefined =>
+  candidates.map(({ metadata }) => queues.blockOf(build, metadata.name)).find((block) => block !== undefined)
+
+interface Taking {
+  readonly build: NixBuild
+  readonly load: Map<string, number>
+  readonly queues: Queues
+}
+
+/** Takes a slot on `first`, and on each other node that wants the image, is able, and has one. */
+const take = (world: World, { build, first, load, queues }: Taking & { readonly first?: Node }) => {
+  const free = world.nodes.filter(
+    (node) =>
+      node === first ||
+      (build.spec.nodes.includes(node.metadata.name) &&
+        lacksSlot(build, node.metadata.name, world.time) &&
+        obstacleIn(world, { node, build }) === undefined &&
+        queues.blockOf(build, node.metadata.name) === undefined &&
+        loadOf(load, node) < world.maxBuildsPerNode)
   )
+  for (const { metadata } of free) add(load, metadata.name)
+  return free.map(({ metadata }) => metadata.name)
+}
+
+/** The further nodes of a build that has its own. */
+const further = (world: World, taking: Taking): ReadonlyArray<Action> => {
+  const { build } = taking
+  const slots = take(world, taking)
+  return slots.length === 0
+    ? []
+    : patchStatus(build, {
+        why: `${slots.join(", ")} has a free slot`,
+        time: world.time,
+        verdicts: [],
+        fields: withSlots(build, { queues: taking.queues, slots })
+      })
+}
+
+interface Slots {
+  readonly queues: Queues
+  readonly slots: ReadonlyArray<string>
+  /** The node that was to build until now. */
+  readonly former?: string | undefined
+}
+
+/** The slots that it has and these; who is the first to try what kept another from beginning is marked. */
+const withSlots = (build: NixBuild, { former, queues, slots }: Slots) => {
+  const marks = slots.flatMap((name) => queues.take(build, name))
+  const others = (build.status?.nodes ?? []).filter(({ name }) => marks.every((mark) => mark.name !== name))
+  return {
+    scheduledNodes: [...new Set([...slotsOf(build).filter((name) => name !== former), ...slots])],
+    ...(marks.length === 0 ? {} : { nodes: [...others, ...marks] })
+  }
+}
 
 const add = (load: Map<string, number>, name: string) => load.set(name, (load.get(name) ?? 0) + 1)
 const loadOf = (load: ReadonlyMap<string, number>, { metadata }: Node): number => load.get(metadata.name) ?? 0
@@ -93,16 +184,48 @@ const compare = (a: ReadonlyArray<number | string>, b: ReadonlyArray<number | st
   return index < 0 ? 0 : (a[index] ?? 0) < (b[index] ?? 0) ? -1 : 1
 }
 
-const nodeFound = ({ time }: World, { build, node }: { readonly build: NixBuild; readonly node: Node }) => {
+interface Found {
+  readonly build: NixBuild
+  readonly node: Node
+  readonly queues: Queues
+  readonly slots: ReadonlyArray<string>
+}
+
+const nodeFound = ({ time }: World, { build, node, queues, slots }: Found) => {
   const buildNode = node.metadata.name
-  const message = `${buildNode} builds for ${build.spec.system}.`
   return patchStatus(build, {
     why: `${buildNode} has a free slot`,
     time,
-    verdicts: [{ type: "Scheduled", status: "True", reason: "NodeFound", message }],
-    fields: { buildNode, attempt: build.status?.attempt ?? 1 }
+    verdicts: [
+      {
+        type: "Scheduled",
+        status: "True",
+        reason: "NodeFound",
+        message: `${buildNode} builds for ${build.spec.system}.`
+      }
+    ],
+    fields: {
+      buildNode,
+      attempt: build.status?.attempt ?? 1,
+      ...withSlots(build, { queues, slots, former: build.status?.buildNode })
+    }
   })
 }
+
+/** It waits with what keeps those like it from beginning. Who was kept itself has been told in `Launched`. */
+const held = (
+  { time }: World,
+  { block, build }: { readonly block: NodeStatus | undefined; readonly build: NixBuild }
+) =>
+  block === undefined || build.status?.nodes?.some(isHeld) === true
+    ? []
+    : patchStatus(build, {
+        why: `Builds like it cannot begin on ${block.name}`,
+        time,
+        verdicts: [
+          { type: "Scheduled", status: "False", reason: block.reason, message: block.message ?? reasons[block.reason] }
+        ]
+      })
 
 const tagConflict = ({ time }: World, { build, conflict }: { readonly build: NixBuild; readonly conflict: string }) =>
   patchStatus(build, {

@@ -24,5 +24,6 @@ export default defineFunction({
   observe,
   Observed,
   decide,
+  refused: (observed, refusal) => ({ ...observed, refusals: [...observed.refusals, refusal] }),
   phases: (_, done) => phases(done)
 })

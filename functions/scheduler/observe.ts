@@ -1,11 +1,13 @@
-/** All that competes for build slots: unfinished NixBuilds, nodes, and the rules. */
+/** All that competes for build slots: NixBuilds that nodes still want, nodes, and the rules. */
 import { Effect, Option, Schema } from "effect"
 import { isTrue } from "../../lib/api/condition.ts"
 import type { Reference } from "../../lib/api/kind.ts"
 import { Lease, leases, Node, nodes, withoutImages } from "../../lib/api/kubernetes.ts"
-import { conditionsOf, hasFailed, NixBuild, nixBuilds } from "../../lib/api/nixbuild.ts"
+import { conditionsOf, hasFailed, NixBuild, nixBuilds, unsettledNodes } from "../../lib/api/nixbuild.ts"
 import { Cluster } from "../../lib/cluster.ts"
+import { Refusal } from "../../lib/function.ts"
 import { Settings } from "../../lib/settings.ts"
+import { lacksSlot } from "../../lib/slots.ts"
 import { fullTag, heldTagOf } from "../../lib/tags.ts"
 import { currentTime } from "../../lib/time.ts"
 
@@ -13,13 +15,17 @@ export const Observed = Schema.Struct({
   time: Schema.String,
   /** Oldest first. */
   unfinished: Schema.Array(NixBuild),
+  /** Complete, and wanted on further nodes; oldest first. */
+  delivering: Schema.Array(NixBuild).pipe(Schema.withDecodingDefaultKey(Effect.succeed([]))),
   /** Those that succeeded under a tag that one of the unfinished asks for in the same namespace. */
   succeeded: Schema.Array(NixBuild),
   /** Who holds the tags that the unfinished ask for. */
   leases: Schema.Array(Lease),
   nodes: Schema.Array(Node),
   maxBuildsPerNode: Schema.Int,
-  nodeRepel: Schema.Array(Schema.String)
+  nodeRepel: Schema.Array(Schema.String),
+  /** What the API server has against objects that were to be written. */
+  refusals: Schema.Array(Refusal).pipe(Schema.withDecodingDefaultKey(Effect.succeed([])))
 })
 
 // Slots are shared by all builds, so every event leads to one look at all of them.
@@ -31,24 +37,34 @@ export const observe = Effect.fn("scheduler.observe")(function* () {
   const cluster = yield* Cluster
   const { maxBuildsPerNode, nodeRepel } = yield* Settings
   const builds = yield* cluster.list(nixBuilds)
-  const unfinished = builds
-    .filter((build) => !isTrue(conditionsOf(build), "Complete") && build.metadata.deletionTimestamp === undefined)
+  const time = yield* currentTime
+  const open = builds
+    .filter((build) => !hasFailed(build) && build.metadata.deletionTimestamp === undefined)
     .toSorted((a, b) => age(a).localeCompare(age(b)))
-  if (unfinished.every((build) => isTrue(conditionsOf(build), "Launched"))) return Option.none()
+  const unfinished = open.filter((build) => !isTrue(conditionsOf(build), "Complete"))
+  const delivering = open.filter((build) => isTrue(conditionsOf(build), "Complete") && unsettledNodes(build).length > 0)
+  if (![...unfinished, ...delivering].some((build) => mayWantSlot(build, time))) return Option.none()
   const tags = new Set(unfinished.map(({ spec }) => fullTag(spec.imageTag)))
   const wishes = new Set(unfinished.map(wishOf))
   return Option.some({
-    time: yield* currentTime,
+    time,
     unfinished,
+    delivering,
     succeeded: builds.filter(
       (build) => isTrue(conditionsOf(build), "Complete") && !hasFailed(build) && wishes.has(wishOf(build))
     ),
     leases: (yield* cluster.list(leases)).filter((lease) => tags.has(heldTagOf(lease))),
     nodes: (yield* cluster.list(nodes)).map(withoutImages),
     maxBuildsPerNode,
-    nodeRepel
+    nodeRepel,
+    refusals: []
   })
 })
+
+const mayWantSlot = (build: NixBuild, time: string): boolean =>
+  !isTrue(conditionsOf(build), "Scheduled") ||
+  !(isTrue(conditionsOf(build), "Launched") || isTrue(conditionsOf(build), "Success")) ||
+  unsettledNodes(build).some((name) => lacksSlot(build, name, time))
 
 const wishOf = ({ metadata, spec }: NixBuild): string =>
   `${metadata.namespace} ${spec.system} ${fullTag(spec.imageTag)}`

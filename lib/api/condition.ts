@@ -37,6 +37,16 @@ export const reasons = {
     "The cluster or the node cannot give a Pod the namespaces that Nix's sandbox needs: enable user namespaces and ProcMountType, or set spec.sandbox to false.",
   PodRefused:
     "The namespace refuses what the build needs (a quota, a limit range, a policy, or it is being deleted): the message says which.",
+  PodUnschedulable:
+    "Kubernetes has no place for the Job's Pod, as the message says: make room on the node, or ask for less in spec.resources; it is tried again by itself.",
+  PodImageUnavailable:
+    "The node cannot pull an image of the Job's Pod, as the message says: check BUILDER_IMAGE and the node's registry access; it is tried again by itself.",
+  PodNotStarted:
+    "Kubernetes cannot start the Job's Pod, as the message says (a volume, a sandbox, a container): remove the cause; it is tried again by itself.",
+  JobSuspended:
+    "Something suspended the Job before it began, such as a queue of the cluster: see who set spec.suspend.",
+  RequestRefused:
+    "The API server refuses what a function asks for (a quota, a policy, a webhook), as the message says: remove the cause; it is asked again by itself.",
   ResultSuccess: "Build completed successfully and result was fetched from endpoint",
   BuildFinished: "The build ended.",
   Imported: "The image is on at least one of the nodes that want it.",
@@ -68,11 +78,16 @@ export const reasons = {
   ImageTooLarge: "The image has more bytes, layers or files than a node may be filled with: make it smaller."
 } as const
 
-/** What a person has to change before a build can begin. */
+/** What has to change outside before a build can begin: it holds no slot meanwhile. */
 export const obstacles: ReadonlyArray<keyof typeof reasons> = [
+  "JobSuspended",
   "NoMatchingNode",
+  "PodImageUnavailable",
+  "PodNotStarted",
   "PodRefused",
   "PodSecurityDenied",
+  "PodUnschedulable",
+  "RequestRefused",
   "SandboxUnavailable",
   "TagConflict",
   "VolumeFailed"

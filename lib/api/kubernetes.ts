@@ -43,6 +43,7 @@ export const Pod = Schema.Struct({
   metadata: ObjectMeta,
   spec: Schema.Struct({
     nodeName: optional(Schema.String),
+    activeDeadlineSeconds: optional(Schema.Int),
     initContainers: optional(Schema.Array(Container)),
     containers: Schema.Array(Container)
   }),
@@ -53,7 +54,15 @@ export const Pod = Schema.Struct({
       message: optional(Schema.String),
       startTime: optional(Schema.String),
       conditions: optional(
-        Schema.Array(Schema.Struct({ type: Schema.String, status: Schema.String, lastTransitionTime: Time }))
+        Schema.Array(
+          Schema.Struct({
+            type: Schema.String,
+            status: Schema.String,
+            reason: optional(Schema.String),
+            message: optional(Schema.String),
+            lastTransitionTime: Time
+          })
+        )
       ),
       initContainerStatuses: optional(Schema.Array(ContainerStatus)),
       containerStatuses: optional(Schema.Array(ContainerStatus))
@@ -87,6 +96,7 @@ export const nodes: Kind<Node> = { apiVersion: "v1", kind: "Node", plural: "node
 
 export const Job = Schema.Struct({
   metadata: ObjectMeta,
+  spec: optional(Schema.Struct({ suspend: optional(Schema.NullOr(Schema.Boolean)) })),
   status: optional(
     Schema.Struct({
       conditions: optional(
@@ -161,6 +171,26 @@ export const events: Kind<Event> = {
   namespaced: true,
   selector: ours,
   schema: Event
+}
+
+/** What Kubernetes says in an Event about an object of ours. */
+export const Report = Schema.Struct({
+  metadata: ObjectMeta,
+  type: optional(Schema.String),
+  reason: optional(Schema.String),
+  message: optional(Schema.String),
+  lastTimestamp: Time,
+  eventTime: Time,
+  series: optional(Schema.NullOr(Schema.Struct({ lastObservedTime: Time })))
+})
+export type Report = typeof Report.Type
+/** Only ever asked of one object: all Events of a cluster are too many. */
+export const reports: Kind<Report> = {
+  apiVersion: "v1",
+  kind: "Event",
+  plural: "events",
+  namespaced: true,
+  schema: Report
 }
 
 /** Which namespace holds an image tag: see `lib/tags.ts`. */

@@ -107,6 +107,15 @@ export const NodeStatus = Schema.Struct({
   ),
   retries: optional(
     Schema.Int.annotate({ description: "How many attempts in a row were made because the one before failed." })
+  ),
+  message: optional(
+    Schema.String.annotate({ description: "What keeps the attempt from beginning, in the words of Kubernetes." })
+  ),
+  waits: optional(
+    Schema.Int.annotate({
+      description:
+        "How many times in a row the attempt could not begin; 0 while it is the first to try what kept another NixBuild from beginning."
+    })
   )
 })
 export type NodeStatus = typeof NodeStatus.Type
@@ -121,6 +130,13 @@ export type Failure = typeof Failure.Type
 export const Status = Schema.Struct({
   status: optional(Phase.annotate({ description: "Pending, Scheduled, Building, Importing, Succeeded or Failed." })),
   buildNode: optional(Schema.String.annotate({ description: "The node that builds." })),
+  scheduledNodes: optional(
+    Schema.Array(Schema.String).annotate({
+      description:
+        "The nodes on which the build has a slot; scheduler adds them, and whatever ends or calls off an attempt removes its node.",
+      "x-kubernetes-list-type": "set"
+    })
+  ),
   buildJobName: optional(Schema.String.annotate({ description: "The build Job on that node, in this namespace." })),
   imageDigest: optional(
     Schema.String.annotate({ description: "sha256 of the image's index: what the tag names in containerd." })

@@ -17,9 +17,13 @@ export class KubernetesError extends Schema.TaggedError<KubernetesError>()("Kube
   get isDenial(): boolean {
     return this.status === 401 || this.status === 403
   }
-  /** Admission, validation or permissions say no to this very object. */
+  /** An answer, and no other try of ours is sure to get another: something has an objection to this very request. */
+  get isObjection(): boolean {
+    return this.status >= 400 && ![401, 404, 409, 410].includes(this.status)
+  }
+  /** Validation, permissions, a quota, a policy or a webhook says no. */
   get isRefusal(): boolean {
-    return this.status === 400 || this.status === 403 || this.status === 422
+    return this.isObjection && !this.isRetryable
   }
   get isConflict(): boolean {
     return this.status === 409 && this.reason === "Conflict"

@@ -111,15 +111,18 @@ const read = Effect.fnUntraced(function* (
 const preconditionsIn = (body: unknown): Fields =>
   isFields(body) && isFields(body["preconditions"]) ? body["preconditions"] : {}
 
-/** Label selectors of the form key=value, and the one field selector that is used. */
-export const isSelected = ({ metadata, spec }: Stored, query: Query): boolean => {
+/** Label selectors of the form key=value, and the field selectors that are used. */
+export const isSelected = (object: Stored, query: Query): boolean => {
   const terms = String(query["labelSelector"] ?? "").split(",")
-  const [field, nodeName] = String(query["fieldSelector"] ?? "").split("=")
+  const [field = "", wanted] = String(query["fieldSelector"] ?? "").split("=")
   return (
     terms.every((term) => {
       const [key = "", value] = term.split("=")
-      return term === "" || metadata.labels?.[key] === value
+      return term === "" || object.metadata.labels?.[key] === value
     }) &&
-    (field !== "spec.nodeName" || (isFields(spec) && spec["nodeName"] === nodeName))
+    (field === "" || fieldOf(object, field) === wanted)
   )
 }
+
+const fieldOf = (object: Stored, path: string): unknown =>
+  path.split(".").reduce<unknown>((value, key) => (isFields(value) ? value[key] : undefined), object)

@@ -61,8 +61,9 @@ describe("a function's account", () => {
         settings: { successfulBuildsHistoryLimit: 0, failedBuildsHistoryLimit: 0 },
         happens: ({ objects }) => Effect.orDie(objects.remove({ kind: "Namespace", name: "apps" }))
       })
+      const { asked: waiting } = yield* playAlone({ full: ["volume one", "build two"] })
       const decided = yield* Effect.forEach(functions, ({ name }) => decidedBy(name))
-      const asked = [...usual, ...ending, ...decided.flat()]
+      const asked = [...usual, ...ending, ...waiting, ...decided.flat()]
       const forbidden = functions.flatMap(({ name, permissions }) =>
         asked.filter((access) => access.function === name && !isPermitted(permissions, access)).map(words)
       )

@@ -54,11 +54,13 @@ const deliver = (definition: EnbiFunction<unknown>, event: CloudEvent) =>
 
 export interface Story {
   readonly settings?: Partial<SettingsValue>
+  /** `step node`: Jobs of this step find no room there at first. */
+  readonly full?: ReadonlyArray<string>
   /** What happens when all is built, and before the last sweeps. */
   readonly happens?: (server: ApiServer) => Effect.Effect<void>
 }
 
-export const playAlone = ({ happens = () => Effect.void, settings: differing }: Story) =>
+export const playAlone = ({ full = [], happens = () => Effect.void, settings: differing }: Story) =>
   Effect.gen(function* () {
     const server = makeApiServer()
     const world = makeWorld(server.objects)
@@ -89,7 +91,9 @@ export const playAlone = ({ happens = () => Effect.void, settings: differing }: 
         yield* send(sweepEvent)
       }
     })
+    for (const place of full) world.full.add(place)
     yield* sweeps
+    world.full.clear()
     yield* happens(server)
     yield* sweeps
     return { asked, state: stateOf(server.objects.objects) }

@@ -24,7 +24,8 @@ export const faults = [
   "crash-before",
   "crash-after"
 ] as const
-export type Fault = (typeof faults)[number]
+/** Denied: a webhook says no, without a code; nothing is done. It lasts as long as the story says, so no plan draws it. */
+export type Fault = (typeof faults)[number] | "denied"
 
 /** The process that made the request ended: nothing of it goes on. */
 export class Crash extends Data.TaggedError("Crash")<{ readonly what: string }> {}
@@ -50,6 +51,7 @@ export const suffer =
   <A, R>(answer: Effect.Effect<A, KubernetesError, R>): Effect.Effect<A, KubernetesError, R> => {
     if (fault === undefined) return answer
     const crash = Effect.die(new Crash({ what }))
+    if (fault === "denied") return fail(400, "BadRequest")
     if (fault === "lost") return fail(503, "ServiceUnavailable")
     if (fault === "throttled") return fail(429, "TooManyRequests", 5)
     if (fault === "broken") return fail(500, "InternalError")

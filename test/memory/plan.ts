@@ -21,7 +21,7 @@ export const words = { events, views, processes, always, faults }
 export const plansOf = (...vocabulary: ReadonlyArray<Word>): fc.Arbitrary<Plan> =>
   fc.array(fc.tuple(fc.constantFrom(...vocabulary), fc.nat(1000)), { maxLength: 60 })
 
-const isFault = (word: Word): word is Fault => faults.some((fault) => fault === word)
+const isFault = (word: Word): word is (typeof faults)[number] => faults.some((fault) => fault === word)
 
 const minutes = (pick: number) => ((pick % 241) - 120) * 60_000
 
@@ -50,7 +50,7 @@ interface Whom {
 }
 
 const befall = Effect.fnUntraced(function* (
-  word: Exclude<Word, Fault | "others" | "wait" | "together">,
+  word: Exclude<Word, (typeof faults)[number] | "others" | "wait" | "together">,
   { choice, replica }: Whom
 ): Effect.fn.Return<void> {
   const kind = kindNames.slice(choice % kindNames.length).slice(0, 1)

@@ -12,6 +12,7 @@ import { type CloudEvent, matches, sweepType } from "../../lib/events.ts"
 import type { EnbiFunction } from "../../lib/function.ts"
 import { KubernetesApi } from "../../lib/kube/api.ts"
 import { run } from "../../lib/run.ts"
+import { type Sight, Sights } from "../../lib/since.ts"
 import { Settings, type SettingsValue } from "../../lib/settings.ts"
 import type { ApiServer } from "./api-server.ts"
 import { Crash } from "./faults.ts"
@@ -31,6 +32,7 @@ export interface ReplicaOptions {
 
 interface Process {
   readonly services: Context.Context<Cluster | Settings>
+  readonly sights: Map<string, Sight>
   readonly views: ReturnType<typeof makeViews>
   readonly scope: Scope.Closeable
 }
@@ -58,7 +60,7 @@ export const makeReplica = ({ api, functions, oracle, settings }: ReplicaOptions
         history.set(`${type} ${kind}/${namespace}/${name}`, event)
       })
     yield* Context.get(services, Cache.WatchCache).follow(onEvent).pipe(Effect.orDie, Effect.forkIn(scope))
-    process = { services: Context.add(services, Settings, settings), views, scope }
+    process = { services: Context.add(services, Settings, settings), sights: new Map(), views, scope }
     yield* views.relist(kindNames)
   })
 
@@ -71,7 +73,11 @@ export const makeReplica = ({ api, functions, oracle, settings }: ReplicaOptions
   const look = Effect.fnUntraced(function* (at: Process, definition: EnbiFunction<unknown>, event: CloudEvent) {
     const clock = skewed(yield* Clock.Clock, { skewMillis: () => condition.skewMillis, meanwhile: follow })
     const inProcess = <A, E>(self: Effect.Effect<A, E, Cluster | Settings>) =>
-      self.pipe(Effect.provideContext(at.services), Effect.provideService(Clock.Clock, clock))
+      self.pipe(
+        Effect.provideContext(at.services),
+        Effect.provideService(Sights, at.sights),
+        Effect.provideService(Clock.Clock, clock)
+      )
     const subjects = yield* definition.subjects(event).pipe(inProcess, Effect.orDie)
     for (const subject of subjects) {
       const { length } = api.refusals

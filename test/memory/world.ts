@@ -9,7 +9,7 @@ import { isOurs } from "../../lib/api/kubernetes.ts"
 import { decodeAs } from "../../lib/cluster.ts"
 import { wokenAnnotation } from "../../lib/keys.ts"
 import { readJob } from "./job.ts"
-import { type At, isFields, type Objects, type Stored } from "../../lib/memory/objects.ts"
+import { type At, isFields, keyOf, type Objects, type Stored } from "../../lib/memory/objects.ts"
 
 const digest = `sha256:${"a".repeat(64)}`
 
@@ -36,6 +36,13 @@ const successes = {
   removal: () => ({})
 } as const
 
+const noRoom = {
+  phase: "Pending",
+  conditions: [
+    { type: "PodScheduled", status: "False", reason: "Unschedulable", message: "1 Insufficient memory, says the test." }
+  ]
+}
+
 const failure = (uid: string) => ({
   outcome: "Failed",
   reason: "BuildFailed",
@@ -46,6 +53,8 @@ const failure = (uid: string) => ({
 export const makeWorld = ({ create, objects, patch, remove }: Objects) => {
   /** `node image` of what was imported. */
   const images = new Set<string>()
+  /** `step node`: the scheduler finds no room there for the Pods of Jobs of this step. */
+  const full = new Set<string>()
 
   const setStatus = (at: At, status: object) => Effect.orDie(patch({ ...at, subresource: "status" }, { status }))
 
@@ -56,8 +65,14 @@ export const makeWorld = ({ create, objects, patch, remove }: Objects) => {
     name: `${job.metadata.name}-${job.metadata.uid.slice(-5)}`
   })
 
-  const startJob = Effect.fnUntraced(function* (job: Stored) {
-    const { container, node, template } = readJob(job)
+  const runningPod = (container: string) => ({
+    phase: "Running",
+    conditions: [{ type: "PodScheduled", status: "True" }],
+    containerStatuses: [{ name: container, state: { running: {} } }]
+  })
+
+  const makePod = Effect.fnUntraced(function* (job: Stored) {
+    const { container, node, step, template } = readJob(job)
     const { name, uid } = job.metadata
     yield* Effect.orDie(
       create({
@@ -74,10 +89,21 @@ export const makeWorld = ({ create, objects, patch, remove }: Objects) => {
           ownerReferences: [{ apiVersion: "batch/v1", kind: "Job", name, uid, controller: true }]
         },
         spec: { nodeName: node, containers: [{ name: container, image: "builder" }] },
-        status: { phase: "Running", containerStatuses: [{ name: container, state: { running: {} } }] }
+        status: full.has(`${step} ${node}`) ? noRoom : runningPod(container)
       })
     )
     yield* setStatus({ kind: "Job", ...job.metadata }, { active: 1 })
+  })
+
+  /** Starts the Pod, or lets it wait; true once it runs. */
+  const startJob = Effect.fnUntraced(function* (job: Stored) {
+    const { container, node, step } = readJob(job)
+    const pod = objects.get(keyOf(podOf(job)))
+    if (pod === undefined) yield* makePod(job)
+    else if (JSON.stringify(pod["status"]).includes("Unschedulable")) {
+      if (!full.has(`${step} ${node}`)) yield* setStatus(podOf(job), runningPod(container))
+    } else return true
+    return false
   })
 
   const endJob = Effect.fnUntraced(function* (job: Stored) {
@@ -110,8 +136,7 @@ export const makeWorld = ({ create, objects, patch, remove }: Objects) => {
   const tick = Effect.gen(function* () {
     for (const object of Array.from(objects.values())) {
       if (object.kind === "Job" && isOurs(object)) {
-        if (object["status"] === undefined) yield* startJob(object)
-        else if (readJob(object).isLive) yield* endJob(object)
+        if (readJob(object).isLive && (yield* startJob(object))) yield* endJob(object)
       }
       if (object.kind === "Pod" && object.metadata.annotations?.[wokenAnnotation] !== undefined) yield* startPod(object)
     }
@@ -128,7 +153,7 @@ export const makeWorld = ({ create, objects, patch, remove }: Objects) => {
     }
   })
 
-  return { tick, images }
+  return { tick, images, full }
 }
 
 export type World = ReturnType<typeof makeWorld>

@@ -1,0 +1,76 @@
+/**
+ * Who waits behind an obstacle: builds whose Pods Kubernetes takes alike share
+ * it on a node. One of them tries, and the others wait for what comes of it:
+ *
+ *     could not begin ─▶ waits its back-off ─▶ one tries ─┬▶ could not begin
+ *                                                         └▶ begins: the next tries at once
+ */
+import { attemptOn, isWaitingForRetry, type NixBuild, type NodeStatus, nodeStatusOf } from "../../lib/api/nixbuild.ts"
+import { hasSlot, isHeld } from "../../lib/slots.ts"
+import type { Observed } from "./observe.ts"
+
+interface Waiting {
+  readonly node: NodeStatus
+  /** What Kubernetes can tell its Pod from others by. */
+  readonly kind: string
+  readonly isTrying: boolean
+  readonly uid: string
+}
+
+type World = Pick<typeof Observed.Type, "delivering" | "time" | "unfinished">
+
+export const makeQueues = ({ delivering, time, unfinished }: World) => {
+  const waiting = Map.groupBy(
+    [...unfinished, ...delivering].flatMap((build) => (build.status?.nodes ?? []).filter(isHeld).map(waitingOf(build))),
+    ({ node }) => node.name
+  )
+  const tried = new Set<string>()
+
+  /** Those like it that could not begin on this node, itself included; the last one first. */
+  const alike = (build: NixBuild, name: string): ReadonlyArray<Waiting> =>
+    (waiting.get(name) ?? [])
+      .filter(({ kind }) => kind === kindOf(build))
+      .toSorted((a, b) => (b.node.retryTime ?? "").localeCompare(a.node.retryTime ?? ""))
+
+  /** What keeps the build from trying on this node now. */
+  const blockOf = (build: NixBuild, name: string): NodeStatus | undefined => {
+    const own = nodeStatusOf(build, name)
+    if (isWaitingForRetry(own, time)) return own
+    const [last] = alike(build, name)
+    if (last === undefined || isWaitingForRetry(last.node, time)) return last?.node
+    const { reason } = last.node
+    const isTried =
+      tried.has(`${name} ${reason}`) ||
+      (waiting.get(name) ?? []).some(
+        ({ isTrying, node, uid }) => isTrying && node.reason === reason && uid !== build.metadata.uid
+      )
+    return isTried ? last.node : undefined
+  }
+
+  /** Lets the build try; what its status says of the node if that is news. */
+  const take = (build: NixBuild, name: string): ReadonlyArray<NodeStatus> => {
+    const [last] = alike(build, name)
+    if (last === undefined) return []
+    const { message, reason } = last.node
+    tried.add(`${name} ${reason}`)
+    return isHeld(nodeStatusOf(build, name))
+      ? []
+      : [{ name, attempt: attemptOn(build, name), reason, message: message ?? "", retryTime: time, waits: 0 }]
+  }
+
+  return { blockOf, take }
+}
+
+export type Queues = ReturnType<typeof makeQueues>
+
+const waitingOf =
+  (build: NixBuild) =>
+  (node: NodeStatus): Waiting => ({
+    node,
+    kind: kindOf(build),
+    isTrying: hasSlot(build, node.name),
+    uid: build.metadata.uid
+  })
+
+const kindOf = ({ metadata, spec }: NixBuild): string =>
+  JSON.stringify([metadata.namespace, spec.sandbox, spec.resources ?? null])

@@ -1,0 +1,94 @@
+/**
+ * On which nodes a NixBuild may have a build container, and what takes a slot
+ * back: who does not build holds none.
+ */
+import { isTrue, obstacles, type Reason } from "./api/condition.ts"
+import {
+  attemptOn,
+  conditionsOf,
+  isWaitingForRetry,
+  type NixBuild,
+  type NodeStatus,
+  nodeStatusOf,
+  type Status,
+  unsettledNodes
+} from "./api/nixbuild.ts"
+import { later } from "./time.ts"
+import type { Obstacle } from "./work.ts"
+
+/** The nodes on which it has a slot; one that an earlier version scheduled has one wherever it is wanted. */
+export const slotsOf = (build: NixBuild): ReadonlyArray<string> =>
+  build.status?.scheduledNodes ??
+  (isTrue(conditionsOf(build), "Scheduled") && !isHeldUp(build) ? unsettledNodes(build) : [])
+
+const isHeldUp = (build: NixBuild): boolean =>
+  conditionsOf(build).some(
+    ({ reason, status, type }) => type === "Launched" && status === "False" && obstacles.includes(reason)
+  )
+
+export const hasSlot = (build: NixBuild, node: string): boolean => slotsOf(build).includes(node)
+
+/** The status without the slots on these nodes. */
+export const withoutSlots = (build: NixBuild, nodes: ReadonlyArray<string>): Pick<Status, "scheduledNodes"> => {
+  const before = build.status?.scheduledNodes
+  return before === undefined || before.every((name) => !nodes.includes(name))
+    ? {}
+    : { scheduledNodes: before.filter((name) => !nodes.includes(name)) }
+}
+
+/** The attempt there could not begin, and has not been seen to begin since. */
+export const isHeld = (node: NodeStatus | undefined): node is NodeStatus => node?.waits !== undefined
+
+/** What waits there is the import, which needs no slot. */
+export const isImporting = (node: NodeStatus | undefined): boolean =>
+  node?.message !== undefined && node.waits === undefined
+
+/** Whether the image is still to be built there: who has been built holds no slot. */
+export const needsSlot = (build: NixBuild, name: string): boolean => {
+  const node = nodeStatusOf(build, name)
+  const isBuilt =
+    node === undefined ? name === build.status?.buildNode && isTrue(conditionsOf(build), "Success") : isImporting(node)
+  return unsettledNodes(build).includes(name) && !isBuilt
+}
+
+/** Whether it has to get a slot there now. */
+export const lacksSlot = (build: NixBuild, name: string, time: string): boolean =>
+  needsSlot(build, name) && !hasSlot(build, name) && !isWaitingForRetry(nodeStatusOf(build, name), time)
+
+export interface Hold extends Obstacle {
+  readonly node: string
+  readonly time: string
+  /** Seconds before each further try, the last for all that follow. */
+  readonly delaysSeconds: ReadonlyArray<number>
+  /** Whether a Job was made for the attempt, which is then called off. */
+  readonly isBegun: boolean
+}
+
+/** Nothing was made: asking once more costs one request. */
+export const beforeJobDelays: ReadonlyArray<number> = [10, 20]
+/** Each try has a Job for some time, and a slot. */
+export const withJobDelays: ReadonlyArray<number> = [30, 60, 120]
+
+/** What the status says of a node where the attempt cannot begin now. */
+export const hold = (build: NixBuild, { delaysSeconds, isBegun, message, node, reason, time }: Hold): NodeStatus => {
+  const known = nodeStatusOf(build, node)
+  const waits = known?.waits ?? 0
+  return {
+    name: node,
+    attempt: attemptOn(build, node) + (isBegun ? 1 : 0),
+    reason,
+    message: message.slice(0, maxMessage),
+    retryTime: later(time, delaysSeconds[Math.min(waits, delaysSeconds.length - 1)] ?? 0, time),
+    ...(known?.retries === undefined ? {} : { retries: known.retries }),
+    waits: waits + 1
+  }
+}
+
+// A status has one for each node; a webhook may say as much as it likes.
+const maxMessage = 1000
+
+/** What the status says of a node where an attempt that had to wait has begun. */
+export const begun = (known: NodeStatus): NodeStatus => {
+  const { message: _, waits: __, ...rest } = known
+  return { ...rest, reason: "JobCreated" satisfies Reason }
+}
