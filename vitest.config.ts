@@ -1,5 +1,30 @@
 import { defineConfig } from "vitest/config"
 
+/** Tests that others would disturb, or that disturb others: these have the cluster to themselves, one after the other. */
+const alone = [
+  // Counts what is asked of the API server while nothing happens.
+  "blocked",
+  // Kills what everybody needs, and then counts all writes.
+  "chaos",
+  // Reads the functions' whole log.
+  "debugging",
+  // Run functions beside those of the cluster, or in their place.
+  "deployments",
+  "knative",
+  "process",
+  // Fills all slots, and counts places in the queue.
+  "fair",
+  // Refuses the flakes of all other tests.
+  "plain-http"
+].map((name) => `test/cluster/${name}.test.ts`)
+
+const cluster = {
+  globalSetup: ["test/cluster/setup.ts"],
+  // Each wait in them is bounded, and a machine that is slow has not failed.
+  testTimeout: 0,
+  hookTimeout: 0
+}
+
 export default defineConfig({
   test: {
     // Effect and the Schemas are loaded once for a worker, not once for a file: half of the time went there.
@@ -24,14 +49,23 @@ export default defineConfig({
       },
       {
         test: {
+          ...cluster,
           name: "cluster",
           include: ["test/cluster/**/*.test.ts"],
-          // One cluster for all: its set-up is made once, and files run one after the other, once the others are done.
-          globalSetup: ["test/cluster/setup.ts"],
+          exclude: alone,
+          // They mostly wait, each in namespaces of its own, for builds of which the cluster does four at once.
+          maxWorkers: 3,
+          maxConcurrency: 4,
+          sequence: { groupOrder: 1, concurrent: true }
+        }
+      },
+      {
+        test: {
+          ...cluster,
+          name: "cluster-alone",
+          include: alone,
           fileParallelism: false,
-          sequence: { groupOrder: 1 },
-          testTimeout: 300_000,
-          hookTimeout: 300_000
+          sequence: { groupOrder: 2 }
         }
       }
     ]

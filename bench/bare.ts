@@ -9,24 +9,13 @@ import { makeImportJob } from "../functions/job-launcher/import-job.ts"
 import { isSucceeded, type Job, jobs, managedBy, namespaces, nodes } from "../lib/api/kubernetes.ts"
 import { systemNamespace } from "../lib/names.ts"
 import { BuildSucceeded, ImportSucceeded } from "../lib/oci/result.ts"
-import { SettingsSchema } from "../lib/settings.ts"
 import { CommandFailed } from "../images/command.ts"
-import { apply, complete, find, kubectl, namespace, nixBuild } from "../test/cluster/kubectl.ts"
+import { apply, complete, find, kubectl, namespace, nixBuild, patienceFlag } from "../test/cluster/kubectl.ts"
 import { watch } from "../test/cluster/watch.ts"
 import { node, timeUntil } from "./cluster.ts"
+import { settingsWith } from "./settings.ts"
 
 const ns = "bench-bare"
-
-// The Jobs' shape depends on no other setting.
-const settingsWith = (builderImage: string) =>
-  Schema.decodeUnknownEffect(SettingsSchema)({
-    builderImage,
-    maxBuildsPerNode: 2,
-    nodeRepel: [],
-    retryDelaysSeconds: [],
-    substituters: [],
-    trustedPublicKeys: []
-  })
 
 // Runs a program of the builder image and says how long it took and how it ended.
 const timer = `
@@ -106,7 +95,7 @@ export const makeBare = Effect.fnUntraced(function* (builderImage: string) {
       }),
       () => Effect.ignore(kubectl("delete", "pod", "-n", namespace, pod))
     )
-    yield* kubectl("wait", "-n", namespace, `pod/${pod}`, "--for=condition=Ready", "--timeout=60s")
+    yield* kubectl("wait", "-n", namespace, `pod/${pod}`, "--for=condition=Ready", patienceFlag)
   }
   const changes = yield* watch(jobs)
   const emptyJobs = Effect.gen(function* () {

@@ -9,8 +9,7 @@ import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Console, Effect, FileSystem, Layer, Result } from "effect"
 import { CommandFailed } from "../images/command.ts"
 import { bringUp } from "../test/cluster/bring-up.ts"
-import { Kubeconfig } from "../test/cluster/kubectl.ts"
-import { watching } from "../test/cluster/watch.ts"
+import { Kubeconfig, layer } from "../test/cluster/kubectl.ts"
 import { buildRows } from "./builds.ts"
 import { dispatcherRows } from "./dispatcher.ts"
 import { importRows } from "./import.ts"
@@ -26,7 +25,7 @@ const groups = [...Object.keys(alone), ...Object.keys(onCluster)]
 
 const clusterRows = Effect.fnUntraced(function* (names: ReadonlyArray<string>) {
   const { builderImage, kubeconfig } = yield* bringUp
-  const services = watching.pipe(Layer.provideMerge(Layer.succeed(Kubeconfig, kubeconfig)))
+  const services = layer.pipe(Layer.provideMerge(Layer.succeed(Kubeconfig, kubeconfig)))
   const measure = Effect.gen(function* () {
     const rows: Array<Row> = []
     const failures: Array<string> = []

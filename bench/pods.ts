@@ -1,12 +1,14 @@
 /** From a Pod that waits to its build, and from its image to its container. */
-import { Effect } from "effect"
+import { Clock, Effect } from "effect"
 import { nixBuildName } from "../functions/pod-failure-detector/nixbuild.ts"
-import { isSucceeded, type Job, jobs, managedBy, type Pod, pods } from "../lib/api/kubernetes.ts"
+import { isSucceeded, type Job, jobs, type Pod, pods } from "../lib/api/kubernetes.ts"
+import { nixBuilds } from "../lib/api/nixbuild.ts"
 import { nixBuildAnnotation } from "../lib/keys.ts"
 import { systemNamespace } from "../lib/names.ts"
 import { waitingContainers } from "../lib/waiting.ts"
-import { annotations, flakeUrl, kubectl, namespace, pod } from "../test/cluster/kubectl.ts"
+import { annotations, conditionWith, flakeUrl, find, namespace, pod, remove } from "../test/cluster/kubectl.ts"
 import { watch } from "../test/cluster/watch.ts"
+import { makeChain } from "./chain.ts"
 import { create, firstSeen, node, timeUntil } from "./cluster.ts"
 import { quantile, type Row } from "./row.ts"
 
@@ -22,56 +24,60 @@ const isRunning = (name: string) => (one: Pod) =>
 const isFor = (build: string, namespace: string) => (one: Job) =>
   one.metadata.namespace === namespace && one.metadata.annotations?.[nixBuildAnnotation] === `${ns}/${build}`
 
-/** The smallest write there is to compare with: one Job that never runs. */
-const suspendedJob = (name: string, image: string) => ({
-  apiVersion: "batch/v1",
-  kind: "Job",
-  metadata: { namespace: ns, name, labels: managedBy },
-  spec: { suspend: true, template: { spec: { restartPolicy: "Never", containers: [{ name: "c", image }] } } }
-})
-
 export const podRows = Effect.fn("podRows")(function* (builderImage: string) {
   yield* namespace(ns)
+  const sendBare = yield* makeChain(builderImage)
   const podChanges = yield* watch(pods)
   const jobChanges = yield* watch(jobs)
   const created: Array<number> = []
   const createdBare: Array<number> = []
   const started: Array<number> = []
   const startedBare: Array<number> = []
-  for (let round = 0; round < rounds; round++) {
+  // In the first the cache volume is prepared, so it counts for nothing.
+  for (let round = 0; round <= rounds; round++) {
     const name = `pod-${round}`
     const imageTag = `registry.invalid/${ns}/${name}:1`
     const wish = { flakeUrl: flakeUrl(), imageTag, packageName: "hello", system: "x86_64-linux" as const }
-    const build = nixBuildName(wish)
+    const build = { namespace: ns, name: nixBuildName(wish) }
     const container = { image: imageTag }
     yield* create(pods, pod({ namespace: ns, name }, { annotations: annotations(wish), container, nodeName: node }))
     const waiting = yield* firstSeen(`${name} waits`, podChanges, isWaiting(name))
-    created.push((yield* firstSeen(`the build Job for ${name}`, jobChanges, isFor(build, ns))) - waiting)
+    const launched = yield* firstSeen(`the build Job for ${name}`, jobChanges, isFor(build.name, ns))
+    yield* conditionWith(build, "JobCreated")
+    const there = yield* Effect.flatMap(find(nixBuilds, build), Effect.fromOption)
     if (round < running) {
       const imported = yield* firstSeen(
         `the import for ${name}`,
         jobChanges,
-        (one) => isFor(build, systemNamespace)(one) && isSucceeded(one)
+        (one) => isFor(build.name, systemNamespace)(one) && isSucceeded(one)
       )
       started.push((yield* firstSeen(`${name} runs`, podChanges, isRunning(name))) - imported)
       const object = pod({ namespace: ns, name: `${name}-bare` }, { container, nodeName: node })
       startedBare.push(yield* timeUntil({ kind: pods, object }, podChanges, isRunning(object.metadata.name)))
     }
-    const object = suspendedJob(name, builderImage)
-    const isSuspended = (one: Job) => one.metadata.namespace === ns && one.metadata.name === name
-    createdBare.push(yield* timeUntil({ kind: jobs, object }, jobChanges, isSuspended))
+    const begin = yield* Clock.currentTimeMillis
+    yield* sendBare(there, name)
+    const isBare = ({ metadata }: Job) => metadata.namespace === ns && metadata.name === name
+    const bare = (yield* firstSeen(`the bare Job ${name}`, jobChanges, isBare)) - begin
+    if (round > 0) {
+      created.push(launched - waiting)
+      createdBare.push(bare)
+    }
     // What is measured is measured: the slot is the next round's.
-    yield* kubectl("delete", "-n", ns, `nixbuild/${build}`, `pod/${name}`, `job/${name}`, "--wait=false")
+    yield* remove(nixBuilds, build)
+    yield* remove(pods, { namespace: ns, name })
+    yield* remove(jobs, { namespace: ns, name })
   }
-  const row = (what: string, share: number): Row => ({
-    what,
+  const row = (share: number, most: number): Row => ({
+    what: `Pod failing → build Job, p${share * 100} of ${rounds}; the same requests one after the other`,
     unit: "ms",
     ours: [quantile(created, share)],
-    bare: [quantile(createdBare, share)]
+    bare: [quantile(createdBare, share)],
+    ceiling: { of: "ratio", most }
   })
   const rows: ReadonlyArray<Row> = [
-    row(`Pod failing → build Job, p50 of ${rounds}; one Job created`, 0.5),
-    row(`Pod failing → build Job, p99 of ${rounds}; one Job created`, 0.99),
+    row(0.5, 1.5),
+    row(0.9, 2),
     {
       what: "import done → container runs; Pod with an image that is there → runs",
       unit: "ms",

@@ -1,13 +1,27 @@
 /** What a measurement gives: numbers of ours beside those of its bare counterpart from the same run, and how they are shown. */
 
-export interface Row {
+/** What must not be exceeded. */
+type Ceiling<Of> = { readonly of: Of; readonly most: number }
+
+interface Measured {
   readonly what: string
-  readonly unit: "ms" | "µs" | "MiB" | "bytes" | "requests"
   readonly ours: ReadonlyArray<number>
   readonly bare?: ReadonlyArray<number>
-  /** What must not be exceeded: the ratio of the medians, or the median of ours. */
-  readonly ceiling?: { readonly of: "ratio" | "ours"; readonly most: number }
 }
+
+/** How long something takes is as much the machine's doing, so only the ratio of the medians can be too much. */
+export interface TimeRow extends Measured {
+  readonly unit: "ms" | "µs"
+  readonly ceiling?: Ceiling<"ratio">
+}
+
+/** Memory and counts are ours alone: the ratio of the medians, or the median of ours. */
+export interface CountRow extends Measured {
+  readonly unit: "MiB" | "bytes" | "requests"
+  readonly ceiling?: Ceiling<"ratio" | "ours">
+}
+
+export type Row = TimeRow | CountRow
 
 export const median = (numbers: ReadonlyArray<number>): number => quantile(numbers, 0.5)
 

@@ -58,5 +58,5 @@ export const installFunctions = Effect.fn("installFunctions")(function* (
   yield* apply(kubeconfig, yield* manifests("embedded", images))
   const env = Object.entries(settings).map(([name, value]) => `${name}=${value}`)
   yield* kubectl(kubeconfig, "set", "env", "-n", "enbi-system", "deployment/enbi-functions", ...env)
-  yield* kubectl(kubeconfig, "rollout", "status", "-n", "enbi-system", "deployment/enbi-functions", "--timeout=120s")
+  yield* kubectl(kubeconfig, "rollout", "status", "-n", "enbi-system", "deployment/enbi-functions", "--timeout=10m")
 })

@@ -8,7 +8,7 @@ import { apply, complete, kubectl, namespace, nixBuild, refusalOf, services } fr
 
 const ns = "admission"
 const rev = "f5d531177a7330e9b270c15cca5df0eb72b8684c"
-const dryRun = ["create", "--dry-run=server"]
+const dryRun = { dryRun: true }
 
 interface Row {
   readonly number: number
@@ -148,7 +148,7 @@ describe("admission", () => {
       Effect.gen(function* () {
         for (const value of values) {
           const object = nixBuild({ namespace: "default", name: "bad" }, {})
-          const refusal = yield* refusalOf({ ...object, spec: { ...object.spec, [field]: value } }, ...dryRun)
+          const refusal = yield* refusalOf({ ...object, spec: { ...object.spec, [field]: value } }, "create", dryRun)
           assert.include(refusal, `spec.${field}`, shown(value))
         }
       }).pipe(Effect.provide(services))
@@ -161,7 +161,7 @@ describe("admission", () => {
         for (const value of values) {
           const object = nixBuild({ namespace: "default", name: "good" }, {})
           assert.strictEqual(
-            yield* refusalOf({ ...object, spec: { ...object.spec, [field]: value } }, ...dryRun),
+            yield* refusalOf({ ...object, spec: { ...object.spec, [field]: value } }, "create", dryRun),
             "",
             value
           )
@@ -182,7 +182,7 @@ describe("admission", () => {
         [{ nodes: "one" }, "spec.nodes"],
         [{ timeoutSeconds: 0 }, "spec.timeoutSeconds"]
       ] as const) {
-        assert.include(yield* refusalOf({ ...object, spec: { ...spec, ...more } }, ...dryRun), path)
+        assert.include(yield* refusalOf({ ...object, spec: { ...spec, ...more } }, "create", dryRun), path)
       }
     }).pipe(Effect.provide(services))
   )
@@ -200,13 +200,13 @@ describe("admission", () => {
         ["system", "aarch64-linux"]
       ] as const) {
         const changed = { ...object, spec: { ...object.spec, [field]: value } }
-        const refusal = yield* refusalOf(changed, "apply", "--server-side", "--force-conflicts")
+        const refusal = yield* refusalOf(changed, "apply")
         assert.include(refusal, `spec.${field}`)
         assert.include(refusal, "is immutable")
       }
       assert.strictEqual((yield* complete(at)).status?.status, "Succeeded")
       const two = { ...object, spec: { ...object.spec, nodes: ["enbi-test-worker", "enbi-test-worker2"] } }
-      assert.strictEqual(yield* refusalOf(two, "apply", "--server-side", "--force-conflicts"), "")
+      assert.strictEqual(yield* refusalOf(two, "apply"), "")
     }).pipe(Effect.provide(services))
   )
 

@@ -1,26 +1,24 @@
 /**
  * The corpus of bad inputs (D) as far as it needs a running cluster: redirects,
- * inputs that are paths, Pods that are none of ours, namespaces that refuse,
- * images that go. D25, D28 are in `no-build.test.ts`, D31, D33, D36 in
+ * inputs that are paths, Pods that are none of ours, images that go. D25, D28
+ * are in `no-build.test.ts`, D86 is `blocked.test.ts`, D31, D33, D36 in
  * `admission.test.ts`, tags in `tags.test.ts`; the static, the terminating and
  * the ended Pods of D30 are pairs of `test/decide/pod-failure-detector`:
  * `static-pod`, `pod-is-terminating`, `pod-is-over`, `pod-has-failed`.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Option } from "effect"
-import { jobs, namespaces, pods } from "../../lib/api/kubernetes.ts"
+import { pods } from "../../lib/api/kubernetes.ts"
 import { nixBuilds } from "../../lib/api/nixbuild.ts"
 import { waitingContainers } from "../../lib/waiting.ts"
 import {
   annotations,
   apply,
+  becomes,
   type At,
   complete,
-  conditionWith,
   ctr,
   eventsOf,
-  eventually,
-  find,
   flakeUrl,
   isRunning,
   kubectl,
@@ -30,29 +28,21 @@ import {
   pod,
   refusalOf,
   services,
-  told,
-  when
+  told
 } from "./cluster.ts"
-import { apiServerRequests } from "./metrics.ts"
 
 const node = "enbi-test-worker"
-
-const gone = (at: At) =>
-  eventually(
-    `NixBuild ${at.name} goes`,
-    Effect.map(find(nixBuilds, at), (found) => when(true, Option.isNone(found)))
-  )
 
 describe("bad inputs", () => {
   it.live("D17: redirects lead to no file of the builder Pod: FetchFailed", () =>
     Effect.gen(function* () {
       const at = { namespace: yield* namespace("redirect"), name: "build" }
       yield* apply(nixBuild(at, { flakeUrl: flakeUrl("cgi-bin/redirect") }))
-      const status = yield* eventually(
+      const status = yield* becomes(
         "a failure",
-        Effect.map(find(nixBuilds, at), (found) =>
-          Option.flatMap(found, ({ status }) => (status?.failure === undefined ? Option.none() : Option.some(status)))
-        )
+        nixBuilds,
+        at,
+        Option.flatMap(({ status }) => (status?.failure === undefined ? Option.none() : Option.some(status)))
       )
       assert.strictEqual(status.failure?.reason, "FetchFailed")
       assert.include(status.failure?.message, "Unsupported protocol")
@@ -80,7 +70,7 @@ describe("bad inputs", () => {
         packageName: "hello"
       })
       const object = pod({ namespace: "default", name: "long" }, { annotations: long, container: { image: "a:1" } })
-      assert.include(yield* refusalOf(object, "create", "--dry-run=server"), "metadata.annotations: Too long")
+      assert.include(yield* refusalOf(object, "create", { dryRun: true }), "metadata.annotations: Too long")
     }).pipe(Effect.provide(services))
   )
 
@@ -94,9 +84,11 @@ describe("bad inputs", () => {
       }
       yield* apply(asking(theirs))
       yield* Effect.gen(function* () {
-        yield* eventually(
+        yield* becomes(
           "the Pod of kube-system waits",
-          Effect.map(find(pods, theirs), (found) => Option.filter(found, (pod) => waitingContainers(pod).length > 0))
+          pods,
+          theirs,
+          Option.filter((pod) => waitingContainers(pod).length > 0)
         )
         // When this one has its NixBuild, the other was looked at long before.
         yield* apply(asking({ namespace: ns, name: "ours" }))
@@ -119,73 +111,6 @@ describe("bad inputs", () => {
     }).pipe(Effect.provide(services))
   )
 
-  it.live("D86: quota, limit range, a namespace that ends: said once, then quiet", () =>
-    Effect.gen(function* () {
-      const quota = { namespace: yield* namespace("quota"), name: "build" }
-      const limits = { namespace: yield* namespace("limit-range"), name: "build" }
-      const ending = { namespace: yield* namespace("ending"), name: "build" }
-      const metadata = (at: At, more: object = {}) => ({ namespace: at.namespace, name: "strict", ...more })
-      const finalizers = ["enbi.hrzn.ee/test"]
-      yield* apply(
-        { apiVersion: "v1", kind: "ResourceQuota", metadata: metadata(quota), spec: { hard: { pods: "0" } } },
-        {
-          apiVersion: "v1",
-          kind: "LimitRange",
-          metadata: metadata(limits),
-          spec: { limits: [{ type: "Container", max: { memory: "64Mi" } }] }
-        },
-        // This keeps its namespace on the way out.
-        { apiVersion: "v1", kind: "ConfigMap", metadata: metadata(ending, { finalizers }) }
-      )
-      yield* Effect.gen(function* () {
-        yield* kubectl("wait", "-n", quota.namespace, "resourcequota/strict", "--for=jsonpath={.status.hard.pods}=0")
-        yield* apply(
-          nixBuild(quota, { nodes: [node] }),
-          nixBuild(limits, { nodes: [node], resources: { limits: { memory: "128Mi" } } }),
-          // The two above hold the slots of their node while they wait.
-          nixBuild(ending, { nodes: ["enbi-test-worker2"], packageName: "hang" })
-        )
-        assert.include((yield* conditionWith(quota, "PodRefused")).message, "exceeded quota")
-        assert.include((yield* conditionWith(limits, "PodRefused")).message, "maximum memory usage per Container")
-        yield* conditionWith(ending, "JobCreated")
-        yield* kubectl("delete", "namespace", ending.namespace, "--wait=false")
-        yield* gone(ending)
-
-        const look = Effect.gen(function* () {
-          const blocked = yield* Effect.forEach([quota, limits], (at) => find(nixBuilds, at))
-          return {
-            versions: blocked.flatMap(Option.toArray).map((build) => build.metadata.resourceVersion),
-            // Of all in this cluster only job-launcher asks whether a Pod would be admitted.
-            asked: yield* apiServerRequests(
-              ({ dry_run, resource, verb }) => dry_run === "All" && resource === "pods" && verb === "POST"
-            )
-          }
-        })
-        const before = yield* look
-        // One sweep and a bit more.
-        yield* Effect.sleep("35 seconds")
-        const after = yield* look
-        assert.lengthOf(before.versions, 2)
-        assert.deepStrictEqual(after.versions, before.versions, "nothing is written")
-        assert.isAtLeast(after.asked - before.asked, 2, "each sweep asks once for each build")
-        assert.isAtMost(after.asked - before.asked, 6)
-        assert.isTrue(Option.isSome(yield* find(namespaces, { namespace: "", name: ending.namespace })))
-        assert.lengthOf(yield* list(jobs, ending.namespace), 0)
-      }).pipe(
-        Effect.ensuring(
-          Effect.forEach(
-            [
-              ["patch", "configmap", "strict", "-n", ending.namespace, "-p", '{"metadata":{"finalizers":null}}'],
-              ["delete", "nixbuild", "-n", quota.namespace, "build"],
-              ["delete", "nixbuild", "-n", limits.namespace, "build"]
-            ],
-            (command) => Effect.ignore(kubectl(...command))
-          )
-        )
-      )
-    }).pipe(Effect.provide(services))
-  )
-
   it.live("D90: an image that somebody removes from the node comes back to the Pod that wants it", () =>
     Effect.gen(function* () {
       const at = { namespace: yield* namespace("removed"), name: "build" }
@@ -195,18 +120,16 @@ describe("bad inputs", () => {
       yield* ctr(node, "images", "rm", "--sync", build.spec.imageTag)
       const user = { namespace: at.namespace, name: "user" }
       yield* apply(pod(user, { container: { image: build.spec.imageTag }, nodeName: node }))
-      yield* isRunning(user, "200 seconds")
+      yield* isRunning(user)
       yield* told("NixBuild", at, "ImageVanished")
       // kubelet takes the image as soon as containerd has it, before the import Job has ended.
-      yield* eventually(
+      yield* becomes(
         "the NixBuild says that it is there again",
-        Effect.map(find(nixBuilds, at), (build) => {
-          const nodes = Option.getOrUndefined(build)?.status?.nodes ?? []
-          return when(
-            true,
-            nodes.some(({ attempt, reason }) => attempt === 2 && reason === "ImagePulled")
-          )
-        })
+        nixBuilds,
+        at,
+        Option.filter(({ status }) =>
+          (status?.nodes ?? []).some(({ attempt, reason }) => attempt === 2 && reason === "ImagePulled")
+        )
       )
     }).pipe(Effect.provide(services))
   )

@@ -17,6 +17,7 @@ import { hold } from "../../builder/locks.ts"
 import { output } from "../../images/command.ts"
 import { buildImages } from "../../images/images.ts"
 import { cluster, workers } from "./nodes.ts"
+import { patienceFlag } from "./waits.ts"
 
 // What may pass is tried again within seconds, so that a test can wait for the end of it.
 const settings = { SUBSTITUTERS: "", RETRY_DELAYS: "5 5 5" }
@@ -33,7 +34,7 @@ export const bringUp = Effect.gen(function* () {
   const held = ["configmap", "strict", "-n", "ending", "-p", '{"metadata":{"finalizers":null}}']
   yield* Effect.ignore(kubectl(kubeconfig, "patch", ...held))
   yield* kubectl(kubeconfig, "delete", "-f", "system/plain-http-policy.yaml", "--ignore-not-found")
-  yield* kubectl(kubeconfig, "delete", "namespace", "-l", "enbi.hrzn.ee/test", "--wait", "--timeout=300s")
+  yield* kubectl(kubeconfig, "delete", "namespace", "-l", "enbi.hrzn.ee/test", "--wait", patienceFlag)
   const ours = ["-l", "app.kubernetes.io/managed-by=enbi-functions"]
   yield* kubectl(kubeconfig, "delete", "persistentvolume", ...ours)
   // Their removal has begun, and nobody would look at its Jobs any more.
@@ -63,7 +64,7 @@ export const bringUp = Effect.gen(function* () {
   const manifest = yield* manifests("test/cluster/flakes", images)
   yield* apply(kubeconfig, `${manifest}\n---\n${JSON.stringify(configMap)}`)
   yield* kubectl(kubeconfig, "rollout", "restart", "-n", "enbi-flakes", "deployment/flakes")
-  yield* kubectl(kubeconfig, "rollout", "status", "-n", "enbi-flakes", "deployment/flakes", "--timeout=120s")
+  yield* kubectl(kubeconfig, "rollout", "status", "-n", "enbi-flakes", "deployment/flakes", patienceFlag)
   yield* forgetOlderImages(cluster, images)
   return { kubeconfig, builderImage: images.builder }
 })

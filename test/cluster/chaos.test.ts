@@ -1,11 +1,22 @@
 /** Everything that can be away is, while builds run; afterwards it is as if nothing had happened. */
 import { assert, it } from "@effect/vitest"
 import { Array, Console, Effect, Record, Ref, Schedule, Schema } from "effect"
-import { isSucceeded, type Job, jobs, persistentVolumes, pods } from "../../lib/api/kubernetes.ts"
+import { isSucceeded, type Job, jobs, pods } from "../../lib/api/kubernetes.ts"
 import { type NixBuild, nixBuilds } from "../../lib/api/nixbuild.ts"
 import { namespaceAnnotation, nixBuildAnnotation } from "../../lib/keys.ts"
-import { apply, eventually, kubectl, list, namespace, nixBuild, watchingServices, when } from "./cluster.ts"
-import { killApiServer, killFunctions, killFunctionsAndPod, patiently, randomPause, restartWorker } from "./faults.ts"
+import {
+  amongAll,
+  apply,
+  eventually,
+  kubectl,
+  list,
+  namespace,
+  nixBuild,
+  patiently,
+  services,
+  when
+} from "./cluster.ts"
+import { killApiServer, killFunctions, killFunctionsAndPod, randomPause, restartWorker } from "./faults.ts"
 import { apiServerSamples, functionsSamples, isWrite, type Sample, sumOf } from "./metrics.ts"
 import { watch } from "./watch.ts"
 
@@ -57,19 +68,6 @@ const orphans = Effect.gen(function* () {
     .map(({ metadata }) => metadata.name)
 })
 
-/** What other tests' namespaces leave is removed meanwhile, which is writes too. */
-const leavings = Effect.gen(function* () {
-  const names = yield* kubectl("get", "namespace", "-l", "enbi.hrzn.ee/test", "-o", "name")
-  const others = names.split("\n").filter((name) => name !== "" && name !== `namespace/${ns}`)
-  const volumes = (yield* list(persistentVolumes, "")).filter(
-    ({ metadata }) => metadata.annotations?.[namespaceAnnotation] !== ns
-  )
-  const removals = (yield* list(jobs, "enbi-system")).filter(({ metadata }) =>
-    metadata.name.startsWith("enbi-remove-volume-")
-  )
-  return [...others, ...[...volumes, ...removals].map(({ metadata }) => metadata.name)]
-})
-
 /** Pods of Jobs that run or go although nothing is left to do. */
 const busyPods = Effect.gen(function* () {
   const left = yield* Effect.forEach([ns, "enbi-system"], (where) => list(pods, where, "-l", ours))
@@ -114,8 +112,6 @@ it.live(
   `${count} builds while the functions, the API server and a worker are killed: all end well, once, and then all is quiet`,
   () =>
     Effect.gen(function* () {
-      // What other tests left behind may still be tried again.
-      yield* kubectl("delete", "namespace", "-l", "enbi.hrzn.ee/test", "--wait=false")
       yield* namespace(ns)
       const seenJobs = yield* watch(jobs)
       const seenBuilds = yield* watch(nixBuilds)
@@ -161,10 +157,8 @@ it.live(
         "there was work to disturb each time"
       )
 
-      const ended = yield* eventually(
-        "all builds end",
-        Effect.map(patiently(list(nixBuilds, ns)), (builds) => when(builds, builds.every(isOver))),
-        "200 seconds"
+      const ended = yield* amongAll("all builds end", { kind: nixBuilds, namespace: ns }, (builds) =>
+        when(builds, builds.every(isOver))
       )
       assert.deepStrictEqual(
         ended.filter(({ status }) => status?.status !== "Succeeded").map(({ metadata, status }) => [metadata, status]),
@@ -173,8 +167,7 @@ it.live(
       assert.lengthOf(ended, count)
       yield* eventually(
         "the Jobs go",
-        Effect.map(Effect.all([orphans, busyPods, leavings]), (left) => when(true, left.flat().length === 0)),
-        "200 seconds"
+        Effect.map(patiently(Effect.all([orphans, busyPods])), (left) => when(true, left.flat().length === 0))
       )
 
       const before = yield* writes
@@ -187,6 +180,5 @@ it.live(
       assert.isAtLeast(Object.keys(made).length, 2 * count + 1)
       const twice = Object.entries(made).filter(([, all]) => new Set(all?.map(({ uid }) => uid)).size > 1)
       assert.deepStrictEqual(twice, [])
-    }).pipe(Effect.provide(watchingServices)),
-  600_000
+    }).pipe(Effect.scoped, Effect.provide(services))
 )

@@ -4,25 +4,26 @@ import { DateTime, Effect, Option } from "effect"
 import { makeBuildPod } from "../../functions/job-launcher/build-job.ts"
 import { namespaces, pods } from "../../lib/api/kubernetes.ts"
 import { type NixBuild, nixBuilds } from "../../lib/api/nixbuild.ts"
-import { output } from "../../images/command.ts"
 import {
+  amongAll,
   apply,
   type At,
+  becomes,
   builderImage,
   complete,
   eventually,
   find,
   flakeUrl,
   kubectl,
-  list,
   namespace,
   nixBuild,
+  onNode,
   services,
   when
 } from "./cluster.ts"
 import { workers } from "./nodes.ts"
 
-const [node = ""] = workers
+const [, node = ""] = workers
 
 /** The Pod that would build `build`, with a cache limit that is always exceeded, and all but `live` gone. */
 const buildPod = (build: NixBuild, live: ReadonlyArray<NixBuild>) =>
@@ -67,14 +68,24 @@ const says = (at: At, words: string) =>
   )
 
 const ended = (at: At) =>
-  eventually(
+  becomes(
     `the end of Pod ${at.name}`,
-    Effect.map(find(pods, at), (found) =>
-      Option.flatMap(found, ({ status }) =>
-        status?.phase === "Succeeded" || status?.phase === "Failed" ? Option.some(status.phase) : Option.none()
-      )
+    pods,
+    at,
+    Option.flatMap(({ status }) =>
+      status?.phase === "Succeeded" || status?.phase === "Failed" ? Option.some(status.phase) : Option.none()
     )
   )
+
+/** Tells the build of `slow` in a Pod to go on. */
+const goOn = Effect.fnUntraced(function* (at: At) {
+  const { metadata } = yield* Effect.flatMap(find(pods, at), Effect.fromOption)
+  const script = `for process in $(grep -lsE '${metadata.uid}|${metadata.uid.replaceAll("-", "_")}' /proc/[0-9]*/cgroup); do
+    process=$(dirname "$process")
+    ! grep -qs 'slow begins' "$process/cmdline" || kill -USR1 "$(basename "$process")"
+  done`
+  yield* onNode(node, script)
+})
 
 const built = Effect.fnUntraced(function* (at: At, packageName: string) {
   yield* apply(nixBuild(at, { packageName, nodes: [node] }))
@@ -86,7 +97,7 @@ const built = Effect.fnUntraced(function* (at: At, packageName: string) {
 const layoutsOf = Effect.fnUntraced(function* (name: string) {
   const { metadata } = yield* Effect.flatMap(find(namespaces, { namespace: "", name }), Effect.fromOption)
   const path = `/var/lib/enbi/${metadata.uid}/enbi/layouts`
-  return (yield* output({ command: "docker", args: ["exec", node, "ls", path] })).trim().split("\n").toSorted()
+  return (yield* onNode(node, `ls ${path}`)).trim().split("\n").toSorted()
 })
 
 describe("collection", () => {
@@ -107,6 +118,7 @@ describe("collection", () => {
         containers: [nix(first, "collects", ["store", "gc"])]
       })
       assert.strictEqual(yield* ended(collects), "Succeeded", yield* logsOf(collects))
+      yield* goOn(builds)
       assert.strictEqual(
         yield* ended(builds),
         "Failed",
@@ -123,11 +135,8 @@ describe("collection", () => {
       const second = yield* built({ namespace: ns, name: "second" }, "hello-gz")
       const slow = { namespace: ns, name: "slow" }
       yield* apply(nixBuild(slow, { packageName: "slow", nodes: [node] }))
-      const { metadata } = yield* eventually(
-        "the build Pod of slow",
-        Effect.map(list(pods, ns, "-l", "batch.kubernetes.io/job-name"), (found) =>
-          Option.fromNullishOr(found.find((pod) => pod.metadata.name.startsWith("slow-build")))
-        )
+      const { metadata } = yield* amongAll("the build Pod of slow", { kind: pods, namespace: ns }, (found) =>
+        Option.fromNullishOr(found.find((pod) => pod.metadata.name.startsWith("slow-build")))
       )
       yield* says({ namespace: ns, name: metadata.name }, "slow begins")
       const running = yield* Effect.flatMap(find(nixBuilds, slow), Effect.fromOption)
@@ -135,6 +144,7 @@ describe("collection", () => {
       yield* runPod(collects, buildPod(first, [first, second, running]))
       yield* says(collects, "waiting for running builds to end, to collect the cache")
       assert.notInclude(yield* logsOf(collects), "collected the cache")
+      yield* goOn({ namespace: ns, name: metadata.name })
       assert.strictEqual((yield* complete(slow)).status?.status, "Succeeded")
       assert.strictEqual(yield* ended(collects), "Failed")
       const log = yield* logsOf(collects)

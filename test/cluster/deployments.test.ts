@@ -8,8 +8,7 @@ import { CommandFailed } from "../../images/command.ts"
 import { manifests } from "../../kind/deploy.ts"
 import { systemNamespace } from "../../lib/names.ts"
 import { sweepEvent } from "../server/serve.ts"
-import { apply, builderImage, kubectl, services } from "./cluster.ts"
-import { patiently } from "./faults.ts"
+import { apply, builderImage, kubectl, patienceFlag, patiently, services } from "./cluster.ts"
 import { proxy } from "./watch.ts"
 
 /** Without what needs Knative, and what all ways to run share. */
@@ -41,32 +40,29 @@ const remove = Effect.fnUntraced(function* (all: ReadonlyArray<object>) {
   const files = yield* FileSystem.FileSystem
   const file = yield* files.makeTempFileScoped({ suffix: ".json" })
   yield* files.writeFileString(file, JSON.stringify({ apiVersion: "v1", kind: "List", items: all }))
-  yield* kubectl("delete", "-f", file, "--ignore-not-found", "--timeout=60s")
+  yield* kubectl("delete", "-f", file, "--ignore-not-found", patienceFlag)
 }, Effect.scoped)
 
-it.live(
-  "each function as a Deployment comes up and looks at everything with its own account's rights",
-  () =>
-    Effect.gen(function* () {
-      const all = yield* objects
-      yield* Effect.acquireRelease(apply(...all), () => Effect.orDie(remove(all)))
-      const names = all.filter(({ kind }) => kind === "Deployment").map(({ metadata }) => metadata.name)
-      assert.lengthOf(names, 6)
-      const deployments = names.map((name) => `deployment/${name}`)
-      yield* kubectl("wait", "-n", systemNamespace, ...deployments, "--for=condition=Available", "--timeout=120s")
-      const url = yield* proxy
-      for (const name of names) {
-        const to = `${url}/api/v1/namespaces/${systemNamespace}/services/${name}:http/proxy/`
-        const request = HttpClientRequest.post(to).pipe(
-          HttpClientRequest.bodyText("{}", "application/json"),
-          HttpClientRequest.setHeaders(sweepEvent)
-        )
-        const send = Effect.gen(function* () {
-          const { status, text } = yield* HttpClient.execute(request)
-          if (status !== 204) return yield* new CommandFailed({ message: `${name}: ${status} ${yield* text}` })
-        })
-        yield* patiently(send)
-      }
-    }).pipe(Effect.scoped, Effect.provide(Layer.merge(NodeHttpClient.layerNodeHttp, services))),
-  240_000
+it.live("each function as a Deployment comes up and looks at everything with its own account's rights", () =>
+  Effect.gen(function* () {
+    const all = yield* objects
+    yield* Effect.acquireRelease(apply(...all), () => Effect.orDie(remove(all)))
+    const names = all.filter(({ kind }) => kind === "Deployment").map(({ metadata }) => metadata.name)
+    assert.lengthOf(names, 6)
+    const deployments = names.map((name) => `deployment/${name}`)
+    yield* kubectl("wait", "-n", systemNamespace, ...deployments, "--for=condition=Available", patienceFlag)
+    const url = yield* proxy
+    for (const name of names) {
+      const to = `${url}/api/v1/namespaces/${systemNamespace}/services/${name}:http/proxy/`
+      const request = HttpClientRequest.post(to).pipe(
+        HttpClientRequest.bodyText("{}", "application/json"),
+        HttpClientRequest.setHeaders(sweepEvent)
+      )
+      const send = Effect.gen(function* () {
+        const { status, text } = yield* HttpClient.execute(request)
+        if (status !== 204) return yield* new CommandFailed({ message: `${name}: ${status} ${yield* text}` })
+      })
+      yield* patiently(send)
+    }
+  }).pipe(Effect.scoped, Effect.provide(Layer.merge(NodeHttpClient.layerNodeHttp, services)))
 )

@@ -5,7 +5,7 @@ import { isTrue } from "../../lib/api/condition.ts"
 import type { ObjectMeta } from "../../lib/api/kind.ts"
 import { type Pod, pods } from "../../lib/api/kubernetes.ts"
 import { conditionsOf, type NixBuild, nixBuilds } from "../../lib/api/nixbuild.ts"
-import { apply, kubectl, list, namespace, nixBuild, watchingServices } from "./cluster.ts"
+import { amongAll, apply, list, namespace, nixBuild, services, when } from "./cluster.ts"
 import { type Seen, watch } from "./watch.ts"
 
 const count = 30
@@ -70,7 +70,12 @@ it.live(`${count} NixBuilds at once: all end, in the order of their creation, an
       )
     )
     for (const name of namespaces) {
-      yield* kubectl("wait", "-n", name, "nixbuilds", "--all", "--for=condition=Complete", "--timeout=240s")
+      yield* amongAll(`all NixBuilds of ${name} end`, { kind: nixBuilds, namespace: name }, (all) =>
+        when(
+          true,
+          all.every((build) => isTrue(conditionsOf(build), "Complete"))
+        )
+      )
     }
     for (const name of namespaces) {
       const ended = yield* list(nixBuilds, name)
@@ -97,5 +102,5 @@ it.live(`${count} NixBuilds at once: all end, in the order of their creation, an
       [...places].sort((a = 0, b = 0) => a - b).every((place, index) => place === index + 1)
     const longest = Math.max(...queues.filter(isWhole).map((places) => places.length))
     assert.isAtLeast(longest, count / 2, "NixBuilds that showed the places from 1 on, at one time")
-  }).pipe(Effect.provide(watchingServices))
+  }).pipe(Effect.provide(services))
 )

@@ -2,14 +2,10 @@
 import { Effect, Random, Schedule } from "effect"
 import { bringUpCluster } from "../../kind/deploy.ts"
 import { output } from "../../images/command.ts"
-import { kubectl } from "./kubectl.ts"
+import { kubectl, patiently } from "./kubectl.ts"
 import { cluster, controlPlane, workers } from "./nodes.ts"
 
 const docker = (...args: ReadonlyArray<string>) => output({ command: "docker", args })
-
-/** For what is asked while the API server may be away. */
-export const patiently = <A, E, R>(self: Effect.Effect<A, E, R>) =>
-  Effect.retry(self, { schedule: Schedule.spaced("1 second"), times: 90 })
 
 /** Some seconds, each time another number of them. */
 export const randomPause = Effect.flatMap(Random.nextIntBetween(1000, 8000), (millis) => Effect.sleep(millis))

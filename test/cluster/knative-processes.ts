@@ -13,7 +13,7 @@ import { systemNamespace } from "../../lib/names.ts"
 import { answer, serve } from "../knative/http.ts"
 import { startBroker, startSource } from "../knative/processes.ts"
 import { makeProgram, startProgram } from "../server/process.ts"
-import { apply, kubectl } from "./kubectl.ts"
+import { apply, kubectl, patienceFlag } from "./kubectl.ts"
 import { parseSamples } from "./metrics.ts"
 import { proxyAs } from "./watch.ts"
 
@@ -42,14 +42,14 @@ const withoutTheOneProcess = Effect.acquireRelease(
       "-l",
       "app.kubernetes.io/name=enbi-functions",
       "--for=delete",
-      "--timeout=60s"
+      patienceFlag
     )
   ),
   () =>
     Effect.orDie(
       Effect.andThen(
         scale(1),
-        kubectl("rollout", "status", "-n", systemNamespace, "deployment/enbi-functions", "--timeout=120s")
+        kubectl("rollout", "status", "-n", systemNamespace, "deployment/enbi-functions", patienceFlag)
       )
     )
 )

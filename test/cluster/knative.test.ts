@@ -41,7 +41,7 @@ it.live(
       const imageTag = "registry.invalid/knative/app:1"
       const wanted = annotations({ imageTag, packageName: "hello" })
       yield* apply(pod(app, { annotations: wanted, container: { image: imageTag }, nodeName: node }))
-      yield* isRunning(app, "120 seconds")
+      yield* isRunning(app)
 
       const make = (name: string) => apply(nixBuild({ namespace: ns, name }, { nodes: [node] }))
       const end = (name: string) => Effect.map(complete({ namespace: ns, name }), endOf)

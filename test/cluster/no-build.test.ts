@@ -3,19 +3,7 @@ import { assert, it } from "@effect/vitest"
 import { Effect, Option } from "effect"
 import { pods } from "../../lib/api/kubernetes.ts"
 import { nixBuilds } from "../../lib/api/nixbuild.ts"
-import {
-  annotations,
-  apply,
-  builderImage,
-  eventually,
-  find,
-  list,
-  namespace,
-  pod,
-  services,
-  told,
-  when
-} from "./cluster.ts"
+import { amongAll, annotations, apply, becomes, builderImage, namespace, pod, services, told, when } from "./cluster.ts"
 
 it.live("another tag, another failure, two of three annotations, Always, values that are refused: no NixBuild", () =>
   Effect.gen(function* () {
@@ -50,17 +38,16 @@ it.live("another tag, another failure, two of three annotations, Always, values 
     )
     assert.include((yield* told("Pod", at("always"), "ImagePullPolicyAlways")).message, "IfNotPresent")
     assert.include((yield* told("Pod", at("refused"), "NixBuildRefused")).message, "spec.flakeUrl")
-    yield* eventually(
+    yield* becomes(
       "the crashing Pod backs off",
-      Effect.map(find(pods, at("crashes")), (found) =>
-        Option.filter(found, (pod) => pod.status?.containerStatuses?.[0]?.state?.waiting?.reason === "CrashLoopBackOff")
-      )
+      pods,
+      at("crashes"),
+      Option.filter((pod) => pod.status?.containerStatuses?.[0]?.state?.waiting?.reason === "CrashLoopBackOff")
     )
     // The last Pod is a good one: when it has its NixBuild, the others were looked at long before.
     yield* apply(pod(at("good"), { annotations: all, container: { image: imageTag } }))
-    const builds = yield* eventually(
-      "the good Pod's NixBuild",
-      Effect.map(list(nixBuilds, ns), (builds) => when(builds, builds.length > 0))
+    const builds = yield* amongAll("the good Pod's NixBuild", { kind: nixBuilds, namespace: ns }, (builds) =>
+      when(builds, builds.length > 0)
     )
     assert.lengthOf(builds, 1)
     assert.strictEqual(builds[0]?.spec.packageName, "hello")

@@ -2,21 +2,13 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { managedBy } from "../../lib/api/kubernetes.ts"
-import {
-  apply,
-  builderImage,
-  eventually,
-  kubectl,
-  namespace,
-  nixBuild,
-  pod,
-  refusalOf,
-  services,
-  when
-} from "./cluster.ts"
+import { apply, builderImage, kubectl, namespace, nixBuild, pod, refusalOf, services } from "./cluster.ts"
 
 const account = "system:serviceaccount:enbi-system:enbi-functions"
 const as = ["--as", account]
+const theirs = { as: account }
+const dryRun = { dryRun: true }
+const theirDryRun = { ...theirs, ...dryRun }
 
 const container = (namespace: string) => ({
   name: "c",
@@ -55,17 +47,6 @@ const volume = (path: string, labels: Record<string, string> = managedBy) => ({
   spec: { capacity: { storage: "1Gi" }, accessModes: ["ReadWriteOnce"], hostPath: { path } }
 })
 
-const plainHttpPolicy = "system/plain-http-policy.yaml"
-const create = refusalOf(nixBuild({ namespace: "default", name: "http" }, {}), "create", "--dry-run=server")
-/** All other tests take flakes over http. */
-const withoutPolicy = Effect.gen(function* () {
-  yield* kubectl("delete", "-f", plainHttpPolicy, "--ignore-not-found")
-  yield* eventually(
-    "the policy is gone",
-    Effect.map(create, (refusal) => when(refusal, refusal === ""))
-  )
-}).pipe(Effect.orDie)
-
 describe("policies", () => {
   it.live("Pods: the woken annotation and nothing else; creation only as a dry run", () =>
     Effect.gen(function* () {
@@ -74,8 +55,8 @@ describe("policies", () => {
         { namespace: ns, name: "victim" },
         { annotations: { mine: "1" }, container: { image: builderImage, args: ["-e", "0"] } }
       )
-      assert.include(yield* refusalOf(object, "create", ...as), "only in dry runs")
-      assert.strictEqual(yield* refusalOf(object, "create", "--dry-run=server", ...as), "")
+      assert.include(yield* refusalOf(object, "create", theirs), "only in dry runs")
+      assert.strictEqual(yield* refusalOf(object, "create", theirDryRun), "")
       yield* apply(object)
       const patchOf = (change: object) =>
         Effect.map(kubectl("patch", "pod", "victim", "-n", ns, "-p", JSON.stringify(change), ...as), () => "").pipe(
@@ -95,7 +76,7 @@ describe("policies", () => {
       const ns = yield* namespace("policies-jobs")
       const here = { namespace: ns, name: "j" }
       const system = { namespace: "enbi-system", name: "policy-test" }
-      const create = (object: object) => refusalOf(object, "create", "--dry-run=server", ...as)
+      const create = (object: object) => refusalOf(object, "create", theirDryRun)
       assert.strictEqual(yield* create(job(here)), "")
       assert.strictEqual(yield* create(job(system, mounting("/var/lib/enbi/x"))), "")
       assert.strictEqual(yield* create(job(system, mounting("/run/containerd/containerd.sock"))), "")
@@ -138,21 +119,9 @@ describe("policies", () => {
     }).pipe(Effect.provide(services))
   )
 
-  it.live("plain http is refused where its policy is", () =>
-    Effect.gen(function* () {
-      yield* kubectl("apply", "-f", plainHttpPolicy)
-      yield* eventually(
-        "the policy is in force",
-        Effect.map(create, (refusal) => when(refusal, refusal.includes("spec.flakeUrl: plain http is not allowed")))
-      )
-      const https = nixBuild({ namespace: "default", name: "https" }, { flakeUrl: "https://h.org/x.tar.gz" })
-      assert.strictEqual(yield* refusalOf(https, "create", "--dry-run=server"), "")
-    }).pipe(Effect.ensuring(withoutPolicy), Effect.provide(services))
-  )
-
   it.live("volumes only below /var/lib/enbi; secrets, exec and other people's objects not at all", () =>
     Effect.gen(function* () {
-      const create = (object: object) => refusalOf(object, "create", "--dry-run=server", ...as)
+      const create = (object: object) => refusalOf(object, "create", theirDryRun)
       assert.strictEqual(yield* create(volume("/var/lib/enbi/uid")), "")
       assert.include(yield* create(volume("/var/lib/enbi/uid", {})), "only volumes with their label")
       for (const path of ["/", "/var/lib/other"])
@@ -190,10 +159,7 @@ describe("policies", () => {
           resources: { requests: { storage: "1Gi" } }
         }
       })
-      assert.include(
-        yield* refusalOf(claim("theirs", {}), "create", "--dry-run=server", ...as),
-        "only claims with their label"
-      )
+      assert.include(yield* refusalOf(claim("theirs", {}), "create", theirDryRun), "only claims with their label")
       // No node builds for it, so that nothing happens but what is tested.
       const build = (name: string, spec: { readonly ttlSecondsAfterFinished?: number }, labels = {}) => {
         const object = nixBuild({ namespace: ns, name }, { system: "s390x-linux", ...spec })
@@ -215,7 +181,7 @@ describe("policies", () => {
       ] as const
       yield* apply(...table.map(([object]) => object))
       for (const [object, message] of table) {
-        const refusal = yield* refusalOf(object, "delete", "--wait=false", ...as)
+        const refusal = yield* refusalOf(object, "delete", theirs)
         const about = `${object.kind} ${object.metadata.name}`
         if (message === "") assert.strictEqual(refusal, "", about)
         else assert.include(refusal, message, about)

@@ -36,8 +36,7 @@ it.live("is ready once it has read the cluster, has metrics, and ends with code 
     })
     yield* eventually(
       "readiness",
-      Effect.map(statusOf(port, "/health/readiness"), (status) => when(status, status === 200)),
-      "30 seconds"
+      Effect.map(statusOf(port, "/health/readiness"), (status) => when(status, status === 200))
     )
     assert.strictEqual(yield* statusOf(port, "/health/liveness"), 200)
     const families = parse(yield* metricsOf(port))

@@ -2,42 +2,43 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Option } from "effect"
 import { jobs, leases, nodes, persistentVolumes, pods } from "../../lib/api/kubernetes.ts"
-import { conditionsOf, nixBuilds } from "../../lib/api/nixbuild.ts"
+import { nixBuilds } from "../../lib/api/nixbuild.ts"
 import { reportOf } from "../../functions/retention/leases.ts"
 import { nixBuildAnnotation, unusedSinceAnnotation } from "../../lib/keys.ts"
 import { persistentVolumeName, systemNamespace, tagLeaseName, volumesPath } from "../../lib/names.ts"
 import {
+  amongAll,
   apply,
   type At,
+  becomes,
   complete,
+  conditionWith,
   ctr,
   eventually,
   find,
+  gone,
   kubectl,
-  list,
   namespace,
   nixBuild,
   noJobs,
   onNode,
+  patienceFlag,
   services,
   when
 } from "./cluster.ts"
 
-const node = "enbi-test-worker"
+const node = "enbi-test-worker2"
 
 const uidOf = (namespace: string) => kubectl("get", "namespace", namespace, "-o", "jsonpath={.metadata.uid}")
 
 /** The Pod of a NixBuild's Job, once its container runs. */
 const running = (inNamespace: string, build: At) =>
-  eventually(
-    `a Pod of ${build.name} runs in ${inNamespace}`,
-    Effect.map(list(pods, inNamespace, "-l", "app.kubernetes.io/managed-by=enbi-functions"), (all) =>
-      Option.fromNullishOr(
-        all.find(
-          ({ metadata, status }) =>
-            metadata.annotations?.[nixBuildAnnotation] === `${build.namespace}/${build.name}` &&
-            status?.containerStatuses?.[0]?.state?.running !== undefined
-        )
+  amongAll(`a Pod of ${build.name} runs in ${inNamespace}`, { kind: pods, namespace: inNamespace }, (all) =>
+    Option.fromNullishOr(
+      all.find(
+        ({ metadata, status }) =>
+          metadata.annotations?.[nixBuildAnnotation] === `${build.namespace}/${build.name}` &&
+          status?.containerStatuses?.[0]?.state?.running !== undefined
       )
     )
   )
@@ -80,23 +81,17 @@ describe("retention", () => {
         const at = { namespace: yield* namespace("cancel-import"), name: "big" }
         const build = nixBuild(at, { packageName: "big", nodes: [node] })
         yield* apply(build)
-        yield* eventually(
-          "the import Job",
-          Effect.map(list(jobs, systemNamespace), (all) =>
-            Option.fromNullishOr(
-              all.find(({ metadata }) => metadata.annotations?.[nixBuildAnnotation] === `${at.namespace}/${at.name}`)
-            )
+        yield* amongAll("the import Job", { kind: jobs, namespace: systemNamespace }, (all) =>
+          Option.fromNullishOr(
+            all.find(({ metadata }) => metadata.annotations?.[nixBuildAnnotation] === `${at.namespace}/${at.name}`)
           )
         )
         yield* kubectl("delete", "nixbuild", "-n", at.namespace, at.name)
         yield* noJobs(at)
-        yield* eventually(
-          "its Pods go",
-          Effect.map(list(pods, systemNamespace), (all) =>
-            when(
-              true,
-              all.every(({ metadata }) => metadata.annotations?.[nixBuildAnnotation] !== `${at.namespace}/${at.name}`)
-            )
+        yield* amongAll("its Pods go", { kind: pods, namespace: systemNamespace }, (all) =>
+          when(
+            true,
+            all.every(({ metadata }) => metadata.annotations?.[nixBuildAnnotation] !== `${at.namespace}/${at.name}`)
           )
         )
         // It may have been done in the moment before.
@@ -116,14 +111,11 @@ describe("retention", () => {
         onNode(node, `if [ -e ${volumesPath}/${uid} ]; then echo there; fi`),
         (text) => text !== ""
       )
-      const volume = find(persistentVolumes, { namespace: "", name: persistentVolumeName(uid, node) })
+      const volume = { namespace: "", name: persistentVolumeName(uid, node) }
       assert.isTrue(yield* isThere)
-      assert.isTrue(Option.isSome(yield* volume))
-      yield* kubectl("delete", "namespace", at.namespace, "--wait", "--timeout=120s")
-      yield* eventually(
-        "the volume goes",
-        Effect.map(volume, (found) => when(true, Option.isNone(found)))
-      )
+      assert.isTrue(Option.isSome(yield* find(persistentVolumes, volume)))
+      yield* kubectl("delete", "namespace", at.namespace, "--wait", patienceFlag)
+      yield* gone(persistentVolumes, volume)
       assert.isFalse(yield* isThere, "the directory went before it")
     }).pipe(Effect.provide(services))
   )
@@ -138,32 +130,25 @@ describe("retention", () => {
         yield* apply(nixBuild(first, { imageTag, nodes: [node] }))
         yield* complete(first)
         yield* kubectl("delete", "nixbuild", "-n", first.namespace, first.name)
-        yield* eventually(
+        yield* becomes(
           "kubelet reports the image, or that there are more than it reports",
-          Effect.map(
-            find(nodes, { namespace: "", name: node }),
-            Option.flatMap((found) => {
-              const { isCut, names } = reportOf(found)
-              return when(true, isCut || names.has(imageTag))
-            })
-          )
+          nodes,
+          { namespace: "", name: node },
+          Option.filter((found) => {
+            const { isCut, names } = reportOf(found)
+            return isCut || names.has(imageTag)
+          })
         )
         const lease = { namespace: systemNamespace, name: tagLeaseName(imageTag) }
-        yield* eventually(
+        yield* becomes(
           "the Lease counts as used",
-          Effect.map(find(leases, lease), (found) =>
-            Option.filter(found, ({ metadata }) => metadata.annotations?.[unusedSinceAnnotation] === undefined)
-          )
+          leases,
+          lease,
+          Option.filter(({ metadata }) => metadata.annotations?.[unusedSinceAnnotation] === undefined)
         )
         const second = { namespace: yield* namespace("tag-second"), name: "app" }
         yield* apply(nixBuild(second, { imageTag, nodes: [node] }))
-        const refusal = yield* eventually(
-          "the second is refused",
-          Effect.map(
-            find(nixBuilds, second),
-            Option.flatMapNullishOr((build) => conditionsOf(build).find(({ reason }) => reason === "TagConflict"))
-          )
-        )
+        const refusal = yield* conditionWith(second, "TagConflict")
         const advice = /kubectl (delete lease -n \S+ \S+)$/.exec(refusal.message)?.[1] ?? ""
         assert.include(advice, lease.name)
         yield* kubectl(...advice.split(" "))
@@ -176,10 +161,7 @@ describe("retention", () => {
       const at = { namespace: yield* namespace("short-lived"), name: "hello" }
       const build = nixBuild(at, { nodes: [node], ttlSecondsAfterFinished: 0 })
       yield* apply(build)
-      yield* eventually(
-        "it is deleted",
-        Effect.map(find(nixBuilds, at), (found) => when(true, Option.isNone(found)))
-      )
+      yield* gone(nixBuilds, at)
       assert.include(yield* ctr(node, "images", "ls", "-q"), build.spec.imageTag)
     }).pipe(Effect.provide(services))
   )

@@ -3,10 +3,10 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Option } from "effect"
 import { jobs, pods } from "../../lib/api/kubernetes.ts"
 import {
+  amongAll,
   apply,
   complete,
   conditionWith,
-  eventually,
   kubectl,
   list,
   namespace,
@@ -41,11 +41,8 @@ describe("sandbox", () => {
     Effect.gen(function* () {
       const at = { namespace: yield* namespace("builder-pod"), name: "hang" }
       yield* apply(nixBuild(at, { packageName: "hang" }))
-      const builder = yield* eventually(
-        "the build runs",
-        Effect.map(list(pods, at.namespace, "-l", "batch.kubernetes.io/job-name"), (found) =>
-          Option.fromNullishOr(found.find((pod) => pod.status?.containerStatuses?.[0]?.state?.running !== undefined))
-        )
+      const builder = yield* amongAll("the build runs", { kind: pods, namespace: at.namespace }, (found) =>
+        Option.fromNullishOr(found.find((pod) => pod.status?.containerStatuses?.[0]?.state?.running !== undefined))
       )
       const inPod = (script: string) =>
         kubectl("exec", "-n", at.namespace, builder.metadata.name, "--", "busybox", "sh", "-c", script)
@@ -92,10 +89,7 @@ describe("sandbox", () => {
       yield* apply(nixBuild(at, { sandbox: false }))
       const { status } = yield* complete(at)
       assert.strictEqual(status?.status, "Succeeded")
-      yield* eventually(
-        "its Jobs go",
-        Effect.map(list(jobs, at.namespace), (left) => when(true, left.length === 0))
-      )
+      yield* amongAll("its Jobs go", { kind: jobs, namespace: at.namespace }, (left) => when(true, left.length === 0))
     }).pipe(Effect.provide(services))
   )
 })

@@ -2,7 +2,7 @@
 import { assert, it } from "@effect/vitest"
 import { ConfigProvider, Effect, Layer } from "effect"
 import { Senders } from "../../lib/server/senders.ts"
-import { kubectl, namespace, watchingServices } from "./cluster.ts"
+import { kubectl, namespace, services } from "./cluster.ts"
 
 const audience = "enbi-functions"
 const settings = ConfigProvider.layer(ConfigProvider.fromUnknown({ OIDC_AUDIENCE: audience }))
@@ -21,5 +21,5 @@ it.live("ServiceAccounts of enbi-system with a token for the audience, and nobod
     assert.strictEqual(yield* statusOf(yield* tokenOf("enbi-system", "--audience=other")), 401)
     assert.strictEqual(yield* statusOf(yield* tokenOf("senders", `--audience=${audience}`)), 403)
     assert.strictEqual(yield* statusOf(`${ours.slice(0, -4)}AAAA`), 401)
-  }).pipe(Effect.provide(Senders.layer.pipe(Layer.provide(settings), Layer.provideMerge(watchingServices))))
+  }).pipe(Effect.provide(Senders.layer.pipe(Layer.provide(settings), Layer.provideMerge(services))))
 )

@@ -11,16 +11,13 @@ declare module "vitest" {
   }
 }
 
-export default (project: TestProject) =>
+// Two projects have it as their set-up, one after the other, and the cluster is one.
+export default ({ vitest }: TestProject) =>
   Effect.runPromise(
-    bringUp.pipe(
-      Effect.tap(({ builderImage, kubeconfig }) =>
-        Effect.sync(() => {
-          project.provide("kubeconfig", kubeconfig)
-          project.provide("builderImage", builderImage)
-        })
-      ),
-      Effect.asVoid,
-      Effect.provide(NodeServices.layer)
-    )
+    Effect.gen(function* () {
+      if (vitest.getRootProject().getProvidedContext().kubeconfig !== undefined) return
+      const { builderImage, kubeconfig } = yield* bringUp
+      vitest.provide("kubeconfig", kubeconfig)
+      vitest.provide("builderImage", builderImage)
+    }).pipe(Effect.provide(NodeServices.layer))
   )

@@ -1,11 +1,10 @@
 /** What becomes of objects while a test runs: every change, and when it was seen here. */
-import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
-import { Cause, Clock, Deferred, Effect, Layer, Option, Ref, Schema, Stream } from "effect"
+import { Cause, Clock, Deferred, Effect, Option, Ref, Schema, Stream } from "effect"
 import { ChildProcess, ChildProcessSpawner } from "effect/process"
 import { type Kind, pathOf } from "../../lib/api/kind.ts"
 import { queryOf } from "../../lib/cluster.ts"
-import { KubernetesApi, layerAt } from "../../lib/kube/api.ts"
-import { Kubeconfig } from "./kubectl.ts"
+import { KubernetesApi } from "../../lib/kube/api.ts"
+import { Kubeconfig } from "./api-server.ts"
 
 const startProxy = Effect.fnUntraced(function* (...flags: ReadonlyArray<string>) {
   const spawner = yield* ChildProcessSpawner.ChildProcessSpawner
@@ -24,13 +23,6 @@ export const proxy = startProxy()
 
 /** The same with the rights of another user. */
 export const proxyAs = (user: string) => startProxy(`--as=${user}`)
-
-/** The functions' own way to the API server, whose watch goes on where it was when the server comes back. */
-export const watching = Layer.unwrap(
-  Effect.map(proxy, (url) =>
-    layerAt({ url, token: Effect.succeedNone }).pipe(Layer.provide(NodeHttpClient.layerNodeHttp))
-  )
-)
 
 export interface Seen<A> {
   readonly timeMillis: number

@@ -73,8 +73,8 @@
           # Doubles what it holds until somebody stops it.
           hungry = run "hungry" { } "echo 'getting hungry'; awk 'BEGIN { x = \"x\"; while (1) x = x x }'";
           hang = run "hang" { } "echo 'about to hang'; sleep 1000000";
-          # Long enough for other Pods to start and to collect what this one still needs: its tools.
-          slow = run "slow.tar" { } "echo 'slow begins'; sleep 35; base; archive base.tar > $out";
+          # Until it is told to go on, other Pods can start and collect what this one still needs: its tools.
+          slow = run "slow.tar" { } "trap told=1 USR1; told=; echo 'slow begins'; until test $told; do sleep 1; done; base; archive base.tar > $out";
           # 100 MB of log, then a failure whose words are its last.
           huge-log = run "huge-log" { } "line=$(head -c 999 /dev/zero | tr '\\0' x); yes $line | head -n 100000; echo 'the end of a long log'; exit 3";
           eval-throw = throw "this package throws when it is evaluated";
