@@ -5,11 +5,12 @@
  * reads.
  */
 import { Clock, Console, Effect, Ref } from "effect"
+import { tmpdir } from "node:os"
 import { architectureOf } from "../lib/api/system.ts"
 import { convert } from "../lib/oci/layout.ts"
 import { Failure } from "../lib/oci/result.ts"
 import { enterCache, noteSize } from "./collect.ts"
-import { orFailure } from "./disk.ts"
+import { orFailure, roomOn } from "./disk.ts"
 import { runJob } from "./job.ts"
 import { emptyLog, tailOf } from "./nix-log.ts"
 import { kindOf } from "./output.ts"
@@ -57,7 +58,8 @@ runJob(
   Effect.gen(function* () {
     const settings = yield* buildSettings
     const deadlineTime = (yield* Clock.currentTimeMillis) + settings.timeoutSeconds * 1000
-    const build: Build = { settings, deadlineTime, log: yield* Ref.make(emptyLog) }
+    const measure = roomOn([settings.cache.root, tmpdir()])
+    const build: Build = { settings, deadlineTime, log: yield* Ref.make(emptyLog), measure }
     return yield* phases(build).pipe(
       Effect.catchTag("PlatformError", (error) => Effect.fail(orFailure("BuildFailed")(error))),
       // Two seconds more than Nix has: its own words about the derivation that hangs say more than ours.

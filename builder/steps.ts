@@ -6,8 +6,10 @@
 import { Clock, Effect, FileSystem, Ref, Schema } from "effect"
 import { Failure } from "../lib/oci/result.ts"
 import { classify, type Step } from "./classify.ts"
-import { orFailure } from "./disk.ts"
-import { runNix } from "./nix.ts"
+import { orFailure, type Room, watchRoom } from "./disk.ts"
+import { killsFor } from "./memory.ts"
+import { type Program, runNix } from "./nix.ts"
+import { failedDerivations, isFixedOutput } from "./nix-error.ts"
 import { type NixLog, tailOf } from "./nix-log.ts"
 import type { BuildSettings } from "./settings.ts"
 
@@ -16,6 +18,8 @@ export interface Build {
   readonly settings: BuildSettings
   readonly deadlineTime: number
   readonly log: Ref.Ref<NixLog>
+  /** What is left on the disks that a build writes to. */
+  readonly measure: Effect.Effect<Room>
 }
 
 const Metadata = Schema.fromJsonString(Schema.Struct({ url: Schema.String }))
@@ -93,16 +97,25 @@ export const collectStore = Effect.fn("collectStore")(function* (build: Build, b
   ])
 })
 
-const step = Effect.fnUntraced(function* (
-  step: Step,
-  program: Parameters<typeof runNix>[0],
-  build: Build,
-  command: ReadonlyArray<string>
-) {
-  const { exitCode, log, stdout } = yield* runNix(program, command, build.log).pipe(
-    Effect.mapError(orFailure("BuildFailed", `${program} could not be run`))
+const step = Effect.fnUntraced(function* (step: Step, program: Program, build: Build, command: ReadonlyArray<string>) {
+  const { cgroup } = build.settings
+  const before = yield* killsFor(cgroup)
+  const { isDiskFull, value: finished } = yield* watchRoom(build.measure, (look) =>
+    runNix(program, command, { log: build.log, whenSaid: look })
+  ).pipe(Effect.mapError(orFailure("BuildFailed", `${program} could not be run`)))
+  if (finished.exitCode === 0) return finished.stdout
+  const isOutOfMemory = (yield* killsFor(cgroup)) > before
+  const isDownload = yield* isDownloadOf(build, finished.log)
+  return yield* classify(step, finished, { isDiskFull, isOutOfMemory, isDownload })
+})
+
+/** Whether all that failed to build were downloads. */
+const isDownloadOf = Effect.fnUntraced(function* ({ settings: { cache } }: Build, { errors }: NixLog) {
+  const fs = yield* FileSystem.FileSystem
+  const failed = yield* Effect.forEach(failedDerivations(errors), (path) =>
+    Effect.orElseSucceed(fs.readFileString(cache.physical(path)), () => "")
   )
-  return exitCode === 0 ? stdout : yield* classify(step, exitCode, log)
+  return failed.length > 0 && failed.every(isFixedOutput)
 })
 
 /** Nix's own time limit is for each derivation; the program's is for everything. */
