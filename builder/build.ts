@@ -14,18 +14,19 @@ import { orFailure, roomOn } from "./disk.ts"
 import { runJob } from "./job.ts"
 import { emptyLog, tailOf } from "./nix-log.ts"
 import { kindOf } from "./output.ts"
+import { attributeOf } from "./package.ts"
 import { buildSettings } from "./settings.ts"
 import { type Build, evaluate, lock, realise, runStreamScript, tookTooLong } from "./steps.ts"
 
 const phases = Effect.fn("build")(function* (build: Build) {
-  const { cache, packageName, system, uid } = build.settings
+  const { cache, system, uid } = build.settings
   yield* enterCache(build)
   yield* Console.log(`fetching ${build.settings.flakeUrl}`)
   const lockedUrl = yield* lock(build)
-  yield* Console.log(`evaluating packages.${system}.${packageName} of ${lockedUrl}`)
-  const drvPath = yield* evaluate(build, lockedUrl)
-  yield* Console.log(`building ${drvPath}`)
-  const storePath = yield* realise(build, { drvPath, rootName: "image" })
+  yield* Console.log(`evaluating ${attributeOf(build.settings)} of ${lockedUrl}`)
+  const { drvPath, output } = yield* evaluate(build, lockedUrl)
+  yield* Console.log(`building ${drvPath}^${output}`)
+  const storePath = yield* realise(build, { drvPath, output, rootName: "image" })
   const built = yield* Ref.get(build.log)
   const isScript = (yield* kindOf(storePath)) === "stream script"
   if (isScript) yield* Console.log(`running ${storePath}`)
