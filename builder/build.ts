@@ -5,26 +5,28 @@
  * reads.
  */
 import { Clock, Console, Effect, Ref } from "effect"
+import { tmpdir } from "node:os"
 import { architectureOf } from "../lib/api/system.ts"
 import { convert } from "../lib/oci/layout.ts"
 import { Failure } from "../lib/oci/result.ts"
 import { enterCache, noteSize } from "./collect.ts"
-import { orFailure } from "./disk.ts"
+import { orFailure, roomOn } from "./disk.ts"
 import { runJob } from "./job.ts"
 import { emptyLog, tailOf } from "./nix-log.ts"
 import { kindOf } from "./output.ts"
+import { attributeOf } from "./package.ts"
 import { buildSettings } from "./settings.ts"
 import { type Build, evaluate, lock, realise, runStreamScript, tookTooLong } from "./steps.ts"
 
 const phases = Effect.fn("build")(function* (build: Build) {
-  const { cache, packageName, system, uid } = build.settings
+  const { cache, system, uid } = build.settings
   yield* enterCache(build)
   yield* Console.log(`fetching ${build.settings.flakeUrl}`)
   const lockedUrl = yield* lock(build)
-  yield* Console.log(`evaluating packages.${system}.${packageName} of ${lockedUrl}`)
-  const drvPath = yield* evaluate(build, lockedUrl)
-  yield* Console.log(`building ${drvPath}`)
-  const storePath = yield* realise(build, { drvPath, rootName: "image" })
+  yield* Console.log(`evaluating ${attributeOf(build.settings)} of ${lockedUrl}`)
+  const { drvPath, output } = yield* evaluate(build, lockedUrl)
+  yield* Console.log(`building ${drvPath}^${output}`)
+  const storePath = yield* realise(build, { drvPath, output, rootName: "image" })
   const built = yield* Ref.get(build.log)
   const isScript = (yield* kindOf(storePath)) === "stream script"
   if (isScript) yield* Console.log(`running ${storePath}`)
@@ -57,7 +59,8 @@ runJob(
   Effect.gen(function* () {
     const settings = yield* buildSettings
     const deadlineTime = (yield* Clock.currentTimeMillis) + settings.timeoutSeconds * 1000
-    const build: Build = { settings, deadlineTime, log: yield* Ref.make(emptyLog) }
+    const measure = roomOn([settings.cache.root, tmpdir()])
+    const build: Build = { settings, deadlineTime, log: yield* Ref.make(emptyLog), measure }
     return yield* phases(build).pipe(
       Effect.catchTag("PlatformError", (error) => Effect.fail(orFailure("BuildFailed")(error))),
       // Two seconds more than Nix has: its own words about the derivation that hangs say more than ours.

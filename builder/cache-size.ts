@@ -26,7 +26,7 @@ const storeBytes = Effect.fnUntraced(function* ({ database }: Cache) {
       const bytes = open.prepare("SELECT total(narSize) AS bytes FROM ValidPaths").get()?.["bytes"]
       return typeof bytes === "number" ? bytes : 0
     },
-    catch: (cause) => orFailure("BuildFailed", "Nix's database cannot be read")({ message: String(cause) })
+    catch: (cause) => orFailure("BuildFailed", "Nix's database cannot be read")(new Error(String(cause), { cause }))
   })
 })
 

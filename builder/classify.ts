@@ -1,78 +1,114 @@
 /**
- * Tells from Nix's exit code and words why a step failed, and says it in one
- * sentence with what to do. Codes are relied on where there are any; the words
- * are those of Nix 2.34 and change by version, so what no row knows falls
- * back to the step's own reason.
+ * Tells why a step failed and says it in one sentence with what to do: from
+ * Nix's exit code, from errors that Nix itself formats, from which derivation
+ * failed, and from what was measured. Lines of builders, flakes and servers
+ * say nothing here, wherever they are quoted. The words are those of Nix 2.34
+ * and change by version, so what no row knows falls back to the step's own
+ * reason.
  */
+import { cleanText } from "../lib/oci/termination-message.ts"
 import { Failure, type FailureReason } from "../lib/oci/result.ts"
-import { diskFullWords } from "./disk.ts"
-import { type NixLog, tailOf } from "./nix-log.ts"
+import { causeOf, gistOf, isThrown, nixWords, programNotRun } from "./nix-error.ts"
+import { type NixError, type NixLog, tailOf } from "./nix-log.ts"
 
 /** What was tried: fetching the flake, evaluating the package, building it, or collecting the store. */
 export type Step = "lock" | "evaluate" | "realise" | "collect"
 
-interface Row {
-  readonly words: RegExp
-  readonly steps: ReadonlyArray<Step>
+/** What was found out about the failure beside what Nix says. */
+export interface Findings {
+  /** There was no room, in bytes or files, when it failed. */
+  readonly isDiskFull: boolean
+  /** The kernel killed a process for want of memory. */
+  readonly isOutOfMemory: boolean
+  /** All that failed were downloads: derivations whose output has a known hash. */
+  readonly isDownload: boolean
+}
+
+interface Class {
   readonly reason: FailureReason
   readonly say: (gist: string) => string
 }
 
-const diskFull = (gist: string) => `The node's disk or the cache volume is full (${gist}): make room.`
+interface Row extends Class {
+  readonly steps: ReadonlyArray<Step>
+  readonly fits: (error: NixError, findings: Findings) => boolean
+}
 
 const everywhere: ReadonlyArray<Step> = ["lock", "evaluate", "realise", "collect"]
+
+const begins = (pattern: string) => {
+  const words = nixWords(`^(?:${pattern})`)
+  return ({ raw }: NixError) => words.test(raw)
+}
+
+// The kernel's words end a value of Nix's, or one of libgit2's; SQLite's are one of their own.
+const noSpace = nixWords(": §?(?:No space left on device|Disk quota exceeded)\\u001b|§database or disk is full\\u001b")
+const isNoSpace = (error: NixError): boolean => noSpace.test(error.raw.split("response body:", 1).join(""))
+
+// The innermost thing that Nix was doing when an error came that is about no place in the code.
+const whileDoing = (doing: string) => {
+  const words = nixWords(`… ${doing}\\n\\s*\\n\\s*(?:\\u001b\\[31;1m)?error:`)
+  return ({ isPlaced, message }: NixError) => !isPlaced && words.test(message)
+}
+
+const isFetching = nixWords("… while (?:fetching the input|updating the flake input) '§")
+const isFetchError = begins(
+  "unable to download '§|Failed to open archive \\(§|Failed to fetch git repository '§|cannot find flake '§|input '§[^']*' is unsupported|[Cc]annot find Git revision '§|some substitutes for "
+)
+
+const isMissing = begins("flake '§[^']*' does not provide attribute|'§[^']*' is not an attribute set")
+const noNamespaces = begins("this system does not support the kernel namespaces that are required for sandboxing")
+const whileSettingUp = whileDoing("while setting up the build environment")
 
 // The first row that fits counts.
 const rows: ReadonlyArray<Row> = [
   {
-    words: diskFullWords,
     steps: everywhere,
+    fits: (error, { isDiskFull }) =>
+      (isDiskFull || isNoSpace(error)) && !error.isPlaced && !isThrown(error) && !isMissing(error),
     reason: "DiskFull",
-    say: diskFull
+    say: (gist) => `The node's disk or the cache volume is full (${gist}): make room.`
   },
   {
-    // Nix's own databases alone: so they fail on a disk that has room, but takes no more files.
-    words: /error: (?:setting journal mode|cannot open SQLite database).*unable to open database file/u,
     steps: everywhere,
-    reason: "DiskFull",
-    say: diskFull
-  },
-  {
-    words: /hash mismatch in/u,
-    steps: everywhere,
+    fits: begins("(?:NAR )?hash mismatch in (?:file downloaded from|fixed-output derivation|input) '§"),
     reason: "HashMismatch",
     say: (gist) => `A download has another hash than the flake says (${gist}): update the hash.`
   },
   {
-    words:
-      /unable to download|while fetching the input|while updating the flake input|Failed to (?:fetch git|open archive)|in the flake registries|^error: input '.*' is unsupported|cannot download \S+ from any mirror/mu,
     steps: everywhere,
+    fits: (error) => isFetchError(error) || (!error.isPlaced && isFetching.test(error.message)),
     reason: "FetchFailed",
     say: (gist) => `The flake or one of its inputs could not be fetched (${gist}): check spec.flakeUrl and the network.`
   },
   {
-    words: /flake\.nix' does not exist/u,
+    steps: everywhere,
+    fits: (_, { isDownload }) => isDownload,
+    reason: "FetchFailed",
+    say: (gist) => `A download failed (${gist}): check its URL and the network; the log says more.`
+  },
+  {
     steps: ["lock"],
+    fits: begins("path '§[^']*/flake\\.nix\\u001b\\[0m' does not exist"),
     reason: "EvaluationFailed",
     say: (gist) => `What spec.flakeUrl names holds no flake.nix (${gist}): check the URL, its dir parameter included.`
   },
   {
-    words: /^error: (?:flake '.*' does not provide attribute|'.*' is not an attribute set)/mu,
     steps: ["evaluate"],
+    fits: isMissing,
     reason: "AttributeMissing",
     say: (gist) => `The flake has no such package (${gist}): check spec.packageName and spec.system.`
   },
   {
-    words:
-      /kernel namespaces that are required for sandboxing|while setting up the build environment|pivot_root|pivot old root/u,
     steps: ["evaluate", "realise"],
+    fits: (error) => noNamespaces(error) || whileSettingUp(error),
     reason: "SandboxUnavailable",
     say: (gist) =>
       `Nix's sandbox cannot be set up in this Pod (${gist}): the node must allow user namespaces and an unmasked /proc, or set spec.sandbox to false.`
   }
 ]
 
-const fallback: Readonly<Record<Step, Omit<Row, "words" | "steps">>> = {
+const fallback: Readonly<Record<Step, Class>> = {
   lock: {
     reason: "EvaluationFailed",
     say: (gist) => `The flake cannot be read (${gist}): mend the flake.nix that the log names.`
@@ -91,20 +127,36 @@ const fallback: Readonly<Record<Step, Omit<Row, "words" | "steps">>> = {
   }
 }
 
-const timedOut: Omit<Row, "words" | "steps"> = {
+const timedOut: Class = {
   reason: "TimedOut",
   say: (gist) => `The build did not end within spec.timeoutSeconds (${gist}): raise it, or find what hangs in the log.`
 }
 
+const outOfMemory: Class = {
+  reason: "OutOfMemory",
+  say: (gist) =>
+    `The kernel ended a process of the build for want of memory (${gist}): delete the NixBuild and create it again with a higher spec.resources.limits.memory.`
+}
+
+const none: NixError = { message: "", raw: "", isPlaced: false }
+
 /** The failure of a step that ended with an exit code other than 0. */
-export const classify = (step: Step, exitCode: number, log: NixLog): Failure => {
-  const text = log.errors === "" ? log.tail.join("\n") : log.errors
-  const words = `${log.tail.join("\n")}\n${log.errors}`
-  const row = rows.find(
-    (row) => row.steps.includes(step) && row.words.test(row.reason === "AttributeMissing" ? text : words)
-  )
-  const chosen = byExitCode(exitCode) ?? row ?? fallback[step]
-  return new Failure({ reason: chosen.reason, message: chosen.say(gistOf(text)), log: tailOf(log) })
+export const classify = (
+  step: Step,
+  ended: { readonly exitCode: number; readonly log: NixLog },
+  findings: Findings
+) => {
+  const { exitCode, log } = ended
+  const cause = causeOf(log.errors) ?? none
+  const chosen =
+    byExitCode(exitCode) ??
+    (findings.isOutOfMemory ? outOfMemory : undefined) ??
+    rows.find(({ fits, steps }) => steps.includes(step) && fits(cause, findings)) ??
+    fallback[step]
+  const gist = gistOf(cause === none ? log.tail.join("\n") : cleanText(cause.message))
+  const program = chosen.reason === "BuildFailed" ? programNotRun(cause, log.tail) : undefined
+  const message = chosen.say(program === undefined ? gist : `${gist}; ${program}`)
+  return new Failure({ reason: chosen.reason, message, log: tailOf(log) })
 }
 
 /**
@@ -115,21 +167,9 @@ export const classify = (step: Step, exitCode: number, log: NixLog): Failure => 
  * | 0x60 | a build failed: the words may say more |
  * | else | not a build's failure |
  */
-const byExitCode = (exitCode: number): Omit<Row, "words" | "steps"> | undefined => {
+const byExitCode = (exitCode: number): Class | undefined => {
   if ((exitCode & 0x60) !== 0x60) return undefined
   if ((exitCode & 0x01) !== 0) return timedOut
   if ((exitCode & 0x02) !== 0) return rows.find(({ reason }) => reason === "HashMismatch")
   return undefined
-}
-
-/** The innermost of Nix's nested errors in one line: with the place it names, or the reason it gives. */
-export const gistOf = (text: string): string => {
-  const start = text.lastIndexOf("error: ")
-  if (start < 0) return text.trim().split("\n").at(-1) ?? ""
-  const rest = text.slice(start + "error: ".length)
-  const first = rest.split("\n", 1).join("").replace(".drvPath'", "'")
-  const place = /^\s*at (\S+):$/mu.exec(rest)?.[1]
-  const reason = /^\s*Reason: (.+?)\.?$/mu.exec(rest)?.[1]
-  const detail = [first.replace(/[.:]$/u, ""), reason].filter((part) => part !== undefined).join(": ")
-  return place === undefined ? detail : `${detail} at ${place}`
 }

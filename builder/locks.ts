@@ -66,4 +66,4 @@ const flock = (descriptor: number, command: ReadonlyArray<string>) =>
   })
 
 const notLocked = (what: string, cause: unknown) =>
-  orFailure("BuildFailed", "The cache cannot be locked")({ message: `${what}: ${String(cause)}` })
+  orFailure("BuildFailed", "The cache cannot be locked")(new Error(`${what}: ${String(cause)}`, { cause }))

@@ -7,6 +7,16 @@
 import { Option, Schema } from "effect"
 import { cleanText } from "../lib/oci/termination-message.ts"
 
+/** An error as Nix itself formats it, with the colours that it gives to each value that it puts into its own words. */
+export interface NixError {
+  /** The whole text, with what Nix was doing. */
+  readonly message: string
+  /** The innermost error alone. */
+  readonly raw: string
+  /** Whether it is about a place in Nix code, and so about the flake. */
+  readonly isPlaced: boolean
+}
+
 /** What is known after some lines; `errors` is what Nix itself said went wrong. */
 export interface NixLog {
   readonly expectedDerivations: number
@@ -14,7 +24,7 @@ export interface NixLog {
   readonly expectedPaths: number
   readonly fetchedPaths: number
   readonly tail: ReadonlyArray<string>
-  readonly errors: string
+  readonly errors: ReadonlyArray<NixError>
   readonly shownBytes: number
 }
 
@@ -24,7 +34,7 @@ export const emptyLog: NixLog = {
   expectedPaths: 0,
   fetchedPaths: 0,
   tail: [],
-  errors: "",
+  errors: [],
   shownBytes: 0
 }
 
@@ -38,8 +48,9 @@ const maxTailLines = 40
 const maxLineLength = 4000
 const maxRawLineLength = 256 * 1024
 
-// A builder can speak as Nix does, as often as it likes.
-const maxErrorsLength = 64 * 1024
+// The first errors and the last tell the cause; those between are of the derivations that wanted what failed.
+const maxErrors = 20
+const maxErrorLength = 16 * 1024
 
 // At 10 MiB (containerLogMaxSize) kubelet begins a new file, and `kubectl logs` shows no other; time and stream stand
 // before each line in it.
@@ -52,7 +63,13 @@ const result = { buildLogLine: 101, postBuildLogLine: 107 }
 const Text = Schema.Union([Schema.String, Schema.Finite])
 const Message = Schema.fromJsonString(
   Schema.Union([
-    Schema.Struct({ action: Schema.Literal("msg"), level: Schema.Int, msg: Schema.String }),
+    Schema.Struct({
+      action: Schema.Literal("msg"),
+      level: Schema.Int,
+      msg: Schema.String,
+      raw_msg: Schema.optionalKey(Schema.String),
+      line: Schema.optionalKey(Schema.NullOr(Schema.Int))
+    }),
     Schema.Struct({
       action: Schema.Literal("start"),
       type: Schema.Int,
@@ -96,12 +113,15 @@ export const followLine = (log: NixLog, line: string): readonly [NixLog, Readonl
     return line.length < maxRawLineLength ? [log, []] : show(log, "(a line of more than 256 KiB)")
   }
   if (message.action === "msg") {
-    const next = expect(log, message.msg)
-    if (message.level > 0) return [next, lines(message.msg)]
-    return [
-      { ...next, errors: `${next.errors}${cleanText(message.msg)}\n`.slice(-maxErrorsLength) },
-      lines(message.msg)
-    ]
+    if (message.level > 0) return [expect(log, message.msg), lines(message.msg)]
+    // A builder may send messages as Nix does, and the flake may trace: only Nix's own errors have a raw_msg beside.
+    if (message.raw_msg === undefined) return show(log, message.msg)
+    const error = {
+      message: message.msg.slice(-maxErrorLength),
+      raw: message.raw_msg.slice(0, maxErrorLength),
+      isPlaced: typeof message.line === "number"
+    }
+    return [{ ...log, errors: [...log.errors.slice(0, maxErrors - 1), error] }, lines(error.message)]
   }
   if (message.action === "start") {
     if (message.type === activity.build) {
@@ -131,7 +151,7 @@ const expect = (log: NixLog, message: string): NixLog => {
 
 /** The end of the log for people: what the builds printed, then what Nix said. */
 export const tailOf = (log: NixLog): string =>
-  [...log.tail, ...lines(log.errors.trimEnd())].slice(-maxTailLines).join("\n")
+  [...log.tail, ...log.errors.flatMap(({ message }) => lines(message.trimEnd()))].slice(-maxTailLines).join("\n")
 
 const show = (log: NixLog, line: string): readonly [NixLog, ReadonlyArray<string>] => {
   const shown = lines(line)
@@ -139,4 +159,8 @@ const show = (log: NixLog, line: string): readonly [NixLog, ReadonlyArray<string
 }
 
 const lines = (text: string): ReadonlyArray<string> =>
-  text === "" ? [] : cleanText(text.slice(0, maxLineLength)).split("\n")
+  text === ""
+    ? []
+    : cleanText(text)
+        .split("\n")
+        .map((line) => line.slice(0, maxLineLength))

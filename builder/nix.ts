@@ -25,9 +25,17 @@ const always = [
   ["keep-build-log", "false"]
 ].flatMap(([name = "", value = ""]) => ["--option", name, value])
 
-/** Runs `program` with the arguments of `command`; `log` follows while it runs. */
+export type Program = "nix" | "nix-store" | "nix-instantiate"
+
+/** What follows a command while it runs: its log, and what to do whenever it has said something. */
+export interface Followed {
+  readonly log: Ref.Ref<NixLog>
+  readonly whenSaid: Effect.Effect<void>
+}
+
+/** Runs `program` with the arguments of `command`. */
 export const runNix = Effect.fn("runNix")(
-  function* (program: "nix" | "nix-store" | "nix-instantiate", command: ReadonlyArray<string>, log: Ref.Ref<NixLog>) {
+  function* (program: Program, command: ReadonlyArray<string>, { log, whenSaid }: Followed) {
     yield* Ref.update(log, nextLog)
     const spawner = yield* ChildProcessSpawner.ChildProcessSpawner
     const child = yield* spawner.spawn(
@@ -42,6 +50,7 @@ export const runNix = Effect.fn("runNix")(
         Stream.mkString(Stream.decodeText(child.stdout)),
         child.stderr.pipe(
           Stream.decodeText,
+          Stream.tap(() => whenSaid),
           Stream.mapAccum(() => "", cutLines, { onHalt: (rest) => (rest === "" ? [] : [rest]) }),
           Stream.runForEachArray((lines) =>
             Effect.flatMap(

@@ -19,6 +19,9 @@ export const terminationLog = Config.String("TERMINATION_LOG").pipe(Config.withD
 
 /** What lies on a cache volume that is mounted at `root`, beside what only Nix looks at. */
 export const cacheAt = (root: string) => ({
+  root,
+  /** Where a store path is. */
+  physical: (storePath: string) => storePath.replace(/^\/nix\//u, `${root}/`),
   intent: `${root}/enbi/intent`,
   lock: `${root}/enbi/lock`,
   layouts: `${root}/enbi/layouts`,
@@ -54,6 +57,8 @@ export const buildSettings = Config.all({
     Config.withDefault<ReadonlyArray<string>>([])
   ),
   liveTime: Config.schema(Schema.DateTimeUtcFromString, "LIVE_TIME"),
+  /** Where the kernel tells of this container's memory. */
+  cgroup: Config.String("CGROUP").pipe(Config.withDefault("/sys/fs/cgroup")),
   cache
 })
 export type BuildSettings = Config.Success<typeof buildSettings>

@@ -6,8 +6,11 @@
 import { Clock, Effect, FileSystem, Ref, Schema } from "effect"
 import { Failure } from "../lib/oci/result.ts"
 import { classify, type Step } from "./classify.ts"
-import { orFailure } from "./disk.ts"
-import { runNix } from "./nix.ts"
+import { orFailure, type Room, watchRoom } from "./disk.ts"
+import { killsFor } from "./memory.ts"
+import { type Program, runNix } from "./nix.ts"
+import { attributeOf, chosenOf, question } from "./package.ts"
+import { failedDerivations, isFixedOutput } from "./nix-error.ts"
 import { type NixLog, tailOf } from "./nix-log.ts"
 import type { BuildSettings } from "./settings.ts"
 
@@ -16,6 +19,8 @@ export interface Build {
   readonly settings: BuildSettings
   readonly deadlineTime: number
   readonly log: Ref.Ref<NixLog>
+  /** What is left on the disks that a build writes to. */
+  readonly measure: Effect.Effect<Room>
 }
 
 const Metadata = Schema.fromJsonString(Schema.Struct({ url: Schema.String }))
@@ -28,41 +33,42 @@ export const lock = Effect.fn("lock")(function* (build: Build) {
   return url
 })
 
-/** The path of the package's derivation. */
+/** The package's derivation, and which of its outputs is meant. */
 export const evaluate = Effect.fn("evaluate")(function* (build: Build, lockedUrl: string) {
-  const { packageName, system } = build.settings
   // The leading dot: this attribute and no other that Nix might look for in its place.
-  const installable = `${lockedUrl}#.packages.${system}.${packageName}.drvPath`
-  const command = ["eval", "--raw", "--no-write-lock-file", ...(yield* limits(build)), "--", installable]
-  const drvPath = yield* step("evaluate", "nix", build, command)
-  if (!/^\/nix\/store\/[^/]+\.drv$/u.test(drvPath)) {
-    return yield* new Failure({
-      reason: "AttributeMissing",
-      message: `packages.${system}.${packageName} is no derivation: check spec.packageName.`,
-      log: ""
-    })
-  }
-  return drvPath
+  const installable = `${lockedUrl}#.${attributeOf(build.settings)}`
+  const limited = ["--no-write-lock-file", ...(yield* limits(build))]
+  const answer = yield* step("evaluate", "nix", build, [
+    "eval",
+    "--json",
+    ...limited,
+    "--apply",
+    question,
+    "--",
+    installable
+  ])
+  return yield* chosenOf(build.settings, answer)
 })
 
-/** The path of the built output, which a root named `rootName` keeps from collection. */
-export const realise = Effect.fn("realise")(function* (
-  build: Build,
-  { drvPath, rootName }: { readonly drvPath: string; readonly rootName: string }
-) {
+/** An output of a derivation, and the name of the root that keeps it from collection. */
+export interface Wanted {
+  readonly drvPath: string
+  readonly output: string
+  readonly rootName: string
+}
+
+/** The path of the built output. */
+export const realise = Effect.fn("realise")(function* (build: Build, { drvPath, output, rootName }: Wanted) {
   const fs = yield* FileSystem.FileSystem
   const roots = build.settings.cache.rootsOf(build.settings.uid)
   yield* fs.makeDirectory(roots, { recursive: true })
   const root = `${roots}/${rootName}`
-  yield* fs.remove(root, { force: true })
-  yield* step("realise", "nix-store", build, ["--realise", drvPath, "--add-root", root, ...(yield* limits(build))])
-  return yield* fs
-    .readLink(root)
-    .pipe(
-      Effect.mapError(
-        () => new Failure({ reason: "NotAnImage", message: "The package has no output named out.", log: "" })
-      )
-    )
+  // Nix puts the output's name behind the root's.
+  const link = output === "out" ? root : `${root}-${output}`
+  yield* fs.remove(link, { force: true })
+  const wanted = `${drvPath}!${output}`
+  yield* step("realise", "nix-store", build, ["--realise", wanted, "--add-root", root, ...(yield* limits(build))])
+  return yield* fs.readLink(link)
 })
 
 // builtins.storePath gives the derivation the script's whole closure, and nothing else, to read.
@@ -80,7 +86,7 @@ export const runStreamScript = Effect.fn("runStreamScript")(function* (build: Bu
   const root = `${build.settings.cache.rootsOf(build.settings.uid)}/streamed.drv`
   const command = ["--expr", streamExpression, ...values, "--add-root", root]
   const drvPath = yield* step("evaluate", "nix-instantiate", build, command)
-  return yield* realise(build, { drvPath, rootName: "streamed" })
+  return yield* realise(build, { drvPath, output: "out", rootName: "streamed" })
 })
 
 /** Removes store paths that no root keeps: as many as it takes to free `bytes`, or all. */
@@ -93,16 +99,25 @@ export const collectStore = Effect.fn("collectStore")(function* (build: Build, b
   ])
 })
 
-const step = Effect.fnUntraced(function* (
-  step: Step,
-  program: Parameters<typeof runNix>[0],
-  build: Build,
-  command: ReadonlyArray<string>
-) {
-  const { exitCode, log, stdout } = yield* runNix(program, command, build.log).pipe(
-    Effect.mapError(orFailure("BuildFailed", `${program} could not be run`))
+const step = Effect.fnUntraced(function* (step: Step, program: Program, build: Build, command: ReadonlyArray<string>) {
+  const { cgroup } = build.settings
+  const before = yield* killsFor(cgroup)
+  const { isDiskFull, value: finished } = yield* watchRoom(build.measure, (look) =>
+    runNix(program, command, { log: build.log, whenSaid: look })
+  ).pipe(Effect.mapError(orFailure("BuildFailed", `${program} could not be run`)))
+  if (finished.exitCode === 0) return finished.stdout
+  const isOutOfMemory = (yield* killsFor(cgroup)) > before
+  const isDownload = yield* isDownloadOf(build, finished.log)
+  return yield* classify(step, finished, { isDiskFull, isOutOfMemory, isDownload })
+})
+
+/** Whether all that failed to build were downloads. */
+const isDownloadOf = Effect.fnUntraced(function* ({ settings: { cache } }: Build, { errors }: NixLog) {
+  const fs = yield* FileSystem.FileSystem
+  const failed = yield* Effect.forEach(failedDerivations(errors), (path) =>
+    Effect.orElseSucceed(fs.readFileString(cache.physical(path)), () => "")
   )
-  return exitCode === 0 ? stdout : yield* classify(step, exitCode, log)
+  return failed.length > 0 && failed.every(isFixedOutput)
 })
 
 /** Nix's own time limit is for each derivation; the program's is for everything. */

@@ -53,10 +53,12 @@ export const reasons = {
   ImagePulled: "The image is on the node.",
   EvaluationFailed: "Nix could not evaluate the flake: mend the Nix code that the log names.",
   AttributeMissing: "The flake has no such package for this system: check spec.packageName and spec.system.",
-  FetchFailed: "The flake or one of its inputs could not be fetched: check spec.flakeUrl and the network.",
+  FetchFailed:
+    "The flake, one of its inputs or a download of the build could not be fetched: check spec.flakeUrl, the URL in the log, and the network.",
   HashMismatch:
     "A download has another hash than its derivation says: update the hash, or find out who changed the file.",
-  BuildFailed: "The build itself failed: the log says why; the failed Job and its Pod are kept for reading.",
+  BuildFailed:
+    "The build itself failed: the log says why, and the message names a program that could not be run; the failed Job and its Pod are kept for reading.",
   TimedOut:
     "The build took longer than spec.timeoutSeconds: find what hangs in the log, or delete the NixBuild and create it again with more.",
   OutOfMemory:

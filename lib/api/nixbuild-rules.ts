@@ -71,7 +71,12 @@ export const imageTagRules: ReadonlyArray<Rule> = [
 
 export const packageNameRules: ReadonlyArray<Rule> = [
   must(
-    "^[A-Za-z0-9_][A-Za-z0-9_'-]*(\\.[A-Za-z0-9_][A-Za-z0-9_'-]*)*$",
+    "^[A-Za-z0-9_][A-Za-z0-9_'-]*(\\.[A-Za-z0-9_][A-Za-z0-9_'-]*)*(\\^.*)?$",
     "must be an attribute path: names of letters, digits, _ ' and -, joined by single dots"
+  ),
+  when(
+    "\\^",
+    "^[^^]*\\^[A-Za-z0-9_][A-Za-z0-9_.+-]*$",
+    "must have exactly one output behind ^, as in app^image: an image is one file, so neither ^* nor a list"
   )
 ]

@@ -42,7 +42,7 @@ export const Spec = Schema.Struct({
   }),
   packageName: Schema.String.check(Schema.isMinLength(1), Schema.isMaxLength(512)).annotate({
     description:
-      "Which package of the flake: the attribute below packages.<system>, dots go deeper (chog-docker.stream-layered). It must give a Docker or OCI archive, plain or gzip, or a script that streams one to its standard output (dockerTools.streamLayeredImage). Immutable.",
+      "Which package of the flake: the attribute below packages.<system>, dots go deeper (chog-docker.stream-layered). Of a package with several outputs it means what nix build takes, or the one behind ^ (app^image). It must give a Docker or OCI archive, plain or gzip, or a script that streams one to its standard output (dockerTools.streamLayeredImage). Immutable.",
     "x-kubernetes-validations": [...packageNameRules, immutable]
   }),
   system: System.annotate({

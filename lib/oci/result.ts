@@ -13,6 +13,7 @@ export const FailureReason = Schema.Literals([
   "HashMismatch",
   "BuildFailed",
   "TimedOut",
+  "OutOfMemory",
   "DiskFull",
   "NotAnImage",
   "WrongArchitecture",

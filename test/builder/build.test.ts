@@ -18,7 +18,7 @@ const withNix = Effect.fnUntraced(function* (nixStore: string) {
     "nix",
     `case "$*" in
        *"flake metadata"*) echo '{"url":"github:a/b/1"}' ;;
-       *eval*) printf /nix/store/a-hello.drv ;;
+       *eval*) echo '{"drvPath":"/nix/store/a-hello.drv","outputs":["out"],"meant":[]}' ;;
      esac`
   )
   yield* made.program("nix-store", nixStore)
@@ -47,7 +47,8 @@ const run = Effect.fnUntraced(function* (root: string, timeoutSeconds: number) {
     TIMEOUT_SECONDS: String(timeoutSeconds),
     SANDBOX: "true",
     CACHE_LIMIT_BYTES: "0",
-    LIVE_TIME: "2026-01-01T12:00:00Z"
+    LIVE_TIME: "2026-01-01T12:00:00Z",
+    CGROUP: root
   }
   // A log that was kept would not fit.
   const command = ["--max-old-space-size=100", "builder/build.ts"]
@@ -81,6 +82,38 @@ describe.concurrent("build", { timeout: 60_000 }, () => {
       assert.strictEqual(yield* fs.readFileString(`${made.root}/seen`), "shared\n")
     }).pipe(Effect.scoped, services)
   )
+
+  for (const [hash, reason] of [
+    ["00ff", "FetchFailed"],
+    ["", "BuildFailed"]
+  ] as const) {
+    it.live(`whether what failed is a download is in its derivation, not in its log: ${reason}`, () =>
+      Effect.gen(function* () {
+        const fs = yield* FileSystem.FileSystem
+        const drv = "/nix/store/0123456789abcdfghijklmnpqrsvwxyz-source.drv"
+        const raw = `Cannot build '\u001b[35;1m${drv}\u001b[0m'.\nReason: \u001b[31;1mbuilder failed with exit code 1\u001b[0m.`
+        const said = [
+          { action: "result", type: 101, fields: ["unable to download: No space left on device"] },
+          { action: "msg", level: 0, msg: "error: hash mismatch in file downloaded from 'x'" },
+          { action: "msg", level: 0, msg: `error: ${raw}`, raw_msg: raw }
+        ].map((line) => `@nix ${JSON.stringify(line)}`)
+        const made = yield* withNix("")
+        yield* fs.makeDirectory(`${made.root}/store`)
+        yield* fs.writeFileString(
+          made.cache.physical(drv),
+          `Derive([("out","/nix/store/source","${hash && "sha256"}","${hash}")],[],[]`
+        )
+        yield* fs.writeFileString(`${made.root}/said`, said.join("\n"))
+        yield* made.program("nix-store", `cat ${made.root}/said >&2; exit 1`)
+        const { result } = yield* run(made.root, 60)
+        assert.strictEqual(result.outcome === "Failed" ? result.reason : result.outcome, reason)
+        assert.strictEqual(
+          result.outcome === "Failed" ? result.log.split("\n", 1)[0] : "",
+          "unable to download: No space left on device"
+        )
+      }).pipe(Effect.scoped, services)
+    )
+  }
 
   it.live("waiting for a collection counts against the time limit, and the log says what was waited for", () =>
     Effect.gen(function* () {

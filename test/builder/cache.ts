@@ -1,6 +1,7 @@
 /** A cache in a temporary folder, and programs in the place of Nix's, for tests of the build Job's program. */
 import { DateTime, Effect, FileSystem, Ref } from "effect"
 import { DatabaseSync } from "node:sqlite"
+import type { Room } from "../../builder/disk.ts"
 import { emptyLog } from "../../builder/nix-log.ts"
 import { cacheAt } from "../../builder/settings.ts"
 import type { Build } from "../../builder/steps.ts"
@@ -57,8 +58,9 @@ export const addLayout = Effect.fnUntraced(function* (
 })
 
 export const makeBuild = Effect.fnUntraced(function* (
-  { cache }: Root,
-  settings: { readonly cacheLimitBytes?: number; readonly liveUids?: ReadonlyArray<string> } = {}
+  { cache, root }: Root,
+  settings: Partial<Build["settings"]> = {},
+  room: Room = { bytes: 2 ** 40, files: 2 ** 20 }
 ) {
   const log = yield* Ref.make(emptyLog)
   const build: Build = {
@@ -72,11 +74,13 @@ export const makeBuild = Effect.fnUntraced(function* (
       cacheLimitBytes: 0,
       liveUids: [own],
       liveTime,
+      cgroup: root,
       cache,
       ...settings
     },
     deadlineTime: 0,
-    log
+    log,
+    measure: Effect.succeed(room)
   }
   return build
 })

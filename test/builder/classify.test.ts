@@ -1,271 +1,189 @@
+/** Why a step failed, told from what Nix 2.34.8 really said: nix-2.34.8.jsonl was recorded from it. */
 import { assert, describe, it } from "@effect/vitest"
-import { classify, gistOf, type Step } from "../../builder/classify.ts"
+import { Schema } from "effect"
+import { readFileSync } from "node:fs"
+import { classify, type Findings, type Step } from "../../builder/classify.ts"
+import { failedDerivations, gistOf, isFixedOutput } from "../../builder/nix-error.ts"
 import { emptyLog, followLine } from "../../builder/nix-log.ts"
 
-/** What Nix 2.34.8 said, as it says it in internal-json. */
-const said = (errors: string, ...log: ReadonlyArray<string>) =>
-  [
-    ...log.map((line) => `@nix ${JSON.stringify({ action: "result", type: 101, id: 1, fields: [line] })}`),
-    `@nix ${JSON.stringify({ action: "msg", level: 0, msg: errors })}`
-  ].reduce((before, line) => followLine(before, line)[0], emptyLog)
+const Recording = Schema.fromJsonString(
+  Schema.Struct({
+    name: Schema.String,
+    step: Schema.Literals(["lock", "evaluate", "realise"]),
+    exitCode: Schema.Int,
+    lines: Schema.Array(Schema.String)
+  })
+)
 
-const url = "http://10.0.0.1/images.tar.gz"
-const download = (why: string) =>
-  `error:\n       … while fetching the input '${url}'\n\n       error: Failed to open archive (Source threw exception: error: unable to download '${url}': ${why})`
-const cannotBuild = (why: string) =>
-  `\u001b[31;1merror:\u001b[0m Cannot build '\u001b[35;1m/nix/store/abc-x.drv\u001b[0m'.\n       Reason: \u001b[31;1m${why}\u001b[0m.\n       Output paths:\n         /nix/store/abc-x`
+const recordings = readFileSync(new URL("nix-2.34.8.jsonl", import.meta.url), "utf8")
+  .trim()
+  .split("\n")
+  .map((line) => Schema.decodeSync(Recording)(line))
+
+const recorded = (name: string) => {
+  const found = recordings.find((recording) => recording.name === name)
+  if (found === undefined) throw new Error(`nobody recorded ${name}`)
+  return { ...found, log: found.lines.reduce((log, line) => followLine(log, line)[0], emptyLog) }
+}
+
+const nothing: Findings = { isDiskFull: false, isOutOfMemory: false, isDownload: false }
 
 interface Row {
   readonly name: string
-  readonly step: Step
-  readonly exitCode: number
-  readonly log: ReturnType<typeof said>
+  readonly findings?: Partial<Findings>
   readonly reason: string
   readonly says: RegExp
+  /** What the input is, where the name does not say. */
+  readonly why?: string
 }
 
-const row = (name: string, step: Step, exitCode: number, log: Row["log"], reason: string, says: RegExp): Row => ({
-  name,
-  step,
-  exitCode,
-  log,
-  reason,
-  says
-})
-
 const rows: ReadonlyArray<Row> = [
-  row(
-    "404",
-    "lock",
-    1,
-    said(download("HTTP error 404\n\n  response body:\n\n  <H1>404</H1>")),
-    "FetchFailed",
-    /HTTP error 404\)/u
-  ),
-  row(
-    "no name",
-    "lock",
-    1,
-    said(download("Could not resolve hostname (6) Could not resolve host: h")),
-    "FetchFailed",
-    /Could not resolve host/u
-  ),
-  row(
-    "no git repository",
-    "lock",
-    1,
-    said(
-      `error:\n       … while fetching the input 'git+${url}'\n\n       error: Failed to fetch git repository '${url}'`
-    ),
-    "FetchFailed",
-    /Failed to fetch git/u
-  ),
-  row(
-    "no registry",
-    "lock",
-    1,
-    said("error: cannot find flake 'flake:nixpkgs' in the flake registries"),
-    "FetchFailed",
-    /flake:nixpkgs/u
-  ),
-  row("unknown scheme", "lock", 1, said("error: input 'foo:bar' is unsupported"), "FetchFailed", /foo:bar/u),
-  row(
-    "not an archive",
-    "lock",
-    1,
-    said(
-      `error:\n       … while fetching the input '${url}'\n\n       error: Failed to open archive (Unrecognized archive format)`
-    ),
-    "FetchFailed",
-    /Unrecognized archive format/u
-  ),
-  row(
-    "no flake.nix",
-    "lock",
-    1,
-    said(`error: path '«${url}»/flake.nix' does not exist`),
-    "EvaluationFailed",
-    /no flake\.nix/u
-  ),
-  row(
-    "syntax",
-    "lock",
-    1,
-    said(`error: syntax error, unexpected '='\n       at «${url}»/flake.nix:3:35:\n            2|   outputs`),
-    "EvaluationFailed",
-    /unexpected '=' at «.*»\/flake\.nix:3:35\)/u
-  ),
-  row(
-    "input is gone",
-    "evaluate",
-    1,
-    said(
-      `error:\n       … while updating the lock file of flake '${url}'\n\n       … while updating the flake input 'x'\n\n       ${download("HTTP error 404")}`
-    ),
-    "FetchFailed",
-    /404/u
-  ),
-  row(
-    "no attribute",
-    "evaluate",
-    1,
-    said(`error: flake '${url}' does not provide attribute 'packages.x86_64-linux.nope.drvPath'`),
-    "AttributeMissing",
-    /'packages\.x86_64-linux\.nope'\)/u
-  ),
-  row(
-    "attribute is a string",
-    "evaluate",
-    1,
-    said("error: 'packages.x86_64-linux.s' is not an attribute set"),
-    "AttributeMissing",
-    /packages\.x86_64-linux\.s/u
-  ),
-  row(
-    "throw",
-    "evaluate",
-    1,
-    said(
-      "error:\n       … while calling the 'throw' builtin\n         at «x»/flake.nix:58:24:\n\n       error: does not provide attribute, it says itself"
-    ),
-    "EvaluationFailed",
-    /it says itself/u
-  ),
-  row(
-    "import from derivation fails",
-    "evaluate",
-    100,
-    said(cannotBuild("builder failed with exit code 2")),
-    "EvaluationFailed",
-    /exit code 2/u
-  ),
-  row(
-    "fetchTarball has another hash",
-    "evaluate",
-    102,
-    said(
-      "error: hash mismatch in file downloaded from 'http://x':\n         specified: sha256:0\n         got:       sha256:1"
-    ),
-    "HashMismatch",
-    /downloaded from/u
-  ),
-  row(
-    "builder fails",
-    "realise",
-    100,
-    said(cannotBuild("builder failed with exit code 3"), "the compiler says no"),
-    "BuildFailed",
-    /x\.drv': builder failed with exit code 3\)/u
-  ),
-  row(
-    "time is over",
-    "realise",
-    101,
-    said("error: timed out after 3 seconds", "No space left on device"),
-    "TimedOut",
-    /after 3 seconds/u
-  ),
-  row(
-    "output has another hash",
-    "realise",
-    102,
-    said("error: hash mismatch in fixed-output derivation '/nix/store/x.drv':\n  specified: a\n  got: b"),
-    "HashMismatch",
-    /x\.drv/u
-  ),
-  row(
-    "the builder's disk is full",
-    "realise",
-    100,
-    said(cannotBuild("builder failed with exit code 1"), "tar: write error: No space left on device"),
-    "DiskFull",
-    /make room/u
-  ),
-  ...["open /tmp/x: no space left on device", "ENOSPC: no space left on device, write", "Disk quota exceeded"].map(
-    (words) =>
-      row(
-        `the builder's disk is full, it says: ${words}`,
-        "realise",
-        100,
-        said(cannotBuild("builder failed with exit code 1"), words),
-        "DiskFull",
-        /make room/u
-      )
-  ),
-  row(
-    "Nix's disk is full",
-    "lock",
-    1,
-    said("error: setting journal mode: database or disk is full, (in '/nix/var/nix/db/db.sqlite')"),
-    "DiskFull",
-    /make room/u
-  ),
-  ...[
-    "setting journal mode: unable to open database file, unable to open database file (in '/nix/var/nix/db/db.sqlite')",
-    'cannot open SQLite database "/nix/home/.cache/nix/fetcher-cache-v4.sqlite": unable to open database file'
-  ].map((words) =>
-    row(
-      `no inodes: ${words}`,
-      "lock",
-      1,
-      said(`error:\n       … while fetching the input '${url}'\n\n       error: ${words}`),
-      "DiskFull",
-      /make room/u
-    )
-  ),
-  row(
-    "a database of the build's own",
-    "realise",
-    100,
-    said(cannotBuild("builder failed with exit code 1"), "sqlite3.OperationalError: unable to open database file"),
-    "BuildFailed",
-    /the log says why/u
-  ),
-  row(
-    "a source is gone",
-    "realise",
-    100,
-    said(cannotBuild("builder failed with exit code 1"), "error: cannot download x.tar.gz from any mirror"),
-    "FetchFailed",
-    /could not be fetched/u
-  ),
-  row(
-    "no namespaces",
-    "realise",
-    1,
-    said(
-      "error: this system does not support the kernel namespaces that are required for sandboxing; use '--no-sandbox'"
-    ),
-    "SandboxUnavailable",
-    /spec\.sandbox to false/u
-  ),
-  row(
-    "no shell for the sandbox",
-    "realise",
-    1,
-    said(
-      'error:\n       … while setting up the build environment\n\n       error: getting attributes of path "/nonexist": No such file or directory'
-    ),
-    "SandboxUnavailable",
-    /nonexist/u
-  ),
-  row("words nobody knows", "realise", 1, said("error: something new"), "BuildFailed", /something new/u)
+  { name: "lock nothere.tar.gz", reason: "FetchFailed", says: /HTTP error 404\)/u },
+  { name: "lock http://nohost.invalid/x.tar.gz", reason: "FetchFailed", says: /Could not resolve host/u },
+  { name: "lock git+http://127.0.0.1:8088/nogit", reason: "FetchFailed", says: /Failed to fetch git/u },
+  { name: "lock git+ssh://git@127.0.0.1:1/x", reason: "FetchFailed", says: /Failed to fetch git/u },
+  { name: "lock https://127.0.0.1:1/x.tar.gz", reason: "FetchFailed", says: /Could not connect/u },
+  { name: "lock github:o/r", reason: "FetchFailed", says: /Could not resolve host/u },
+  { name: "lock nixpkgs", reason: "FetchFailed", says: /flake:nixpkgs/u },
+  { name: "lock foo:bar", reason: "FetchFailed", says: /foo:bar/u },
+  { name: "lock f2.nix", reason: "FetchFailed", says: /Unrecognized archive format/u },
+  { name: "lock 11-words-in-the-log.tar.gz?dir=nope", reason: "EvaluationFailed", says: /no flake\.nix/u },
+  {
+    name: "lock f2.tar.gz?narHash=sha256-AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA%3D",
+    reason: "HashMismatch",
+    says: /update the hash/u
+  },
+  { name: "no bytes", reason: "DiskFull", says: /make room/u, why: "libgit2 cannot write" },
+  { name: "no inodes", reason: "DiskFull", says: /make room/u, findings: { isDiskFull: true } },
+  { name: "no inodes", reason: "FetchFailed", says: /database file/u, why: "there is room: another cause" },
+
+  { name: "nope", reason: "AttributeMissing", says: /'packages\.x86_64-linux\.nope/u },
+  { name: "nope", reason: "AttributeMissing", says: /nope/u, findings: { isDiskFull: true } },
+  { name: "text.x", reason: "AttributeMissing", says: /packages\.x86_64-linux\.text/u },
+  { name: "throw", reason: "EvaluationFailed", says: /No space left/u },
+  { name: "throw", reason: "EvaluationFailed", says: /No space left/u, findings: { isDiskFull: true } },
+  { name: "abort", reason: "EvaluationFailed", says: /hash mismatch/u },
+  { name: "trace", reason: "EvaluationFailed", says: /\(boo\)/u },
+  { name: "warn", reason: "EvaluationFailed", says: /\(boo\)/u },
+  { name: "context", reason: "EvaluationFailed", says: /'nope' missing at /u },
+  { name: "setup", reason: "EvaluationFailed", says: /\(pivot_root\)/u },
+  { name: "fetchurl", reason: "FetchFailed", says: /HTTP error 404\)/u },
+  { name: "fetchTarball", reason: "FetchFailed", says: /HTTP error 404\)/u },
+  { name: "fetchGit", reason: "FetchFailed", says: /Failed to fetch git/u },
+  { name: "otherHash", reason: "HashMismatch", says: /downloaded from/u },
+  { name: "otherTree", reason: "HashMismatch", says: /NAR hash mismatch/u },
+  { name: "ifd", reason: "EvaluationFailed", says: /exit code 2/u },
+  { name: "ifdDownload", reason: "FetchFailed", says: /source\.drv/u, findings: { isDownload: true } },
+  { name: "ifdSandbox", reason: "SandboxUnavailable", says: /nonexist/u },
+
+  { name: "words", reason: "BuildFailed", says: /words\.drv': builder failed with exit code 1\)/u },
+  { name: "words", reason: "DiskFull", says: /make room/u, findings: { isDiskFull: true } },
+  { name: "words", reason: "OutOfMemory", says: /limits\.memory/u, findings: { isOutOfMemory: true } },
+  { name: "forged", reason: "BuildFailed", says: /exit code 3/u },
+  { name: "named", reason: "BuildFailed", says: /pivot_root-ENOSPC\.drv/u },
+  {
+    name: "download",
+    reason: "FetchFailed",
+    says: /source\.drv': builder failed with exit code 22/u,
+    findings: { isDownload: true }
+  },
+  { name: "download", reason: "BuildFailed", says: /source\.drv/u, why: "no download among what failed" },
+  { name: "noOutput", reason: "FetchFailed", says: /source2\.drv/u, findings: { isDownload: true } },
+  { name: "fetches", reason: "FetchFailed", says: /-u\.drv/u, findings: { isDownload: true } },
+  { name: "mismatch", reason: "HashMismatch", says: /source3\.drv/u },
+  {
+    name: "mismatch",
+    reason: "HashMismatch",
+    says: /source3\.drv/u,
+    findings: { isDiskFull: true, isOutOfMemory: true }
+  },
+  { name: "dependency", reason: "BuildFailed", says: /dep\.drv': builder failed with exit code 1\)/u },
+  {
+    name: "noProgram",
+    reason: "BuildFailed",
+    says: /; \/nonexist\/bash could not be run: No such file or directory\)/u
+  },
+  { name: "noExecutable", reason: "BuildFailed", says: /flake\.nix could not be run: Permission denied\)/u },
+  { name: "notFound", reason: "BuildFailed", says: /exit code 127; sh: line 0: make: not found\)/u },
+  { name: "hangs", reason: "TimedOut", says: /after 4 seconds/u },
+  { name: "otherSystem", reason: "BuildFailed", says: /platform mismatch/u },
+  { name: "references", reason: "BuildFailed", says: /not allowed to refer/u },
+  { name: "noShell", reason: "SandboxUnavailable", says: /nonexist/u }
 ]
 
+const said = (step: Step, raw: string) => ({
+  step,
+  exitCode: 1,
+  log: followLine(
+    emptyLog,
+    `@nix ${JSON.stringify({ action: "msg", level: 0, msg: `error: ${raw}`, raw_msg: raw })}`
+  )[0]
+})
+
 describe("classify", () => {
-  for (const { exitCode, log, name, reason, says, step } of rows) {
-    it(`${step}: ${name}`, () => {
-      const failure = classify(step, exitCode, log)
+  for (const { findings, name, reason, says, why } of rows) {
+    const { exitCode, log, step } = recorded(name)
+    it(`${step}: ${name}, ${why ?? JSON.stringify(findings ?? {})}: ${reason}`, () => {
+      const failure = classify(step, { exitCode, log }, { ...nothing, ...findings })
       assert.strictEqual(failure.reason, reason)
       assert.match(failure.message, says)
       assert.notInclude(failure.message, "\n")
     })
   }
 
+  it("every recording is looked at", () =>
+    assert.deepStrictEqual(
+      recordings.map(({ name }) => name).filter((name) => rows.every((row) => row.name !== name)),
+      []
+    ))
+
+  for (const [step, raw, reason] of [
+    ["lock", "setting journal mode: \u001b[35;1mdatabase or disk is full\u001b[0m, \u001b[35;1m\u001b[0m", "DiskFull"],
+    ["collect", "writing to file: \u001b[35;1mNo space left on device\u001b[0m", "DiskFull"],
+    ["realise", "writing to file: \u001b[35;1mDisk quota exceeded\u001b[0m", "DiskFull"],
+    [
+      "lock",
+      "unable to download '\u001b[35;1mhttp://x\u001b[0m': HTTP error 500\n\nresponse body:\n\n\u001b[35;1mtmp: No space left on device\u001b[0m",
+      "FetchFailed"
+    ],
+    [
+      "realise",
+      "this system does not support the kernel namespaces that are required for sandboxing; use '--no-sandbox'",
+      "SandboxUnavailable"
+    ],
+    ["realise", "something new", "BuildFailed"]
+  ] as const) {
+    it(`${step}: ${JSON.stringify(raw)}: ${reason}`, () => {
+      const { exitCode, log } = said(step, raw)
+      assert.strictEqual(classify(step, { exitCode, log }, nothing).reason, reason)
+    })
+  }
+
   it("gives the build's own last lines before Nix's", () => {
-    const failure = classify("realise", 100, said(cannotBuild("builder failed"), "one", "two"))
-    assert.match(failure.log, /^one\ntwo\nerror: Cannot build/u)
+    const { exitCode, log, step } = recorded("words")
+    assert.match(classify(step, { exitCode, log }, nothing).log, /pivot_root\nerror: Cannot build/u)
   })
+})
+
+describe("failedDerivations", () => {
+  const namesOf = (name: string) => failedDerivations(recorded(name).log.errors).map((path) => path.slice(44))
+
+  it("names whose builder failed, and not what wanted it", () => {
+    assert.deepStrictEqual(namesOf("download"), ["source.drv"])
+    assert.deepStrictEqual(namesOf("noOutput"), ["source2.drv"])
+    assert.deepStrictEqual(namesOf("dependency"), ["dep.drv"])
+    assert.deepStrictEqual(namesOf("forged"), ["forged.drv"])
+    assert.deepStrictEqual(namesOf("otherSystem"), [])
+    assert.deepStrictEqual(namesOf("hangs"), [])
+  })
+})
+
+it("a derivation whose output has a known hash is a download", () => {
+  assert.isTrue(isFixedOutput(`Derive([("out","/nix/store/a-source","r:sha256","00ff")],[],[],"x86_64-linux"`))
+  assert.isFalse(isFixedOutput(`Derive([("out","/nix/store/a-app","","")],[],[],"x86_64-linux"`))
+  // Content-addressed: the hash is not known before.
+  assert.isFalse(isFixedOutput(`Derive([("out","","r:sha256","")],[],[],"x86_64-linux"`))
+  assert.isFalse(isFixedOutput(""))
 })
 
 describe("gistOf", () => {

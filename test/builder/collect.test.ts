@@ -128,10 +128,15 @@ it.live("what is too large after everything went fails with DiskFull and says wh
 
 it.live("a full disk while collecting is DiskFull too", () =>
   Effect.gen(function* () {
-    const made = yield* withNix('echo "error: executing SQLite statement: database or disk is full" >&2; exit 1')
+    const made = yield* withNix("exit 1")
     yield* setStoreBytes(made, 2000)
-    const failure = yield* Effect.flip(enter(yield* makeBuild(made, { cacheLimitBytes: 1000 })))
-    assert.strictEqual(failure._tag === "Failure" ? failure.reason : failure._tag, "DiskFull")
+    const reasonWith = Effect.fnUntraced(function* (room: { readonly bytes: number; readonly files: number }) {
+      const failure = yield* Effect.flip(enter(yield* makeBuild(made, { cacheLimitBytes: 1000 }, room)))
+      return failure._tag === "Failure" ? failure.reason : failure._tag
+    })
+    assert.strictEqual(yield* reasonWith({ bytes: 1000, files: 1000 }), "DiskFull")
+    assert.strictEqual(yield* reasonWith({ bytes: 2 ** 30, files: 3 }), "DiskFull")
+    assert.strictEqual(yield* reasonWith({ bytes: 2 ** 30, files: 1000 }), "BuildFailed")
   }).pipe(services)
 )
 

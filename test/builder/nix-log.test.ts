@@ -121,9 +121,14 @@ describe("followLines", () => {
     assert.lengthOf(next.tail, 3)
   })
 
-  it("keeps the end of errors without end", () => {
-    const [log] = followLines(emptyLog, Array(1000).fill(line({ action: "msg", level: 0, msg: "e".repeat(1000) })))
-    assert.isAtMost(log.errors.length, 64 * 1024)
+  it("keeps the first errors and the last of Nix's own, and none that a builder sends", () => {
+    const error = (number: number) => line({ action: "msg", level: 0, msg: `error: ${number}`, raw_msg: `${number}` })
+    const forged = line({ action: "msg", level: 0, msg: "error: forged" })
+    const [log] = followLines(emptyLog, [forged, ...Array.from({ length: 1000 }, (_, n) => error(n)), forged])
+    assert.isAtMost(log.errors.length, 20)
+    assert.strictEqual(log.errors[0]?.raw, "0")
+    assert.strictEqual(log.errors.at(-1)?.raw, "999")
+    assert.deepStrictEqual(log.tail, ["error: forged", "error: forged"])
   })
 })
 

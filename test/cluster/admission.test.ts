@@ -64,6 +64,7 @@ const refused: ReadonlyArray<Row> = [
     values: ["a; rm -rf /", "$(id)", "`id`", "${x}", 'a.b."c.d"', "-f", "a b", "a\nb"]
   },
   { number: 20, field: "packageName", values: ["", ".", "...", ".".repeat(10_000), "a..b", ".a", "a."] },
+  { number: 20, field: "packageName", values: ["app^", "app^*", "app^out,image", "app^a^b", "^image", "app^a b"] },
   { number: 22, field: "flakeUrl", values: ["nossa.ee/talya/chog:1"] },
   { number: 22, field: "imageTag", values: [`git+https://nossa.ee/~talya/chog?rev=${rev}`] },
   {
@@ -136,7 +137,7 @@ const accepted: Record<Row["field"], ReadonlyArray<string>> = {
     "registry.invalid/pause/app:1",
     `h.org/a:${"b".repeat(128)}`
   ],
-  packageName: ["chog-docker.stream-layered", "default", "_a'.b_2", "7zip"],
+  packageName: ["chog-docker.stream-layered", "default", "_a'.b_2", "7zip", "app^image", "a.b^out"],
   system: ["aarch64-linux", "riscv64-linux"]
 }
 
