@@ -4,11 +4,13 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { apply, complete, kubectl, namespace, nixBuild, refusalOf, services } from "./cluster.ts"
+import { pending } from "../../lib/api/condition.ts"
+import { nixBuilds } from "../../lib/api/nixbuild.ts"
+import { apply, complete, dryRun, kubectl, namespace, nixBuild, refusalOf, services } from "./cluster.ts"
 
 const ns = "admission"
 const rev = "f5d531177a7330e9b270c15cca5df0eb72b8684c"
-const dryRun = ["create", "--dry-run=server"]
+const onTrial = ["create", "--dry-run=server"]
 
 interface Row {
   readonly number: number
@@ -148,7 +150,7 @@ describe("admission", () => {
       Effect.gen(function* () {
         for (const value of values) {
           const object = nixBuild({ namespace: "default", name: "bad" }, {})
-          const refusal = yield* refusalOf({ ...object, spec: { ...object.spec, [field]: value } }, ...dryRun)
+          const refusal = yield* refusalOf({ ...object, spec: { ...object.spec, [field]: value } }, ...onTrial)
           assert.include(refusal, `spec.${field}`, shown(value))
         }
       }).pipe(Effect.provide(services))
@@ -161,7 +163,7 @@ describe("admission", () => {
         for (const value of values) {
           const object = nixBuild({ namespace: "default", name: "good" }, {})
           assert.strictEqual(
-            yield* refusalOf({ ...object, spec: { ...object.spec, [field]: value } }, ...dryRun),
+            yield* refusalOf({ ...object, spec: { ...object.spec, [field]: value } }, ...onTrial),
             "",
             value
           )
@@ -182,7 +184,7 @@ describe("admission", () => {
         [{ nodes: "one" }, "spec.nodes"],
         [{ timeoutSeconds: 0 }, "spec.timeoutSeconds"]
       ] as const) {
-        assert.include(yield* refusalOf({ ...object, spec: { ...spec, ...more } }, ...dryRun), path)
+        assert.include(yield* refusalOf({ ...object, spec: { ...spec, ...more } }, ...onTrial), path)
       }
     }).pipe(Effect.provide(services))
   )
@@ -207,6 +209,16 @@ describe("admission", () => {
       assert.strictEqual((yield* complete(at)).status?.status, "Succeeded")
       const two = { ...object, spec: { ...object.spec, nodes: ["enbi-test-worker", "enbi-test-worker2"] } }
       assert.strictEqual(yield* refusalOf(two, "apply", "--server-side", "--force-conflicts"), "")
+    }).pipe(Effect.provide(services))
+  )
+
+  it.live("a NixBuild is not Ready before anybody has looked at it", () =>
+    Effect.gen(function* () {
+      const object = nixBuild({ namespace: "default", name: "new" }, {})
+      assert.deepStrictEqual((yield* dryRun(nixBuilds, object)).status, { conditions: [pending] })
+      // Only the functions write a status, so one that comes with the object is dropped.
+      const status = { conditions: [{ ...pending, status: "True" }] }
+      assert.deepStrictEqual((yield* dryRun(nixBuilds, { ...object, status })).status, { conditions: [pending] })
     }).pipe(Effect.provide(services))
   )
 

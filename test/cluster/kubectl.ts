@@ -30,6 +30,13 @@ export const refusalOf = Effect.fnUntraced(function* (input: object, ...args: Re
   })
 })
 
+/** What the API server would store, defaults included. */
+export const dryRun = Effect.fnUntraced(function* <A>(kind: Kind<A>, input: object) {
+  const args = ["create", "--dry-run=server", "-o", "json", "-f", "-"]
+  const env = { KUBECONFIG: yield* Kubeconfig }
+  return yield* decode(kind, yield* output({ command: "kubectl", args, env, input: JSON.stringify(input) }))
+})
+
 const decode = <A>(kind: Kind<A>, text: string) => Schema.decodeUnknownEffect(Schema.fromJsonString(kind.schema))(text)
 
 export interface At {
@@ -73,12 +80,14 @@ export const complete = Effect.fnUntraced(function* (at: At) {
   return yield* Effect.flatMap(find(nixBuilds, at), Effect.fromOption)
 })
 
-/** The condition that says so, once there is one. */
+/** The condition that says so, once there is one; `Ready` only repeats the others' reasons. */
 export const conditionWith = (at: At, reason: Reason) =>
   eventually(
     `${reason} on NixBuild ${at.name}`,
     Effect.map(find(nixBuilds, at), (found) =>
-      Option.flatMap(found, (build) => Option.fromNullishOr(conditionsOf(build).find((one) => one.reason === reason)))
+      Option.flatMap(found, (build) =>
+        Option.fromNullishOr(conditionsOf(build).find((one) => one.reason === reason && one.type !== "Ready"))
+      )
     )
   )
 
