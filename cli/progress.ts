@@ -11,6 +11,8 @@ export const newsIn = (build: NixBuild, before: NixBuild | undefined): ReadonlyA
   const known = before === undefined ? [] : conditionsOf(before).map(sentenceOf)
   const news = conditionsOf(build)
     .filter(({ reason, type }) => type === "Scheduled" || type === "Launched" || reason.startsWith("Retry"))
+    // It repeats the others' words.
+    .filter(({ type }) => type !== "Ready")
     .map(sentenceOf)
     .filter((sentence) => !known.includes(sentence))
   const isImporting = (build: NixBuild | undefined) =>

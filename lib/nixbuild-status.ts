@@ -3,25 +3,32 @@ import { Equal } from "effect"
 import { type Action, referTo } from "./action.ts"
 import { type Condition, phaseOf, setCondition, type Verdict } from "./api/condition.ts"
 import { conditionsOf, type NixBuild, type Status } from "./api/nixbuild.ts"
+import { readinessOf } from "./readiness.ts"
 
 export interface StatusChange {
   readonly why: string
   readonly time: string
   readonly verdicts: ReadonlyArray<Verdict>
   /** null removes a field. */
-  readonly fields?: { readonly [K in keyof Omit<Status, "conditions" | "status">]?: Status[K] | null }
+  readonly fields?: { readonly [K in keyof Omit<Status, Computed>]?: Status[K] | null }
 }
+
+/** What follows from all else, in every write. */
+type Computed = "conditions" | "observedGeneration" | "status"
 
 export const patchStatus = (build: NixBuild, change: StatusChange): ReadonlyArray<Action> => {
   const observedGeneration = build.metadata.generation ?? 1
+  const set = (conditions: ReadonlyArray<Condition>, verdict: Verdict) =>
+    setCondition(conditions, { ...verdict, observedGeneration, time: change.time })
   // What is built can't change, so no condition becomes untrue with the spec, and
   // all are said of the newest generation: `kubectl wait` waits for that.
-  const restated = conditionsOf(build).map((condition) => ({ ...condition, observedGeneration }))
-  const conditions = change.verdicts.reduce<ReadonlyArray<Condition>>(
-    (conditions, verdict) => setCondition(conditions, { ...verdict, observedGeneration, time: change.time }),
-    restated
-  )
-  const status = { ...change.fields, conditions, status: phaseOf(conditions) }
+  const restated = conditionsOf(build)
+    // The time of the CRD's default is none.
+    .filter(({ reason }) => reason !== "Pending")
+    .map((condition) => ({ ...condition, observedGeneration }))
+  const told = change.verdicts.reduce(set, restated)
+  const conditions = set(told, readinessOf({ ...build.status, ...change.fields, conditions: told }))
+  const status = { ...change.fields, conditions, observedGeneration, status: phaseOf(conditions) }
   const after = Object.entries({ ...build.status, ...status }).filter(([, value]) => value !== null)
   return Equal.equals(Object.fromEntries(after), { ...build.status })
     ? []

@@ -2,7 +2,7 @@
  * Tells how a NixBuild ended, once for the build and once for each node that
  * wants it, and when what failed is tried again; wakes the Pods that waited
  * there; then removes the Jobs that succeeded and leaves those that failed for
- * reading. Sets `Success`, `Complete`, `Ready` and `Stalled`.
+ * reading. Sets `Success`, `Complete` and `Stalled`.
  */
 import { type Action, referTo } from "../../lib/action.ts"
 import { isTrue, reasons, type Verdict } from "../../lib/api/condition.ts"
@@ -41,7 +41,7 @@ export const decide = (observed: typeof Observed.Type): ReadonlyArray<Action> =>
     ...patchStatus(build, {
       why: "What the Jobs on its nodes came to",
       time,
-      verdicts: [...ending.verdicts, ...readiness(nodes, ending.fields.failure ?? undefined)],
+      verdicts: ending.verdicts,
       fields: {
         ...ending.fields,
         ...calledOff(build, settled),
@@ -120,17 +120,6 @@ const failing = (failure: Failure, success: ReadonlyArray<Verdict>): Ending => (
   ],
   fields: { failure }
 })
-
-const readiness = (nodes: ReadonlyArray<NodeStatus>, failure: Failure | undefined): ReadonlyArray<Verdict> => {
-  const have = nodes.filter((node) => node.importedTime !== undefined).map((node) => node.name)
-  if (have.length > 0) {
-    return [verdict("Ready", "True", { reason: "Imported", message: `The image is on ${have.join(", ")}.` })]
-  }
-  if (failure !== undefined) return [verdict("Ready", "False", failure)]
-  return nodes.some((node) => node.reason === "ImageVanished")
-    ? [verdict("Ready", "False", { reason: "ImageVanished", message: reasons.ImageVanished })]
-    : []
-}
 
 const mergeNodes = (build: NixBuild, settled: ReadonlyArray<NodeStatus>): ReadonlyArray<NodeStatus> => [
   ...(build.status?.nodes ?? []).filter((before) => settled.every((node) => node.name !== before.name)),

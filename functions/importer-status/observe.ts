@@ -59,9 +59,9 @@ export const subjects = Effect.fn("importer-status.subjects")(function* (event: 
   )(event)
 })
 
-/** Until every node has it, and the conditions speak of the newest generation. */
+/** Until every node has it, and the status speaks of the newest generation. */
 const isOpen = (build: NixBuild): boolean =>
-  conditionsOf(build).some((condition) => condition.observedGeneration !== build.metadata.generation) ||
+  build.status?.observedGeneration !== build.metadata.generation ||
   !isTrue(conditionsOf(build), "Complete") ||
   asksForRetry(build) ||
   (!hasFailed(build) && unsettledNodes(build).length > 0)

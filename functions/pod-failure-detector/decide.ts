@@ -112,7 +112,8 @@ const join = (world: World, { build, nodeName }: { readonly build: NixBuild; rea
 
 const tellObstacle = (world: World, build: NixBuild): ReadonlyArray<Action> =>
   conditionsOf(build)
-    .filter(({ reason, status }) => status === "False" && obstacles.includes(reason))
+    // `Ready` repeats the words of the condition that holds the build up.
+    .filter(({ reason, status, type }) => type !== "Ready" && status === "False" && obstacles.includes(reason))
     .flatMap(({ message, reason }) =>
       tell(world, reason, `NixBuild ${build.metadata.name} waits: ${message}`, build.metadata.uid)
     )

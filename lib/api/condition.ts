@@ -77,7 +77,9 @@ export const reasons = {
     "The image tag belongs to another NixBuild or namespace: use another tag, or delete what holds it, as the message says.",
   ForbiddenContent:
     "The image holds what may not come onto a node: a device, a FIFO, a setuid or setgid file, file capabilities, a name that climbs out, or a reserved label; the message says which: leave it out.",
-  ImageTooLarge: "The image has more bytes, layers or files than a node may be filled with: make it smaller."
+  ImageTooLarge: "The image has more bytes, layers or files than a node may be filled with: make it smaller.",
+  Pending: "No function has looked at it yet: if that lasts longer than a minute, see whether they run.",
+  Progressing: "It is being built, or brought to the nodes that want it."
 } as const
 
 /** What has to change outside before a build can begin: it holds no slot meanwhile. */
@@ -114,6 +116,19 @@ export const Condition = Schema.Struct({
   })
 })
 export type Condition = typeof Condition.Type
+
+/**
+ * What a NixBuild says before any function has looked at it: the CRD's default. Tools that wait for an object (kubectl
+ * wait, Flux, Argo CD, Helm: kstatus) take one without `Ready` for finished.
+ */
+export const pending: Condition = {
+  type: "Ready",
+  status: "Unknown",
+  reason: "Pending",
+  message: "Waiting for the functions.",
+  observedGeneration: 0,
+  lastTransitionTime: "1970-01-01T00:00:00Z"
+}
 
 /** A condition before it is known since when it holds. */
 export interface Verdict {

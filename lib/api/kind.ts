@@ -16,6 +16,8 @@ export interface Kind<A> {
   /** Only objects with this label selector are of interest: keeps the watch cache small. */
   readonly selector?: string
   readonly schema: Schema.Codec<A, unknown>
+  /** The status of an object that has none yet: a default in the CRD. */
+  readonly initialStatus?: object
 }
 
 /** Names one object. `namespace` is absent for what belongs to the whole cluster. */

@@ -4,7 +4,7 @@
  * file; every `description` here is what `kubectl explain` prints.
  */
 import { Effect, Schema } from "effect"
-import { Condition, Phase, Reason } from "./condition.ts"
+import { Condition, pending, Phase, Reason } from "./condition.ts"
 import { flakeUrlRules, imageTagRules, immutable, packageNameRules } from "./nixbuild-rules.ts"
 import { type Kind, ObjectMeta } from "./kind.ts"
 import { systems } from "./system.ts"
@@ -128,6 +128,11 @@ const Failure = Schema.Struct({
 export type Failure = typeof Failure.Type
 
 export const Status = Schema.Struct({
+  observedGeneration: optional(
+    Schema.Int.annotate({
+      description: "The metadata.generation that this status speaks of: with an older one it is out of date."
+    })
+  ),
   status: optional(Phase.annotate({ description: "Pending, Scheduled, Building, Importing, Succeeded or Failed." })),
   buildNode: optional(Schema.String.annotate({ description: "The node that builds." })),
   scheduledNodes: optional(
@@ -168,7 +173,7 @@ export const Status = Schema.Struct({
   conditions: optional(
     Schema.Array(Condition).annotate({
       description:
-        "Scheduled: a node was chosen. Launched: the build Job exists. Success: the build gave an image. Complete: it is over, well or not; it never goes back. Ready: the image is on a node that wants it. Stalled: a person must change something.",
+        "Scheduled: a node was chosen. Launched: the build Job exists. Success: the build gave an image. Complete: it is over, well or not; it never goes back. Ready: the image is on a node that wants it; if not, it says how far it is or what keeps it. Stalled: a person must change something.",
       "x-kubernetes-list-type": "map",
       "x-kubernetes-list-map-keys": ["type"]
     })
@@ -187,7 +192,8 @@ export const nixBuilds: Kind<NixBuild> = {
   kind: "NixBuild",
   plural: "nixbuilds",
   namespaced: true,
-  schema: NixBuild
+  schema: NixBuild,
+  initialStatus: { conditions: [pending] }
 }
 
 export const conditionsOf = (build: NixBuild): ReadonlyArray<Condition> => build.status?.conditions ?? []

@@ -65,5 +65,7 @@ export const runbook: Readonly<Record<Reason, string>> = {
   RetryRequested: nothing,
   TagConflict: `\`kubectl get nixbuilds -A\`: who has the tag; \`kubectl get leases ${ours} -o yaml\`: which namespace holds it.`,
   ForbiddenContent: `${nixBuild}: which layer and entry. Leave it out of the package.`,
-  ImageTooLarge: `${nixBuild}: which limit. \`nix path-info -rS FLAKE_URL#PACKAGE\` shows what is large in it.`
+  ImageTooLarge: `${nixBuild}: which limit. \`nix path-info -rS FLAKE_URL#PACKAGE\` shows what is large in it.`,
+  Pending: "If it stays: `kubectl get pods -n enbi-system`, and the log of the functions.",
+  Progressing: `${nixBuild}: Status, and its Events.`
 }

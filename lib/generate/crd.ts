@@ -51,7 +51,11 @@ export const nixBuildCrd = () => {
                 kind: { type: "string" },
                 metadata: { type: "object" },
                 spec: { description: "What to build, and who wants it.", ...structural(Spec) },
-                status: { description: "What became of it; written by the functions only.", ...structural(Status) }
+                status: {
+                  description: "What became of it; written by the functions only.",
+                  ...structural(Status),
+                  default: nixBuilds.initialStatus
+                }
               }
             }
           }

@@ -3,7 +3,8 @@
  * generations, and a log of every change, which is what watches are fed from.
  */
 import { Effect, Schema } from "effect"
-import { KubernetesObject, ObjectMeta } from "../api/kind.ts"
+import { type Kind, KubernetesObject, ObjectMeta } from "../api/kind.ts"
+import { kinds } from "../api/kinds.ts"
 import { KubernetesError } from "../kube/error.ts"
 import { hash10 } from "../names.ts"
 import { currentTime } from "../time.ts"
@@ -55,6 +56,12 @@ const mergePatch = (value: unknown, patch: unknown): unknown => {
 }
 
 const same = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.stringify(b)
+
+// As the CRD's default gives it.
+const initialOf = (name: string): Fields => {
+  const { initialStatus } = Object.values<Kind<unknown>>(kinds).find(({ kind }) => kind === name) ?? {}
+  return initialStatus === undefined ? {} : { status: initialStatus }
+}
 
 /** The same in every run, whatever the order of things was. */
 const uidOfBirth = (at: At, birth: number): string => `uid-${hash10(keyOf(at), String(birth))}`
@@ -109,7 +116,7 @@ export const makeObjects = ({ uidOf = uidOfBirth }: ObjectsOptions = {}) => {
       generation: 1,
       creationTimestamp: yield* currentTime
     }
-    return yield* put({ ...object, metadata }, undefined)
+    return yield* put({ ...initialOf(object.kind), ...object, metadata }, undefined)
   })
 
   /** As it was elsewhere: with its uid, its generation and its age. */

@@ -4,7 +4,9 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { apply, complete, kubectl, namespace, nixBuild, refusalOf, services } from "./cluster.ts"
+import { pending } from "../../lib/api/condition.ts"
+import { nixBuilds } from "../../lib/api/nixbuild.ts"
+import { apply, complete, kubectl, namespace, nixBuild, refusalOf, services, stored } from "./cluster.ts"
 
 const ns = "admission"
 const rev = "f5d531177a7330e9b270c15cca5df0eb72b8684c"
@@ -208,6 +210,16 @@ describe("admission", () => {
       assert.strictEqual((yield* complete(at)).status?.status, "Succeeded")
       const two = { ...object, spec: { ...object.spec, nodes: ["enbi-test-worker", "enbi-test-worker2"] } }
       assert.strictEqual(yield* refusalOf(two, "apply"), "")
+    }).pipe(Effect.provide(services))
+  )
+
+  it.live("a NixBuild is not Ready before anybody has looked at it", () =>
+    Effect.gen(function* () {
+      const object = nixBuild({ namespace: "default", name: "new" }, {})
+      assert.deepStrictEqual((yield* stored(nixBuilds, object)).status, { conditions: [pending] })
+      // Only the functions write a status, so one that comes with the object is dropped.
+      const status = { conditions: [{ ...pending, status: "True" }] }
+      assert.deepStrictEqual((yield* stored(nixBuilds, { ...object, status })).status, { conditions: [pending] })
     }).pipe(Effect.provide(services))
   )
 

@@ -162,6 +162,10 @@ const askFor = Effect.fnUntraced(function* (verb: Verb, object: object, { as, dr
 export const apply = (...objects: ReadonlyArray<object>) =>
   Effect.forEach(objects, (object) => askFor("apply", object), { discard: true })
 
+/** What the API server would store, defaults included. */
+export const stored = <A>(kind: Kind<A>, object: object) =>
+  Effect.flatMap(askFor("create", object, { dryRun: true }), Schema.decodeUnknownEffect(kind.schema))
+
 /** What the API server says when it refuses; nothing when it does not. */
 export const refusalOf = (object: object, verb: Verb, how?: How) =>
   askFor(verb, object, how).pipe(

@@ -128,7 +128,7 @@ export const conditionWith = (at: At, reason: Reason) =>
     `${reason} on NixBuild ${at.name}`,
     nixBuilds,
     at,
-    Option.flatMapNullishOr((build) => conditionsOf(build).find((one) => one.reason === reason))
+    Option.flatMapNullishOr((build) => conditionsOf(build).find((one) => one.reason === reason && one.type !== "Ready"))
   )
 
 export const isRunning = (at: At) =>

@@ -2,6 +2,7 @@
 import { Schema } from "effect"
 import { nixBuildUidLabel } from "../../lib/keys.ts"
 import { readJob } from "./job.ts"
+import { kstatusOf } from "./kstatus.ts"
 import type { Stored } from "../../lib/memory/objects.ts"
 
 type All = ReadonlyMap<string, Stored>
@@ -45,6 +46,7 @@ const Summary = Schema.Struct({
     Schema.Struct({
       phase: Schema.optionalKey(Schema.String),
       status: Schema.optionalKey(Schema.String),
+      observedGeneration: Schema.optionalKey(Schema.Int),
       failure: Schema.optionalKey(Schema.Struct({ reason: Schema.String })),
       conditions: Schema.optionalKey(
         Schema.Array(
@@ -77,14 +79,23 @@ const nameOf = (object: Stored): string => {
   return object.kind === "Job" ? `${readJob(object).step} ${owner} ${readJob(object).node}` : `of ${owner}`
 }
 
-/** NixBuilds of which a condition still speaks of an older generation. */
+/** NixBuilds that are over, and who waits for any object still waits for them. */
+export const awaitedIn = (objects: All): ReadonlyArray<string> =>
+  [...objects.values()].flatMap((object) => {
+    const word = object.kind === "NixBuild" ? readSummary(object).status?.status : undefined
+    const said = kstatusOf(object)
+    const isRight = word === "Failed" ? said === "Failed" : word !== "Succeeded" || said === "Current"
+    return isRight ? [] : [`${object.metadata.name} ${word} ${said}`]
+  })
+
+/** NixBuilds of which a condition, or all, still speaks of an older generation. */
 export const outdatedIn = (objects: All): ReadonlyArray<string> =>
   [...objects.values()]
     .filter(
       (object) =>
         object.kind === "NixBuild" &&
-        (readSummary(object).status?.conditions ?? []).some(
-          ({ observedGeneration }) => observedGeneration !== object.metadata.generation
+        [readSummary(object).status, ...(readSummary(object).status?.conditions ?? [])].some(
+          (told) => told?.observedGeneration !== object.metadata.generation
         )
     )
     .map(({ metadata }) => metadata.name)

@@ -1,10 +1,11 @@
 /** What must be so after each change of any object. */
 import { Schema } from "effect"
 import { isTrue } from "../../lib/api/condition.ts"
-import { conditionsOf, type NixBuild, nixBuilds } from "../../lib/api/nixbuild.ts"
+import { conditionsOf, type NixBuild, nixBuilds, wantedNodes } from "../../lib/api/nixbuild.ts"
 import { managedBy } from "../../lib/api/kubernetes.ts"
 import { nixBuildUidLabel, wokenAnnotation } from "../../lib/keys.ts"
 import { readJob } from "./job.ts"
+import { kstatusOf, type Word } from "./kstatus.ts"
 import { isFields, type Logged, type Stored } from "../../lib/memory/objects.ts"
 
 export interface Witnessed extends Logged {
@@ -119,7 +120,31 @@ export const checks = {
     (now, before) =>
       conditionsOf(now).find(({ lastTransitionTime, status, type }) => {
         const earlier = before && conditionsOf(before).find((condition) => condition.type === type)
-        return earlier?.status === status && earlier.lastTransitionTime !== lastTransitionTime
+        // The CRD's default has a status, but since when it does not know.
+        const isKnown = earlier !== undefined && earlier.reason !== "Pending"
+        return isKnown && earlier.status === status && earlier.lastTransitionTime !== lastTransitionTime
       })?.type
-  )
+  ),
+
+  "I13 who waits for any object is told the truth about this one": aboutBuild((now, _before, { images, object }) => {
+    const said = kstatusOf(object)
+    const may = truthOf(now, images)
+    return may.includes(said) ? undefined : `${said} instead of ${may.join(" or ")}`
+  })
 } satisfies Record<string, Check>
+
+/**
+ * | the NixBuild                                  | what kstatus may say  |
+ * |-----------------------------------------------|-----------------------|
+ * | nobody has looked at this generation of it    | InProgress            |
+ * | failed, and nobody asked for a retry          | Failed                |
+ * | a node that wants the image has it            | Current, InProgress   |
+ * | builds, waits, is refused, is tried again     | InProgress            |
+ */
+const truthOf = (now: NixBuild, images: ReadonlySet<string>): ReadonlyArray<Word> => {
+  if (now.status?.observedGeneration !== now.metadata.generation) return ["InProgress"]
+  if (now.status?.status === "Failed") return ["Failed"]
+  // It comes onto the node before it is told of.
+  const isThere = wantedNodes(now).some((name) => images.has(`${name} ${now.spec.imageTag}`))
+  return isThere ? ["Current", "InProgress"] : ["InProgress"]
+}

@@ -11,7 +11,7 @@ import type { KubernetesObject } from "../../lib/api/kind.ts"
 import { loadFunctions } from "../../lib/functions.ts"
 import type { SettingsValue } from "../../lib/settings.ts"
 import { makeApiServer } from "./api-server.ts"
-import { outdatedIn, stateOf, straysIn } from "./ending.ts"
+import { awaitedIn, outdatedIn, stateOf, straysIn } from "./ending.ts"
 import type { Fault } from "./faults.ts"
 import { settings } from "./given.ts"
 import { type CheckName, makeOracle } from "./oracle.ts"
@@ -96,5 +96,6 @@ export const play = (script: Script) =>
     mustHold(stage)
     assert.deepStrictEqual(straysIn(api.objects.objects), [], "I5: Jobs that belong to nothing")
     assert.deepStrictEqual(outdatedIn(api.objects.objects), [], "I12: conditions of an older generation")
+    assert.deepStrictEqual(awaitedIn(api.objects.objects), [], "I13: over, and not said to be")
     return { state: stateOf(api.objects.objects), writes: api.writes, attempts: api.attempts, requests: api.requests }
   }).pipe(Effect.provide([TestClock.layer(), Logger.layer([])]))

@@ -1,0 +1,51 @@
+/**
+ * `Ready`, told by all else that a NixBuild's status says, so that it is there
+ * in every write. Whoever waits for an object reads it and nothing more
+ * (kubectl wait, Flux, Argo CD, Helm: kstatus).
+ *
+ * | what is so                                 | Ready   | its words          |
+ * |--------------------------------------------|---------|--------------------|
+ * | a node has the image                       | True    | which              |
+ * | Stalled                                    | False   | Stalled's          |
+ * | not Scheduled or not Launched: an obstacle | False   | that condition's   |
+ * | the same, and it only waits                | Unknown | that condition's   |
+ * | the attempt before failed                  | False   | the failure's      |
+ * | the Job that brings it to a node waits     | False   | that node's        |
+ * | it was built, and no node has it now       | False   | the node's reason  |
+ * | none of these                              | Unknown | how far it is      |
+ */
+import { Predicate } from "effect"
+import { type Condition, isTrue, obstacles, reasons, type Verdict } from "./api/condition.ts"
+import type { Status } from "./api/nixbuild.ts"
+
+/** A status, with null for what a write removes. */
+type Told = { readonly [K in "buildNode" | "failure" | "nodes"]?: Status[K] | null } & {
+  readonly conditions: ReadonlyArray<Condition>
+}
+
+export const readinessOf = ({ buildNode, conditions, failure, nodes }: Told): Verdict => {
+  const have = (nodes ?? []).filter((node) => node.importedTime !== undefined).map((node) => node.name)
+  if (have.length > 0) return ready("True", { reason: "Imported", message: `The image is on ${have.join(", ")}.` })
+  const stalled = conditions.find(({ status, type }) => type === "Stalled" && status === "True")
+  if (stalled !== undefined) return ready("False", stalled)
+  const held = conditions.find(({ status, type }) => (type === "Scheduled" || type === "Launched") && status !== "True")
+  if (held !== undefined) {
+    return ready(Predicate.isNotNullish(failure) || obstacles.includes(held.reason) ? "False" : "Unknown", held)
+  }
+  if (Predicate.isNotNullish(failure)) return ready("False", failure)
+  const waiting = nodes?.find(({ message }) => message !== undefined)
+  if (waiting?.message !== undefined) return ready("False", { reason: waiting.reason, message: waiting.message })
+  const missing = isTrue(conditions, "Complete")
+    ? (nodes?.find(({ name }) => name === buildNode) ?? nodes?.[0])
+    : undefined
+  if (missing !== undefined) return ready("False", { reason: missing.reason, message: reasons[missing.reason] })
+  const done = conditions.findLast(({ status, type }) => status === "True" && type !== "Ready")
+  return ready("Unknown", { reason: "Progressing", message: done?.message ?? reasons.Progressing })
+}
+
+const ready = (status: Verdict["status"], { message, reason }: Pick<Verdict, "message" | "reason">): Verdict => ({
+  type: "Ready",
+  status,
+  reason,
+  message
+})
