@@ -29,7 +29,9 @@ export const run = Effect.fn("run")(function* <O>(definition: EnbiFunction<O>, e
     }
     const done: Array<Done> = []
     const tell = Effect.fnUntraced(function* (outcome: Outcome, words: string) {
-      yield* log({ ...about, observed, actions, done: done.length, outcome: words })
+      // What is refused is tried with every sweep; that it is refused was worth a line once.
+      const isOld = outcome === "Refused" && done.length === 0 && isSweep(event)
+      if (!isOld) yield* log({ ...about, observed, actions, done: done.length, outcome: words })
       yield* countDecision(definition.name, outcome)
       yield* trace(definition, { event, observed, actions, done, outcome, startMillis })
     })
@@ -44,11 +46,16 @@ export const run = Effect.fn("run")(function* <O>(definition: EnbiFunction<O>, e
     const observed = yield* definition.observe(subject)
     if (Option.isNone(observed)) return yield* Effect.logDebug("nothing to look at", about)
     const { refused } = definition
-    yield* act(observed.value, startMillis).pipe(
-      Effect.catchTag("Refused", (refusal) =>
-        refused === undefined ? Effect.fail(refusal) : act(refused(observed.value, refusal), startMillis)
+    const again = (observed: O, before: ReadonlyArray<string>): ReturnType<typeof act> =>
+      act(observed, startMillis).pipe(
+        Effect.catchTag("Refused", (refusal) => {
+          const what = `${refusal.kind} ${refusal.name}`
+          return refused === undefined || before.includes(what)
+            ? Effect.fail(refusal)
+            : again(refused(observed, refusal), [...before, what])
+        })
       )
-    )
+    yield* again(observed.value, [])
   })
   return yield* once.pipe(
     Effect.retry({

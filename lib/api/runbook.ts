@@ -20,13 +20,18 @@ const nothing = "Nothing to do."
 /** One line for each reason: what to type, and what to look for in what is printed. */
 export const runbook: Readonly<Record<Reason, string>> = {
   AnnotationMissing: `${pod}: the annotations enbi.hrzn.ee/nixbuild-… that are there. Mend the Pod's template.`,
+  AnnotationInvalid: `${pod}: the annotations with nixbuild- in their names. Correct them in the Pod's template, or at once with \`kubectl annotate pod POD --overwrite KEY=VALUE\`.`,
   ImageTagDiffers: `${pod}: Image, and the annotation enbi.hrzn.ee/nixbuild-imageTag. Mend the Pod's template.`,
   ImagePullPolicyAlways:
     "`kubectl get pod POD -o jsonpath='{.spec.containers[*].imagePullPolicy}'`. Mend the Pod's template; the tag `latest` means Always.",
   SystemUnknown: "`kubectl get nodes -L kubernetes.io/arch`. Keep the Pod to other nodes by a nodeSelector.",
   ImageBuilding: `${nixBuild}: Status, and its Events.`,
   NixBuildRefused:
-    "`kubectl events --for pod/POD`: the field and the rule. Mend the annotations in the Pod's template.",
+    "`kubectl events --for pod/POD`: the field and the rule, or the quota. Mend the annotations in the Pod's template; for a quota, `kubectl get nixbuilds` and delete what nobody needs.",
+  NixBuildDeleted:
+    "Nothing to do. To have another instead: `kubectl create -f FILE` with a NixBuild of that name before then.",
+  NixBuildChanged: `${nixBuild}: Spec. To keep it, put it into the annotations of the Pod's template.`,
+  NixBuildDiffers: `${nixBuild}: Spec, and whose it is. \`kubectl delete nixbuild NAME\`.`,
   NodeFound: nothing,
   NoMatchingNode: `${nixBuild}: what keeps each node away. \`kubectl get nodes -L kubernetes.io/arch\`; \`kubectl uncordon NODE\`.`,
   NoFreeSlot:
