@@ -81,7 +81,7 @@ const graceSeconds = 90
 const waitForPerson = (world: World, { name }: Request): ReadonlyArray<Action> | undefined => {
   const { said, time } = world
   const [last] = said
-    .filter(({ build, reason }) => reason === "ImageBuilding" && build?.name === name)
+    .filter(({ build }) => build?.name === name)
     .toSorted((a, b) => ((a.time ?? "") < (b.time ?? "") ? 1 : -1))
   const uid = last?.build?.uid
   if (uid === undefined) return undefined

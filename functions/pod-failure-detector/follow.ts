@@ -32,7 +32,8 @@ export const follow = (world: World, { build, request }: Followed): ReadonlyArra
       : tell(world, {
           reason: "NixBuildChanged",
           message: `NixBuild ${name} was changed and has ${words}. That is what counts; the next Pods ask for the same if their template has it in annotations.`,
-          key: `${uid} ${words}`
+          key: `${uid} ${words}`,
+          build
         })
   const failed = conditionsOf(build).find((condition) => condition.type === "Success" && condition.status === "False")
   if (failed !== undefined) return [...differs, ...tellFailure(world, { build, failed })]
@@ -42,7 +43,7 @@ export const follow = (world: World, { build, request }: Followed): ReadonlyArra
         ? `kubectl describe nixbuild ${name}`
         : `attempt ${there.attempt} begins at ${there.retryTime}. ${reasons[there.reason]}`
     const message = `NixBuild ${name} did not bring the image to ${nodeName}: ${next}`
-    return [...differs, ...tell(world, { reason: there.reason, message, key: `${uid} ${endedAttempt(there)}` })]
+    return [...differs, ...tell(world, { reason: there.reason, message, key: `${uid} ${endedAttempt(there)}`, build })]
   }
   return [
     ...(build.spec.nodes.includes(nodeName) ? [] : [addNode(build, nodeName)]),
@@ -89,7 +90,8 @@ const tellObstacle = (world: World, build: NixBuild): ReadonlyArray<Action> =>
       tell(world, {
         reason,
         message: `NixBuild ${build.metadata.name} waits: ${message}`,
-        key: `${build.metadata.uid} ${lastTransitionTime}`
+        key: `${build.metadata.uid} ${lastTransitionTime}`,
+        build
       })
     )
 
@@ -110,6 +112,7 @@ const tellFailure = (
     reason: failed.reason,
     message: `NixBuild ${build.metadata.name} failed: ${failed.message}${log === "" ? "" : `\n${lastLines(log, 500)}`}`,
     // Each attempt that a person asked for may fail anew.
-    key: attempt === 1 ? build.metadata.uid : `${build.metadata.uid} ${attempt}`
+    key: attempt === 1 ? build.metadata.uid : `${build.metadata.uid} ${attempt}`,
+    build
   })
 }

@@ -12,6 +12,7 @@ interface News {
   readonly message: string
   /** What makes it another thing than the last of this reason. */
   readonly key: string
+  /** The NixBuild that it tells of. */
   readonly build?: NixBuild
 }
 

@@ -55,9 +55,8 @@ export const reasons = {
     "A download has another hash than its derivation says: update the hash, or find out who changed the file.",
   BuildFailed: "The build itself failed: the log says why; the failed Job and its Pod are kept for reading.",
   TimedOut:
-    "The build took longer than spec.timeoutSeconds: find what hangs in the log, or delete the NixBuild and create it again with more.",
-  OutOfMemory:
-    "The build needed more memory than its limit: delete the NixBuild and create it again with a higher spec.resources.limits.memory.",
+    "The build took longer than spec.timeoutSeconds: find what hangs in the log, or raise spec.timeoutSeconds and ask for a retry.",
+  OutOfMemory: "The build needed more memory than its limit: raise spec.resources.limits.memory and ask for a retry.",
   DiskFull: "The node's disk or the cache volume is full: make room.",
   NotAnImage: "The package is neither an image archive nor a script that streams one: build it with dockerTools.",
   WrongArchitecture: "The image is for another architecture than spec.system: check the flake.",

@@ -13,7 +13,10 @@ const nixBuild = "`kubectl describe nixbuild NAME`"
 const buildLog = `\`kubectl logs job/${jobOf}\``
 const importLog = `\`kubectl logs -n enbi-system -l enbi.hrzn.ee/nixbuild-uid=${uidOf} --tail=-1\``
 const again = "`kubectl annotate nixbuild NAME --overwrite enbi.hrzn.ee/retry=$(date +%s)`"
-const anew = "`kubectl get nixbuild NAME -o yaml > NAME.yaml; kubectl delete nixbuild NAME`, and create it again with"
+// These fields of a NixBuild may change at any time: deleting it to create another would race with its Pod.
+const change = (spec: string) => `\`kubectl patch nixbuild NAME --type=merge -p '{"spec":${spec}}'\``
+const template = (field: string) => `for the next Pods, the annotation enbi.hrzn.ee/nixbuild-${field} in their template`
+const unsandboxed = `Or ${change('{"sandbox":false}')}; ${template("sandbox")}.`
 const ours = "-n enbi-system -l app.kubernetes.io/managed-by=enbi-functions"
 const nothing = "Nothing to do."
 
@@ -39,20 +42,20 @@ export const runbook: Readonly<Record<Reason, string>> = {
   JobCreated: `To watch: ${buildLog} with \`-f\`.`,
   VolumePending: `If it stays: \`kubectl get jobs,pods ${ours}\`, and why enbi-volume-… does not end.`,
   VolumeFailed: `${nixBuild}: the message has the commands, for the log and for another try.`,
-  PodSecurityDenied: `\`kubectl get namespace NAMESPACE --show-labels\`: pod-security.kubernetes.io/enforce. Or ${anew} spec.sandbox false.`,
-  SandboxUnavailable: `\`kubectl get nodes -o wide\`: Kubernetes 1.33, Linux 6.3 and containerd 2.0, or newer? Or ${anew} spec.sandbox false.`,
+  PodSecurityDenied: `\`kubectl get namespace NAMESPACE --show-labels\`: pod-security.kubernetes.io/enforce. ${unsandboxed}`,
+  SandboxUnavailable: `\`kubectl get nodes -o wide\`: Kubernetes 1.33, Linux 6.3 and containerd 2.0, or newer? ${unsandboxed}`,
   PodRefused: `${nixBuild}: what refuses it. \`kubectl describe resourcequota,limitrange\`.`,
   ResultSuccess: nothing,
   BuildFinished: nothing,
   Imported: nothing,
   ImagePulled: `Nothing to do. If the Pod does not start all the same: ${pod}.`,
   EvaluationFailed: `${buildLog}: the end of the trace. \`nix eval FLAKE_URL#packages.SYSTEM.PACKAGE.drvPath\` says the same elsewhere.`,
-  AttributeMissing: `\`nix flake show FLAKE_URL\`: is it there for this system? Then ${anew} the right name.`,
+  AttributeMissing: `\`nix flake show FLAKE_URL\`: is it there for this system? Then put the right name into the annotation of the Pod's template; for a NixBuild by hand into its file, and \`kubectl replace --force -f FILE\`.`,
   FetchFailed: `${buildLog}: which URL. When it can be reached: ${again}.`,
   HashMismatch: `${buildLog}: \`specified\` and \`got\`. Put the right hash into the flake.`,
   BuildFailed: `${buildLog}. \`nix build FLAKE_URL#PACKAGE -L\` fails alike elsewhere.`,
-  TimedOut: `${buildLog} with \`--timestamps\`: where it stands still. Or ${anew} a higher spec.timeoutSeconds.`,
-  OutOfMemory: `\`kubectl get nixbuild NAME -o jsonpath={.spec.resources}\`. Then ${anew} a higher spec.resources.limits.memory.`,
+  TimedOut: `${buildLog} with \`--timestamps\`: where it stands still. Or ${change('{"timeoutSeconds":7200}')}, then ${again}; ${template("timeoutSeconds")}.`,
+  OutOfMemory: `\`kubectl get nixbuild NAME -o jsonpath={.spec.resources}\`. Then ${change('{"resources":{"limits":{"memory":"8Gi"}}}')} and ${again}; ${template("resources")}.`,
   DiskFull: `\`kubectl describe node NODE\`: DiskPressure; on the node \`df -h /var/lib/enbi\`. When there is room: ${again}.`,
   NotAnImage: `${buildLog}: what the package gave instead. Build it with dockerTools.`,
   WrongArchitecture: `${nixBuild}: System, and the platform that the message found.`,
