@@ -130,7 +130,7 @@ const limits = Effect.fnUntraced(function* ({ deadlineTime, settings }: Build) {
 export const tookTooLong = Effect.fnUntraced(function* ({ log, settings }: Build) {
   return yield* new Failure({
     reason: "TimedOut",
-    message: `The build did not end within ${settings.timeoutSeconds} s: find what hangs in the log, or delete the NixBuild and create it again with a higher spec.timeoutSeconds.`,
+    message: `The build did not end within ${settings.timeoutSeconds} s: find what hangs in the log, or raise spec.timeoutSeconds of the NixBuild and ask for a retry.`,
     log: tailOf(yield* Ref.get(log))
   })
 })

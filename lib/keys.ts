@@ -1,12 +1,9 @@
 /** Annotations and labels that users and functions write on other people's objects. */
 
-/** On a Pod: build this flake. */
-export const flakeUrlAnnotation = "enbi.hrzn.ee/nixbuild-flakeUrl"
-/** On a Pod: the image is wanted under this tag. */
-export const imageTagAnnotation = "enbi.hrzn.ee/nixbuild-imageTag"
-/** On a Pod: this package of the flake. */
-export const packageNameAnnotation = "enbi.hrzn.ee/nixbuild-packageName"
-/** On a Pod: when the image came that it was woken for. */
+/** Whether an annotation is one of ours: of the whole object, or of one container of a Pod. */
+export const isOurAnnotation = (key: string): boolean => /^([a-z0-9-]+\.)?enbi\.hrzn\.ee\//.test(key)
+
+/** On a Pod: the images that it was woken for, each with when it came; see `lib/waking.ts`. */
 export const wokenAnnotation = "enbi.hrzn.ee/woken"
 /** On a NixBuild: a new value, such as the time, starts the next attempt of what has failed. */
 export const retryAnnotation = "enbi.hrzn.ee/retry"

@@ -36,7 +36,9 @@ export const run = Effect.fn("run")(function* <O>(definition: EnbiFunction<O>, e
     }
     const done: Array<Done> = []
     const tell = Effect.fnUntraced(function* (outcome: Outcome, words: string) {
-      yield* log({ ...about, observed, actions, done: done.length, outcome: words })
+      // What is refused is tried with every sweep; that it is refused was worth a line once.
+      const isOld = outcome === "Refused" && done.length === 0 && isSweep(event)
+      if (!isOld) yield* log({ ...about, observed, actions, done: done.length, outcome: words })
       yield* countDecision(definition.name, outcome)
       yield* trace(definition, { event, observed, actions, done, outcome, startMillis })
     })

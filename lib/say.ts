@@ -16,16 +16,26 @@ export interface Saying {
   readonly time: string
   /** Tells two sayings of one reason apart; by default a reason is said once. */
   readonly key?: string
+  /** What else it is about. */
+  readonly related?: { readonly kind: KindName; readonly metadata: ObjectMeta }
 }
 
 export const sayingName = ({ about, key, reason }: Pick<Saying, "about" | "key" | "reason">): string =>
   eventName(about, reason, key ?? "")
 
+const referTo = (kind: KindName, { name, namespace, uid }: ObjectMeta) => ({
+  apiVersion: kinds[kind].apiVersion,
+  kind,
+  ...(namespace === undefined ? {} : { namespace }),
+  name,
+  uid
+})
+
 // The API refuses longer ones in events.k8s.io, which is what tools read.
 const maxMessage = 1000
 
 export const say = (saying: Saying): Action => {
-  const { about, message, reason, regarding, time, type } = saying
+  const { about, message, reason, regarding, related, time, type } = saying
   const namespace = about.namespace ?? "default"
   return {
     action: "Create",
@@ -38,14 +48,8 @@ export const say = (saying: Saying): Action => {
         namespace,
         labels: { ...managedBy, [regardingLabel]: about.uid }
       },
-      involvedObject: {
-        apiVersion: kinds[regarding].apiVersion,
-        kind: regarding,
-        ...(about.namespace === undefined ? {} : { namespace: about.namespace }),
-        name: about.name,
-        uid: about.uid,
-        resourceVersion: about.resourceVersion
-      },
+      involvedObject: { ...referTo(regarding, about), resourceVersion: about.resourceVersion },
+      ...(related === undefined ? {} : { related: referTo(related.kind, related.metadata) }),
       type,
       reason,
       message: message.length > maxMessage ? `${message.slice(0, maxMessage - 1)}…` : message,

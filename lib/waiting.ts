@@ -9,14 +9,35 @@ export interface WaitingContainer {
   readonly imagePullPolicy: string
 }
 
-// kubelet's words for a container whose image is missing.
-const missingImage: ReadonlyArray<string | undefined> = ["ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull"]
+// kubelet's words for a container whose image is missing: pkg/kubelet/images/types.go and, for what a container runtime
+// says itself, cri-api/pkg/errors. ImageInspectError and InvalidImageName are none of them: no image helps there.
+const missingImage: ReadonlyArray<string | undefined> = [
+  "ErrImagePull",
+  "ImagePullBackOff",
+  "ErrImageNeverPull",
+  "RegistryUnavailable",
+  "SignatureValidationFailed"
+]
 
-export const waitingContainers = ({ spec, status }: Pod): ReadonlyArray<WaitingContainer> => {
-  const waiting = [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])]
+/** All containers of a Pod: those that run first, its own, and those that debug it. */
+export const containersOf = ({ spec }: Pod) => [
+  ...(spec.initContainers ?? []),
+  ...spec.containers,
+  ...(spec.ephemeralContainers ?? [])
+]
+
+/** What kubelet says of them. */
+export const containerStatusesOf = ({ status }: Pod) => [
+  ...(status?.initContainerStatuses ?? []),
+  ...(status?.containerStatuses ?? []),
+  ...(status?.ephemeralContainerStatuses ?? [])
+]
+
+export const waitingContainers = (pod: Pod): ReadonlyArray<WaitingContainer> => {
+  const waiting = containerStatusesOf(pod)
     .filter((container) => missingImage.includes(container.state?.waiting?.reason))
     .map((container) => container.name)
-  return [...(spec.initContainers ?? []), ...spec.containers]
+  return containersOf(pod)
     .filter((container) => waiting.includes(container.name))
     .map(({ image = "", imagePullPolicy = "IfNotPresent", name }) => ({ name, image, imagePullPolicy }))
 }

@@ -116,9 +116,39 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     name: "a second node is not written down",
-    file: "functions/pod-failure-detector/decide.ts",
+    file: "functions/pod-failure-detector/follow.ts",
     find: "[addNode(build, nodeName)]",
     replace: "[]"
+  },
+  {
+    name: "what was refused once is not tried again",
+    file: "functions/pod-failure-detector/decide.ts",
+    find: "refusals.find(({ name }) => name === request.name)",
+    replace: `refusals.find(({ name }) => name === request.name) ?? (world.said.some(({ reason }) => reason === "NixBuildRefused") ? { message: "" } : undefined)`
+  },
+  {
+    name: "a NixBuild that goes makes no room",
+    file: "functions/pod-failure-detector/observe.ts",
+    find: "(yield* cluster.list(pods, { namespace })).filter(isOpen).map(referToPod)",
+    replace: "[]"
+  },
+  {
+    name: "a NixBuild that a person deleted is made again at once",
+    file: "functions/pod-failure-detector/decide.ts",
+    find: "const graceSeconds = 90",
+    replace: "const graceSeconds = 0"
+  },
+  {
+    name: "of two images that come in one second one wakes the Pod",
+    file: "lib/waking.ts",
+    find: "entriesOf(pod).includes(`${importedTime}${suffixOf(build)}`)",
+    replace: "entriesOf(pod).some((entry) => entry.startsWith(importedTime))"
+  },
+  {
+    name: "two images of one Pod take each other's word back",
+    file: "lib/waking.ts",
+    find: "...entriesOf(pod).filter((entry) => !entry.endsWith(suffixOf(build))),",
+    replace: ""
   },
   {
     name: "a sweep looks at nothing",

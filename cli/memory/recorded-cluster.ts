@@ -118,10 +118,15 @@ const statusOf = ({ at }: Course, { object, there }: Versions): Fields | undefin
 }
 
 /** The status of a Pod all of whose containers run. */
-const running = ({ status }: SeenObject): Fields => {
-  const seen = isFields(status) && Array.isArray(status["containerStatuses"]) ? status["containerStatuses"] : []
-  return { phase: "Running", containerStatuses: seen.map((container) => ({ ...container, state: { running: {} } })) }
-}
+const running = ({ status }: SeenObject): Fields => ({
+  phase: "Running",
+  ...Object.fromEntries(
+    ["initContainerStatuses", "containerStatuses", "ephemeralContainerStatuses"].flatMap((field) => {
+      const seen = isFields(status) ? status[field] : undefined
+      return Array.isArray(seen) ? [[field, seen.map((container) => ({ ...container, state: { running: {} } }))]] : []
+    })
+  )
+})
 
 const withoutOurs = ({ metadata }: Pick<SeenObject, "metadata">): Readonly<Record<string, string>> => {
   const { [wokenAnnotation]: _, ...annotations } = metadata.annotations ?? {}

@@ -22,6 +22,7 @@ import { isOver } from "../../lib/work.ts"
 import { overdue } from "./overdue.ts"
 import { callOff } from "./waiting.ts"
 import { say } from "../../lib/say.ts"
+import { isWokenFor, wokenFor } from "../../lib/waking.ts"
 import type { Observed } from "./observe.ts"
 import { failureAt, isMain, obstacleAt, type Seen, seen, settle, type World } from "./settle.ts"
 import { asksForRetry, retryAll } from "./retry.ts"
@@ -175,12 +176,12 @@ const wakes = ({ build, places }: World, { importedTime, name }: NodeStatus): Re
   return importedTime === undefined
     ? []
     : waiting
-        .filter((pod) => pod.metadata.annotations?.[wokenAnnotation] !== importedTime)
+        .filter((pod) => !isWokenFor(pod, { build, importedTime }))
         .map((pod) => ({
           action: "Patch",
           why: `${build.spec.imageTag} is on ${name}`,
           target: referTo("Pod", pod),
-          patch: { metadata: { annotations: { [wokenAnnotation]: importedTime } } }
+          patch: { metadata: { annotations: { [wokenAnnotation]: wokenFor(pod, { build, importedTime }) } } }
         }))
 }
 

@@ -118,7 +118,7 @@ const observeWaiting = Effect.fnUntraced(function* ({ build, name, time }: At) {
   const isWaiting = (pod: Pod): boolean => isWaitingFor(pod, build.spec.imageTag)
   const waiting = (yield* cluster.list(pods, { nodeName: name })).filter(isWaiting)
   const known = nodeStatusOf(build, name)
-  if (known === undefined || !isMissed(known, { waiting, time })) return waiting
+  if (known === undefined || !isMissed(known, { build, waiting, time })) return waiting
   // A Pod that started long ago, and the cache does not know it yet, would have the image brought once more.
   const fresh = yield* Effect.forEach(waiting, ({ metadata }) => cluster.getFresh(pods, metadata))
   return fresh.flatMap(Option.toArray).filter(isWaiting)

@@ -81,8 +81,8 @@ export const obstacleAt = ({ build, nodeRepel }: World, { node }: Place): string
 // Bounds what a Pod costs that cannot start for a reason that nobody foresaw.
 const againSeconds = 60
 
-const vanish = ({ time }: World, { name, waiting }: Seen, known: NodeStatus): ReadonlyArray<NodeStatus> =>
-  isMissed(known, { waiting, time })
+const vanish = ({ build, time }: World, { name, waiting }: Seen, known: NodeStatus): ReadonlyArray<NodeStatus> =>
+  isMissed(known, { build, waiting, time })
     ? [
         {
           name,

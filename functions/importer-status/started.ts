@@ -13,7 +13,8 @@ import { ignore } from "../../lib/function.ts"
 import { wokenAnnotation } from "../../lib/keys.ts"
 import { currentTime, secondsBetween } from "../../lib/time.ts"
 import type { Phase } from "../../lib/traces/span.ts"
-import { isSameImage } from "../../lib/waiting.ts"
+import { containersOf, containerStatusesOf, isSameImage } from "../../lib/waiting.ts"
+import { isWokenFor } from "../../lib/waking.ts"
 
 // Pods go on changing for as long as they live, and a process that starts is told of all that are there.
 const newsSeconds = 300
@@ -22,16 +23,16 @@ const phasesOf = Effect.fn("importer-status.started")(function* ({ kind, name = 
   if (kind !== "Pod") return []
   const cluster = yield* Cluster
   const pod = Option.getOrUndefined(yield* cluster.get(pods, { name, namespace }))
-  const woken = pod?.metadata.annotations?.[wokenAnnotation]
-  if (pod === undefined || woken === undefined) return []
+  if (pod?.metadata.annotations?.[wokenAnnotation] === undefined) return []
   const now = yield* currentTime
   const news = starts(pod).filter(({ time }) => secondsBetween(time, now) < newsSeconds)
   if (news.length === 0) return []
   const { nodeName = "" } = pod.spec
-  const builds = (yield* cluster.list(nixBuilds)).filter(
-    (build) => nodeStatusOf(build, nodeName)?.importedTime === woken
-  )
-  return builds.flatMap((build) =>
+  const arrivals = (yield* cluster.list(nixBuilds)).flatMap((build) => {
+    const importedTime = nodeStatusOf(build, nodeName)?.importedTime
+    return importedTime !== undefined && isWokenFor(pod, { build, importedTime }) ? [{ build, importedTime }] : []
+  })
+  return arrivals.flatMap(({ build, importedTime }) =>
     news
       .filter(({ image }) => isSameImage(image, build.spec.imageTag))
       .slice(0, 1)
@@ -39,7 +40,7 @@ const phasesOf = Effect.fn("importer-status.started")(function* ({ kind, name = 
         name: "pod-starts",
         build,
         key: [pod.metadata.uid],
-        from: woken,
+        from: importedTime,
         to: time,
         attributes: {
           "k8s.pod.name": pod.metadata.name,
@@ -52,9 +53,9 @@ const phasesOf = Effect.fn("importer-status.started")(function* ({ kind, name = 
 })
 
 /** When its containers started, each with its image. */
-const starts = ({ spec, status }: Pod) => {
-  const images = new Map([...(spec.initContainers ?? []), ...spec.containers].map(({ image, name }) => [name, image]))
-  return [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])].flatMap(({ name, state }) => {
+const starts = (pod: Pod) => {
+  const images = new Map(containersOf(pod).map(({ image, name }) => [name, image]))
+  return containerStatusesOf(pod).flatMap(({ name, state }) => {
     const [image, time] = [images.get(name), state?.running?.startedAt ?? state?.terminated?.startedAt]
     return image === undefined || typeof time !== "string" ? [] : [{ image, time }]
   })

@@ -1,73 +1,39 @@
 /**
- * A Pod that fails to start for want of the image that its annotations name
- * gets a NixBuild, or one more node in the NixBuild that is there; `scheduler`
- * acts next. What stands in the way is told in an Event on the Pod, because
- * that is where people look. Sets no condition.
+ * A Pod that fails to start for want of images that its annotations name gets
+ * a NixBuild for each, or one more node in the NixBuild that is there;
+ * `scheduler` acts next. What stands in the way is told in an Event on the
+ * Pod, because that is where people look. Sets no condition.
  */
-import { type Action, referTo } from "../../lib/action.ts"
-import { type Condition, obstacles, type Reason, reasons } from "../../lib/api/condition.ts"
+import type { Action } from "../../lib/action.ts"
 import type { Pod } from "../../lib/api/kubernetes.ts"
-import { conditionsOf, endedAttempt, type NixBuild, nodeStatusOf } from "../../lib/api/nixbuild.ts"
-import { imageTagAnnotation } from "../../lib/keys.ts"
-import { lastLines } from "../../lib/last-lines.ts"
-import { say, sayingName } from "../../lib/say.ts"
-import { isSameImage, waitingContainers } from "../../lib/waiting.ts"
-import { annotations, annotationsOf, makeNixBuild, refusalName, wishOf } from "./nixbuild.ts"
+import { later, secondsBetween } from "../../lib/time.ts"
+import { waitingContainers } from "../../lib/waiting.ts"
 import type { Observed } from "./observe.ts"
+import { follow } from "./follow.ts"
+import { makeNixBuild } from "./nixbuild.ts"
+import { type Request, requestsOf } from "./request.ts"
+import { isTold, tell } from "./tell.ts"
 
 type World = typeof Observed.Type
 
 export const decide = (world: World): ReadonlyArray<Action> => {
-  const { build, node, pod } = world
-  const waiting = waitingContainers(pod)
-  if (isNotOurs(pod) || waiting.length === 0 || pod.spec.nodeName === undefined) return []
-  const has = annotationsOf(pod)
-  if (has.length < annotations.length) {
-    const missing = annotations.filter((annotation) => !has.includes(annotation)).join(", ")
-    return tell(world, "AnnotationMissing", `No image is built for this Pod: it lacks the annotation ${missing}.`)
-  }
-  const imageTag = pod.metadata.annotations?.[imageTagAnnotation] ?? ""
-  const containers = [...(pod.spec.initContainers ?? []), ...pod.spec.containers]
-  if (!containers.some(({ image = "" }) => isSameImage(image, imageTag))) {
-    return tell(
-      world,
-      "ImageTagDiffers",
-      `No image is built for this Pod: its containers wait for ${waiting.map(({ image }) => image).join(", ")}, but its annotation ${imageTagAnnotation} names ${imageTag}.`
-    )
-  }
-  const asking = waiting.filter((container) => isSameImage(container.image, imageTag))
-  if (asking.length === 0) return []
-  if (asking.every((container) => container.imagePullPolicy === "Always")) {
-    return tell(
-      world,
-      "ImagePullPolicyAlways",
-      `No image is built for this Pod: container ${asking.map(({ name }) => name).join(", ")} has imagePullPolicy Always, so the kubelet would ask the registry and never use it. Set imagePullPolicy: IfNotPresent.`
-    )
-  }
-  const wish = wishOf(pod, node)
-  if (wish === undefined) {
-    return node === undefined
-      ? []
-      : tell(
-          world,
-          "SystemUnknown",
-          `${reasons.SystemUnknown} ${node.metadata.name} is ${node.metadata.labels?.["kubernetes.io/arch"] ?? "without one"}.`
-        )
-  }
-  if (build !== undefined) return join(world, { build, nodeName: pod.spec.nodeName })
-  if (world.said.includes(refusalName(pod, wish))) return []
-  const wanted = makeNixBuild(pod, wish)
-  if (world.refusal !== undefined) {
-    return tell(
-      world,
-      "NixBuildRefused",
-      `No image is built for this Pod: ${world.refusal.message}`,
-      wanted.metadata.name
-    )
-  }
+  const { builds, node, pod } = world
+  if (isNotOurs(pod) || waitingContainers(pod).length === 0 || pod.spec.nodeName === undefined) return []
+  const { problems, requests } = requestsOf(pod, node)
   return [
-    { action: "Create", why: `Pod ${pod.metadata.name} waits for ${imageTag}`, object: wanted },
-    ...tellBuilding(world, wanted.metadata.name)
+    ...problems.flatMap(({ message, reason }) => tell(world, { reason, message, key: message })),
+    ...requests.flatMap((request) => {
+      const always = request.containers.filter(({ imagePullPolicy }) => imagePullPolicy === "Always")
+      const build = builds.find(({ metadata }) => metadata.name === request.name)
+      return [
+        ...tellAlways(world, always),
+        ...(always.length === request.containers.length
+          ? []
+          : build === undefined
+            ? make(world, request)
+            : follow(world, { build, request }))
+      ]
+    })
   ]
 }
 
@@ -79,72 +45,55 @@ const isNotOurs = ({ metadata, status }: Pod): boolean =>
   status?.phase === "Succeeded" ||
   status?.phase === "Failed"
 
-const join = (world: World, { build, nodeName }: { readonly build: NixBuild; readonly nodeName: string }) => {
-  if (build.metadata.deletionTimestamp !== undefined) return []
-  const failed = conditionsOf(build).find((condition) => condition.type === "Success" && condition.status === "False")
-  if (failed !== undefined) return tellFailure(world, { build, failed })
-  const there = nodeStatusOf(build, nodeName)
-  if (there?.reason === "ImagePulled") return []
-  // Neither has failed: what keeps it from beginning may pass.
-  if (there?.message !== undefined) {
-    const message = `NixBuild ${build.metadata.name} waits on ${nodeName}: ${there.message}`
-    return tell(world, there.reason, message, build.metadata.uid)
-  }
-  if (there !== undefined && there.reason !== "JobCreated") {
-    const { name, uid } = build.metadata
-    const next =
-      there.retryTime === undefined
-        ? `kubectl describe nixbuild ${name}`
-        : `attempt ${there.attempt} begins at ${there.retryTime}. ${reasons[there.reason]}`
-    return tell(
-      world,
-      there.reason,
-      `NixBuild ${name} did not bring the image to ${nodeName}: ${next}`,
-      `${uid} ${endedAttempt(there)}`
-    )
-  }
-  return [
-    ...(build.spec.nodes.includes(nodeName) ? [] : [addNode(build, nodeName)]),
-    ...tellBuilding(world, build.metadata.name),
-    ...tellObstacle(world, build)
-  ]
+const tellAlways = (world: World, always: Request["containers"]): ReadonlyArray<Action> => {
+  const names = always.map(({ name }) => name).join(", ")
+  const message = `No image is built for container ${names}: it has imagePullPolicy Always, so the kubelet would ask the registry and never use it. Set imagePullPolicy: IfNotPresent.`
+  return always.length === 0 ? [] : tell(world, { reason: "ImagePullPolicyAlways", message, key: names })
 }
 
-const tellObstacle = (world: World, build: NixBuild): ReadonlyArray<Action> =>
-  conditionsOf(build)
-    // `Ready` repeats the words of the condition that holds the build up.
-    .filter(({ reason, status, type }) => type !== "Ready" && status === "False" && obstacles.includes(reason))
-    .flatMap(({ message, reason }) =>
-      tell(world, reason, `NixBuild ${build.metadata.name} waits: ${message}`, build.metadata.uid)
-    )
-
-const tellBuilding = (world: World, name: string): ReadonlyArray<Action> =>
-  tell(world, "ImageBuilding", `NixBuild ${name} builds the image of this Pod: kubectl describe nixbuild ${name}`, name)
-
-const addNode = (build: NixBuild, nodeName: string): Action => ({
-  action: "Patch",
-  why: `A Pod on ${nodeName} waits for the image`,
-  target: referTo("NixBuild", build),
-  patch: { spec: { nodes: [...build.spec.nodes, nodeName] } }
-})
-
-const tellFailure = (
-  world: World,
-  { build, failed }: { readonly build: NixBuild; readonly failed: Condition }
-): ReadonlyArray<Action> => {
-  const log = build.status?.failure?.log ?? ""
-  return tell(
-    world,
-    failed.reason,
-    `NixBuild ${build.metadata.name} failed: ${failed.message}${log === "" ? "" : `\n${lastLines(log, 500)}`}`,
-    build.metadata.uid
+/** What was refused is tried again with every look at the Pod, since the reason may pass; it is said once. */
+const make = (world: World, request: Request): ReadonlyArray<Action> => {
+  const { pod, refusals } = world
+  const refusal = refusals.find(({ name }) => name === request.name)
+  if (refusal !== undefined) {
+    const message = `No image is built for container ${namesOf(request)}: ${refusal.message}`
+    // A quota counts in its message, and a number more is nothing new.
+    const key = `${request.name} ${refusal.message.replace(/\d+/g, "")}`
+    return tell(world, { reason: "NixBuildRefused", message, key })
+  }
+  return (
+    waitForPerson(world, request) ?? [
+      {
+        action: "Create",
+        why: `Pod ${pod.metadata.name} waits for ${request.wanted.imageTag}`,
+        object: makeNixBuild(pod, request.wanted)
+      }
+    ]
   )
 }
 
-const tell = (world: World, reason: Reason, message: string, key = ""): ReadonlyArray<Action> => {
-  const about = world.pod.metadata
-  const type = reason === "ImageBuilding" ? "Normal" : "Warning"
-  return world.said.includes(sayingName({ about, reason, key }))
-    ? []
-    : [say({ regarding: "Pod", about, type, reason, message, time: world.time, key })]
+const namesOf = ({ containers }: Request): string => containers.map(({ name }) => name).join(", ")
+
+// Whoever deletes a NixBuild may want to create another under its name, and has to write it first.
+const graceSeconds = 90
+
+/** What is done instead of making a NixBuild again that was deleted, if it went just now. */
+const waitForPerson = (world: World, { name }: Request): ReadonlyArray<Action> | undefined => {
+  const { said, time } = world
+  const [last] = said
+    .filter(({ build }) => build?.name === name)
+    .toSorted((a, b) => ((a.time ?? "") < (b.time ?? "") ? 1 : -1))
+  const uid = last?.build?.uid
+  if (uid === undefined) return undefined
+  const told = isTold(world, { reason: "NixBuildDeleted", key: uid })
+  if (told === undefined) {
+    return tell(world, {
+      reason: "NixBuildDeleted",
+      message: `NixBuild ${name} was deleted. It is made again after ${later(time, graceSeconds, time)}, unless you create one of that name before.`,
+      key: uid
+    })
+  }
+  const age = secondsBetween(told.time ?? time, time)
+  // One from the future comes of another clock.
+  return told.time !== undefined && age >= 0 && age < graceSeconds ? [] : undefined
 }

@@ -1,50 +1,40 @@
 /** The NixBuild that a Pod's annotations ask for. */
 import type { KubernetesObject } from "../../lib/api/kind.ts"
-import { managedBy, type Node, type Pod } from "../../lib/api/kubernetes.ts"
+import { managedBy, type Pod } from "../../lib/api/kubernetes.ts"
 import { nixBuilds, type System } from "../../lib/api/nixbuild.ts"
-import { systemOf } from "../../lib/api/system.ts"
-import { flakeUrlAnnotation, imageTagAnnotation, packageNameAnnotation } from "../../lib/keys.ts"
 import { hash10 } from "../../lib/names.ts"
-import { sayingName } from "../../lib/say.ts"
+import type { Parameters } from "./annotations.ts"
 
-export const annotations = [flakeUrlAnnotation, imageTagAnnotation, packageNameAnnotation]
-
-/** Which of the three annotations the Pod has. */
-export const annotationsOf = ({ metadata }: Pod): ReadonlyArray<string> =>
-  annotations.filter((annotation) => metadata.annotations?.[annotation] !== undefined)
-
-export interface Wish {
+/** What it is to build, and how, as in its spec. */
+export interface Wanted extends Parameters {
   readonly flakeUrl: string
   readonly imageTag: string
   readonly packageName: string
   readonly system: System
 }
 
-/** What the Pod asks for; a Pod names no system, so that comes from the node it is bound to. */
-export const wishOf = ({ metadata }: Pod, node: Node | undefined): Wish | undefined => {
-  const flakeUrl = metadata.annotations?.[flakeUrlAnnotation]
-  const imageTag = metadata.annotations?.[imageTagAnnotation]
-  const packageName = metadata.annotations?.[packageNameAnnotation]
-  const system = systemOf(node?.metadata.labels?.["kubernetes.io/arch"])
-  return flakeUrl === undefined || imageTag === undefined || packageName === undefined || system === undefined
-    ? undefined
-    : { flakeUrl, imageTag, packageName, system }
-}
-
 /** Pods that ask for the same share one NixBuild. */
-export const nixBuildName = ({ flakeUrl, imageTag, packageName, system }: Wish): string =>
-  `podwatcher-${hash10(flakeUrl, imageTag, packageName, system)}`
+export const nixBuildName = ({ flakeUrl, imageTag, packageName, system, ...parameters }: Wanted): string =>
+  `podwatcher-${hash10(flakeUrl, imageTag, packageName, system, ...partsOf(parameters))}`
 
-/** Name of the Event that tells why the API server refused this Pod's NixBuild; once said, it is not tried again. */
-export const refusalName = ({ metadata }: Pod, wish: Wish): string =>
-  sayingName({ about: metadata, reason: "NixBuildRefused", key: nixBuildName(wish) })
+// Without parameters the name is as it was before there were any.
+const partsOf = ({ resources, sandbox, timeoutSeconds }: Parameters): ReadonlyArray<string> => [
+  ...(sandbox === undefined ? [] : [`sandbox=${sandbox}`]),
+  ...(timeoutSeconds === undefined ? [] : [`timeoutSeconds=${timeoutSeconds}`]),
+  ...(resources === undefined
+    ? []
+    : [`resources=${JSON.stringify([resources.limits, resources.requests].map(sorted))}`])
+]
+
+const sorted = (quantities: Readonly<Record<string, string | number>> = {}) =>
+  Object.entries(quantities).toSorted(([a], [b]) => (a < b ? -1 : 1))
 
 export const makeNixBuild = (
   { metadata, spec }: Pod,
-  wish: Wish
+  wanted: Wanted
 ): KubernetesObject & { readonly kind: "NixBuild" } => ({
   apiVersion: nixBuilds.apiVersion,
   kind: "NixBuild",
-  metadata: { name: nixBuildName(wish), namespace: metadata.namespace, labels: managedBy },
-  spec: { ...wish, nodes: spec.nodeName === undefined ? [] : [spec.nodeName] }
+  metadata: { name: nixBuildName(wanted), namespace: metadata.namespace, labels: managedBy },
+  spec: { ...wanted, nodes: spec.nodeName === undefined ? [] : [spec.nodeName] }
 })

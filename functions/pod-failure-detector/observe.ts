@@ -1,7 +1,7 @@
-/** What is known about a Pod that may wait for an image: its node, its NixBuild, what it was told. */
+/** What is known about a Pod that may wait for images: its node, its NixBuilds, what it was told. */
 import { Effect, Option, Schema } from "effect"
 import type { Reference } from "../../lib/api/kind.ts"
-import { events, Node, nodes, Pod, pods, withoutImages } from "../../lib/api/kubernetes.ts"
+import { type Event, events, Node, nodes, Pod, pods, withoutImages } from "../../lib/api/kubernetes.ts"
 import { NixBuild, nixBuilds } from "../../lib/api/nixbuild.ts"
 import { Cluster } from "../../lib/cluster.ts"
 import { type CloudEvent, isSweep } from "../../lib/events.ts"
@@ -9,34 +9,46 @@ import { Refusal } from "../../lib/function.ts"
 import { regardingLabel } from "../../lib/keys.ts"
 import { currentTime } from "../../lib/time.ts"
 import { isWaitingFor, waitingContainers } from "../../lib/waiting.ts"
-import { annotationsOf, nixBuildName, wishOf } from "./nixbuild.ts"
+import { asksForBuilds } from "./annotations.ts"
+import { requestsOf } from "./request.ts"
+
+const optional = Schema.optionalKey
+
+/** An Event that this Pod got from us. */
+const Said = Schema.Struct({
+  name: Schema.String,
+  reason: optional(Schema.String),
+  time: optional(Schema.String),
+  /** The NixBuild that it tells of. */
+  build: optional(Schema.Struct({ name: Schema.String, uid: Schema.String }))
+})
 
 export const Observed = Schema.Struct({
   time: Schema.String,
   pod: Pod,
-  node: Schema.optionalKey(Node),
-  /** The NixBuild that the Pod's annotations lead to, if it is there. */
-  build: Schema.optionalKey(NixBuild),
-  /** What the API server has against creating it. */
-  refusal: Schema.optionalKey(Refusal),
-  /** Names of the Events that this Pod got from us. */
-  said: Schema.Array(Schema.String)
+  node: optional(Node),
+  /** Of the NixBuilds that the Pod's annotations lead to, those that are there. */
+  builds: Schema.Array(NixBuild),
+  /** What the API server has against creating others. */
+  refusals: Schema.Array(Refusal),
+  said: Schema.Array(Said)
 })
 
 export const subjects = Effect.fn("pod-failure-detector.subjects")(function* (event: CloudEvent) {
   const { kind, name, namespace } = event
   if (kind === "Pod" && name !== undefined) return [{ kind, namespace: namespace ?? "", name }]
   const cluster = yield* Cluster
-  const all = yield* cluster.list(pods)
-  if (isSweep(event)) return all.filter(isOpen).map(referToPod)
-  const build = yield* cluster.get(nixBuilds, { namespace, name: name ?? "" })
-  if (Option.isNone(build)) return []
+  if (isSweep(event)) return (yield* cluster.list(pods)).filter(isOpen).map(referToPod)
+  const build =
+    kind === "NixBuild" ? yield* cluster.get(nixBuilds, { namespace, name: name ?? "" }) : Option.none<NixBuild>()
+  // Where a NixBuild went or a quota changed there may be room for one that was refused.
+  if (Option.isNone(build)) return (yield* cluster.list(pods, { namespace })).filter(isOpen).map(referToPod)
   const { imageTag } = build.value.spec
-  return all.filter((pod) => isOpen(pod) && isWaitingFor(pod, imageTag)).map(referToPod)
+  return (yield* cluster.list(pods)).filter((pod) => isOpen(pod) && isWaitingFor(pod, imageTag)).map(referToPod)
 })
 
-/** One that asks for an image, and waits for one. */
-export const isOpen = (pod: Pod): boolean => annotationsOf(pod).length > 0 && waitingContainers(pod).length > 0
+/** One that asks for images, and waits for one. */
+export const isOpen = (pod: Pod): boolean => asksForBuilds(pod) && waitingContainers(pod).length > 0
 
 const referToPod = ({ metadata }: Pod): Reference => ({
   kind: "Pod",
@@ -50,20 +62,29 @@ export const observe = Effect.fn("pod-failure-detector.observe")(function* (subj
   if (Option.isNone(pod) || !isOpen(pod.value)) return Option.none()
   const { metadata, spec } = pod.value
   const node = yield* spec.nodeName === undefined ? Effect.succeedNone : cluster.get(nodes, { name: spec.nodeName })
-  const said = (yield* cluster.list(events, {
+  const said = yield* cluster.list(events, {
     namespace: metadata.namespace,
     labels: { [regardingLabel]: metadata.uid }
-  })).map((event) => event.metadata.name)
-  const wish = wishOf(pod.value, Option.getOrUndefined(node))
-  const build =
-    wish === undefined
-      ? Option.none()
-      : yield* cluster.get(nixBuilds, { namespace: metadata.namespace, name: nixBuildName(wish) })
+  })
+  const { requests } = requestsOf(pod.value, Option.getOrUndefined(node))
+  const builds = yield* Effect.forEach(requests, ({ name }) =>
+    cluster.get(nixBuilds, { namespace: metadata.namespace, name })
+  )
   return Option.some({
     time: yield* currentTime,
     pod: pod.value,
     ...(Option.isSome(node) ? { node: withoutImages(node.value) } : {}),
-    ...(Option.isSome(build) ? { build: build.value } : {}),
-    said
+    builds: builds.flatMap(Option.toArray),
+    refusals: [],
+    said: said.map(summaryOf)
   })
+})
+
+const summaryOf = ({ firstTimestamp, metadata, reason, related }: Event): typeof Said.Type => ({
+  name: metadata.name,
+  ...(reason === undefined ? {} : { reason }),
+  ...(typeof firstTimestamp === "string" ? { time: firstTimestamp } : {}),
+  ...(related?.name === undefined || related.uid === undefined
+    ? {}
+    : { build: { name: related.name, uid: related.uid } })
 })

@@ -17,14 +17,21 @@ export type ConditionType = typeof ConditionType.Type
 
 /** Each reason with one sentence on what it means and what to do about it. */
 export const reasons = {
-  AnnotationMissing: "A Pod has some of the three annotations that ask for a build, but not all: add the missing one.",
+  AnnotationMissing:
+    "A container waits for an image, and the Pod lacks an annotation that is needed to build it: add the one that the message names.",
+  AnnotationInvalid:
+    "An annotation that asks for a build can't be read, is not known, or is for a container that the Pod does not have: correct it as the message says.",
   ImageTagDiffers: "No container of the Pod has the image that its annotation names: make the two equal.",
   ImagePullPolicyAlways:
     "With imagePullPolicy Always the kubelet never uses an image that was built on the node: set IfNotPresent.",
   SystemUnknown: "The Pod's node has an architecture that Nix has no name for.",
   ImageBuilding: "A NixBuild builds the image that the Pod waits for.",
   NixBuildRefused:
-    "The API server refused the NixBuild that the Pod's annotations ask for: correct them as the message says.",
+    "The API server refuses the NixBuild that the Pod's annotations ask for: correct them, or make room, as the message says; it is tried again every 30 s.",
+  NixBuildDeleted: "The NixBuild that a Pod waits for was deleted: the message says when it is made again.",
+  NixBuildChanged: "Somebody changed the NixBuild that a Pod asked for, and what it has now counts: nothing to do.",
+  NixBuildDiffers:
+    "Under the name that the Pod's NixBuild gets is one that builds something else: delete it, and the right one is made.",
   NodeFound: "A node was chosen.",
   NoMatchingNode: "No node can build for the system: add one, uncordon one, or see --node-repel.",
   NoFreeSlot: "Other builds take all the slots: it starts when one of them ends.",
@@ -60,9 +67,8 @@ export const reasons = {
   BuildFailed:
     "The build itself failed: the log says why, and the message names a program that could not be run; the failed Job and its Pod are kept for reading.",
   TimedOut:
-    "The build took longer than spec.timeoutSeconds: find what hangs in the log, or delete the NixBuild and create it again with more.",
-  OutOfMemory:
-    "The build needed more memory than its limit: delete the NixBuild and create it again with a higher spec.resources.limits.memory.",
+    "The build took longer than spec.timeoutSeconds: find what hangs in the log, or raise spec.timeoutSeconds and ask for a retry.",
+  OutOfMemory: "The build needed more memory than its limit: raise spec.resources.limits.memory and ask for a retry.",
   DiskFull: "The node's disk or the cache volume is full: make room.",
   NotAnImage: "The package is neither an image archive nor a script that streams one: build it with dockerTools.",
   WrongArchitecture: "The image is for another architecture than spec.system: check the flake.",

@@ -5,6 +5,7 @@
  * their records) hold nothing that did not matter.
  */
 import { Schema, SchemaTransformation } from "effect"
+import { isOurAnnotation } from "../keys.ts"
 
 export interface Kind<A> {
   readonly apiVersion: string
@@ -42,8 +43,7 @@ const Annotations = Labels.pipe(
 )
 
 /** Whether an annotation is one that the functions look at. */
-export const isOfInterest = (key: string): boolean =>
-  key.startsWith("enbi.hrzn.ee/") || key === "kubernetes.io/config.mirror"
+export const isOfInterest = (key: string): boolean => isOurAnnotation(key) || key === "kubernetes.io/config.mirror"
 
 export const ObjectMeta = Schema.Struct({
   name: Schema.String,

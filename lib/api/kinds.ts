@@ -12,7 +12,8 @@ export const kinds = {
   Node: kubernetes.nodes,
   PersistentVolume: kubernetes.persistentVolumes,
   PersistentVolumeClaim: kubernetes.persistentVolumeClaims,
-  Pod: kubernetes.pods
+  Pod: kubernetes.pods,
+  ResourceQuota: kubernetes.resourceQuotas
 } satisfies Record<string, Kind<unknown>>
 
 export type KindName = keyof typeof kinds

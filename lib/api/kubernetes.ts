@@ -45,7 +45,8 @@ export const Pod = Schema.Struct({
     nodeName: optional(Schema.String),
     activeDeadlineSeconds: optional(Schema.Int),
     initContainers: optional(Schema.Array(Container)),
-    containers: Schema.Array(Container)
+    containers: Schema.Array(Container),
+    ephemeralContainers: optional(Schema.Array(Container))
   }),
   status: optional(
     Schema.Struct({
@@ -65,7 +66,8 @@ export const Pod = Schema.Struct({
         )
       ),
       initContainerStatuses: optional(Schema.Array(ContainerStatus)),
-      containerStatuses: optional(Schema.Array(ContainerStatus))
+      containerStatuses: optional(Schema.Array(ContainerStatus)),
+      ephemeralContainerStatuses: optional(Schema.Array(ContainerStatus))
     })
   )
 })
@@ -162,7 +164,13 @@ export const persistentVolumeClaims: Kind<PersistentVolumeClaim> = {
 }
 
 /** A Kubernetes Event that we wrote: seeing it again means that it is said. */
-export const Event = Schema.Struct({ metadata: ObjectMeta })
+export const Event = Schema.Struct({
+  metadata: ObjectMeta,
+  reason: optional(Schema.String),
+  firstTimestamp: Time,
+  /** Beside the object that it speaks of. */
+  related: optional(Schema.Struct({ name: optional(Schema.String), uid: optional(Schema.String) }))
+})
 export type Event = typeof Event.Type
 export const events: Kind<Event> = {
   apiVersion: "v1",
@@ -191,6 +199,20 @@ export const reports: Kind<Report> = {
   plural: "events",
   namespaced: true,
   schema: Report
+}
+
+/** What a namespace may have. Its status changes with all that comes and goes there. */
+export const ResourceQuota = Schema.Struct({
+  metadata: ObjectMeta,
+  spec: optional(Schema.Struct({ hard: optional(Schema.Record(Schema.String, Schema.Unknown)) }))
+})
+export type ResourceQuota = typeof ResourceQuota.Type
+export const resourceQuotas: Kind<ResourceQuota> = {
+  apiVersion: "v1",
+  kind: "ResourceQuota",
+  plural: "resourcequotas",
+  namespaced: true,
+  schema: ResourceQuota
 }
 
 /** Which namespace holds an image tag: see `lib/tags.ts`. */

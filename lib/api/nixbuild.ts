@@ -16,7 +16,7 @@ export type System = typeof System.Type
 
 const Quantities = Schema.Record(Schema.String, Schema.Union([Schema.Int, Schema.String]))
 
-const Resources = Schema.Struct({
+export const Resources = Schema.Struct({
   limits: optional(
     Quantities.annotate({
       description: "The most that the build may use, by resource name (cpu, memory). Absent: no limit."
@@ -28,6 +28,8 @@ const Resources = Schema.Struct({
     })
   )
 })
+
+export const TimeoutSeconds = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 604_800 }))
 
 export const Spec = Schema.Struct({
   flakeUrl: Schema.String.check(Schema.isMinLength(1), Schema.isMaxLength(2048)).annotate({
@@ -58,13 +60,11 @@ export const Spec = Schema.Struct({
       "x-kubernetes-list-type": "set"
     })
     .pipe(Schema.withDecodingDefaultKey(Effect.succeed([]))),
-  timeoutSeconds: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 604_800 }))
-    .annotate({
-      description:
-        "How long one build may take in seconds, fetching and evaluating included; then it fails with TimedOut. 1 to 604800 (a week), default 3600.",
-      default: 3600
-    })
-    .pipe(Schema.withDecodingDefaultKey(Effect.succeed(3600))),
+  timeoutSeconds: TimeoutSeconds.annotate({
+    description:
+      "How long one build may take in seconds, fetching and evaluating included; then it fails with TimedOut. 1 to 604800 (a week), default 3600.",
+    default: 3600
+  }).pipe(Schema.withDecodingDefaultKey(Effect.succeed(3600))),
   ttlSecondsAfterFinished: optional(
     Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 2_147_483_647 })).annotate({
       description:

@@ -13,20 +13,28 @@ const nixBuild = "`kubectl describe nixbuild NAME`"
 const buildLog = `\`kubectl logs job/${jobOf}\``
 const importLog = `\`kubectl logs -n enbi-system -l enbi.hrzn.ee/nixbuild-uid=${uidOf} --tail=-1\``
 const again = "`kubectl annotate nixbuild NAME --overwrite enbi.hrzn.ee/retry=$(date +%s)`"
-const anew = "`kubectl get nixbuild NAME -o yaml > NAME.yaml; kubectl delete nixbuild NAME`, and create it again with"
+// These fields of a NixBuild may change at any time: deleting it to create another would race with its Pod.
+const change = (spec: string) => `\`kubectl patch nixbuild NAME --type=merge -p '{"spec":${spec}}'\``
+const template = (field: string) => `for the next Pods, the annotation enbi.hrzn.ee/nixbuild-${field} in their template`
+const unsandboxed = `Or ${change('{"sandbox":false}')}; ${template("sandbox")}.`
 const ours = "-n enbi-system -l app.kubernetes.io/managed-by=enbi-functions"
 const nothing = "Nothing to do."
 
 /** One line for each reason: what to type, and what to look for in what is printed. */
 export const runbook: Readonly<Record<Reason, string>> = {
   AnnotationMissing: `${pod}: the annotations enbi.hrzn.ee/nixbuild-… that are there. Mend the Pod's template.`,
+  AnnotationInvalid: `${pod}: the annotations with nixbuild- in their names. Correct them in the Pod's template, or at once with \`kubectl annotate pod POD --overwrite KEY=VALUE\`.`,
   ImageTagDiffers: `${pod}: Image, and the annotation enbi.hrzn.ee/nixbuild-imageTag. Mend the Pod's template.`,
   ImagePullPolicyAlways:
     "`kubectl get pod POD -o jsonpath='{.spec.containers[*].imagePullPolicy}'`. Mend the Pod's template; the tag `latest` means Always.",
   SystemUnknown: "`kubectl get nodes -L kubernetes.io/arch`. Keep the Pod to other nodes by a nodeSelector.",
   ImageBuilding: `${nixBuild}: Status, and its Events.`,
   NixBuildRefused:
-    "`kubectl events --for pod/POD`: the field and the rule. Mend the annotations in the Pod's template.",
+    "`kubectl events --for pod/POD`: the field and the rule, or the quota. Mend the annotations in the Pod's template; for a quota, `kubectl get nixbuilds` and delete what nobody needs.",
+  NixBuildDeleted:
+    "Nothing to do. To have another instead: `kubectl create -f FILE` with a NixBuild of that name before then.",
+  NixBuildChanged: `${nixBuild}: Spec. To keep it, put it into the annotations of the Pod's template.`,
+  NixBuildDiffers: `${nixBuild}: Spec, and whose it is. \`kubectl delete nixbuild NAME\`.`,
   NodeFound: nothing,
   NoMatchingNode: `${nixBuild}: what keeps each node away. \`kubectl get nodes -L kubernetes.io/arch\`; \`kubectl uncordon NODE\`.`,
   NoFreeSlot:
@@ -34,10 +42,10 @@ export const runbook: Readonly<Record<Reason, string>> = {
   JobCreated: `To watch: ${buildLog} with \`-f\`.`,
   VolumePending: `If it stays: \`kubectl get jobs,pods ${ours}\`, and why enbi-volume-… does not end.`,
   VolumeFailed: `${nixBuild}: the message has the commands, for the log and for another try.`,
-  PodSecurityDenied: `\`kubectl get namespace NAMESPACE --show-labels\`: pod-security.kubernetes.io/enforce. Or ${anew} spec.sandbox false.`,
-  SandboxUnavailable: `\`kubectl get nodes -o wide\`: Kubernetes 1.33, Linux 6.3 and containerd 2.0, or newer? Or ${anew} spec.sandbox false.`,
+  PodSecurityDenied: `\`kubectl get namespace NAMESPACE --show-labels\`: pod-security.kubernetes.io/enforce. ${unsandboxed}`,
+  SandboxUnavailable: `\`kubectl get nodes -o wide\`: Kubernetes 1.33, Linux 6.3 and containerd 2.0, or newer? ${unsandboxed}`,
   PodRefused: `${nixBuild}: what refuses it. \`kubectl describe resourcequota,limitrange\`.`,
-  PodUnschedulable: `${nixBuild}: the scheduler's words. \`kubectl describe node NODE\`: Allocated resources. Or ${anew} less in spec.resources.`,
+  PodUnschedulable: `${nixBuild}: the scheduler's words. \`kubectl describe node NODE\`: Allocated resources. Or ${change('{"resources":{"requests":{"memory":"1Gi"}}}')}; ${template("resources")}.`,
   PodImageUnavailable: `${nixBuild}: which image, and what the registry said. \`kubectl set env -n enbi-system deploy/enbi-functions --list\`: BUILDER_IMAGE.`,
   PodNotStarted: `${nixBuild}: kubelet's words. \`kubectl describe node NODE\`: Conditions, Events.`,
   JobSuspended: `${nixBuild}: which Job. \`kubectl get job JOB -n NAMESPACE -o yaml\`: spec.suspend, and who manages it.`,
@@ -47,12 +55,12 @@ export const runbook: Readonly<Record<Reason, string>> = {
   Imported: nothing,
   ImagePulled: `Nothing to do. If the Pod does not start all the same: ${pod}.`,
   EvaluationFailed: `${buildLog}: the end of the trace. \`nix eval FLAKE_URL#packages.SYSTEM.PACKAGE.drvPath\` says the same elsewhere.`,
-  AttributeMissing: `\`nix flake show FLAKE_URL\`: is it there for this system? Then ${anew} the right name.`,
+  AttributeMissing: `\`nix flake show FLAKE_URL\`: is it there for this system? Then put the right name into the annotation of the Pod's template; for a NixBuild by hand into its file, and \`kubectl replace --force -f FILE\`.`,
   FetchFailed: `${buildLog}: which URL. When it can be reached: ${again}.`,
   HashMismatch: `${buildLog}: \`specified\` and \`got\`. Put the right hash into the flake.`,
   BuildFailed: `${buildLog}. \`nix build FLAKE_URL#PACKAGE -L\` fails alike elsewhere.`,
-  TimedOut: `${buildLog} with \`--timestamps\`: where it stands still. Or ${anew} a higher spec.timeoutSeconds.`,
-  OutOfMemory: `\`kubectl get nixbuild NAME -o jsonpath={.spec.resources}\`. Then ${anew} a higher spec.resources.limits.memory.`,
+  TimedOut: `${buildLog} with \`--timestamps\`: where it stands still. Or ${change('{"timeoutSeconds":7200}')}, then ${again}; ${template("timeoutSeconds")}.`,
+  OutOfMemory: `\`kubectl get nixbuild NAME -o jsonpath={.spec.resources}\`. Then ${change('{"resources":{"limits":{"memory":"8Gi"}}}')} and ${again}; ${template("resources")}.`,
   DiskFull: `\`kubectl describe node NODE\`: DiskPressure; on the node \`df -h /var/lib/enbi\`. When there is room: ${again}.`,
   NotAnImage: `${buildLog}: what the package gave instead. Build it with dockerTools.`,
   WrongArchitecture: `${nixBuild}: System, and the platform that the message found.`,

@@ -60,7 +60,7 @@ export const makeWitness = ({ witnesses }: EnbiFunction<unknown>) => {
 
 type Named = Pick<NixBuild, "metadata">
 
-/** Those that were to be written or created, and the one that was looked at. */
+/** Those that were to be written or created, and those that were looked at. */
 const buildsOf = ({ actions, done, observed }: Told<unknown>): ReadonlyArray<Named> => {
   const targets = actions.flatMap((action) =>
     action.action !== "Create" && action.target.kind === "NixBuild" ? [{ metadata: action.target }] : []
@@ -70,12 +70,18 @@ const buildsOf = ({ actions, done, observed }: Told<unknown>): ReadonlyArray<Nam
       ? [{ metadata: created }]
       : []
   )
-  const looked = Option.map(decodeLooked(observed), ({ build }) => build)
-  const builds = [...targets, ...created, ...Option.toArray(looked)]
+  const looked = Option.match(decodeLooked(observed), {
+    onNone: () => [],
+    onSome: ({ build, builds = [] }) => [...(build === undefined ? [] : [build]), ...builds]
+  })
+  const builds = [...targets, ...created, ...looked]
   return [...new Map(builds.map((build) => [build.metadata.uid, build])).values()]
 }
 
-const decodeLooked = Schema.decodeUnknownOption(Schema.Struct({ build: Schema.Struct({ metadata: ObjectMeta }) }))
+const Build = Schema.Struct({ metadata: ObjectMeta })
+const decodeLooked = Schema.decodeUnknownOption(
+  Schema.Struct({ build: Schema.optionalKey(Build), builds: Schema.optionalKey(Schema.Array(Build)) })
+)
 
 interface Decision extends Told<unknown> {
   readonly build: Named

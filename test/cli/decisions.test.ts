@@ -47,6 +47,7 @@ layer(NodeServices.layer)("enbi decisions", (it) => {
         linesOf(`
  1970-01-01T00:00:00.000Z  pod-failure-detector  add Pod apps/b
   Create NixBuild apps/podwatcher-#: Pod b waits for reg.io/b:1
+ 1970-01-01T00:00:00.000Z  pod-failure-detector  add NixBuild apps/podwatcher-#
   Create Event apps/b.#: Tell whoever looks at the Pod: ImageBuilding
  1970-01-01T00:00:00.000Z  scheduler             add NixBuild apps/podwatcher-#
   Create Lease enbi-system/enbi-tag-####: reg.io/b:1 is nobody's yet

@@ -131,7 +131,7 @@ layer(NodeServices.layer)("a recording that is told shuffled, with events lost a
           definition.name === "job-launcher"
             ? { ...definition, subjects: (event) => (isSweep(event) ? Effect.succeed([]) : definition.subjects(event)) }
             : definition,
-        2
+        4
       )
       assert.strictEqual(code, 1, out)
       assert.match(out, /^-NixBuild apps\/podwatcher-\w+: Succeeded, ImagePulled$/m)

@@ -89,9 +89,8 @@ layer(NodeServices.layer)("enbi events", (it) => {
         [
           "update Pod apps/a  1",
           "  pod-failure-detector: Create NixBuild apps/podwatcher-#: Pod a waits for reg.io/a:1",
-          "  pod-failure-detector: Create Event apps/a.#: Tell whoever looks at the Pod: ImageBuilding",
           "update Pod apps/gone  2  nothing to do",
-          "2 events, 2 writes would follow. Nothing was sent or written; --apply --to URL sends them."
+          "2 events, 1 writes would follow. Nothing was sent or written; --apply --to URL sends them."
         ]
       )
       const elsewhere = yield* run(["events", "replay", "-", "--function", "importer-status"], { stdin, kubectl })

@@ -61,7 +61,7 @@ const sweepProblems = ({ metadata, spec }: Manifest<"PingSource">) =>
   })
 
 // By the whole of them a function sees that it need not look; of others it would bring what nobody wants.
-const lookedAt = new Set(["Job", "Pod"])
+const lookedAt = new Set(["Job", "Pod", "ResourceQuota"])
 
 const sourceProblems = ({ metadata, spec }: Manifest<"ApiServerSource">, all: All) => {
   const { mode, namespaceSelector, resources, serviceAccountName = "default" } = spec

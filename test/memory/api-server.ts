@@ -6,7 +6,7 @@ import { KubernetesApi } from "../../lib/kube/api.ts"
 import type { Query } from "../../lib/kube/requests.ts"
 import type { Change } from "../../lib/kube/watch.ts"
 import { answerFrom, type Asked, isWrite, kindAt } from "../../lib/memory/api-server.ts"
-import { type At, keyOf, makeObjects } from "../../lib/memory/objects.ts"
+import { type At, keyOf, makeObjects, refuse } from "../../lib/memory/objects.ts"
 import { type Fault, suffer } from "./faults.ts"
 
 /** One request: what it asks, how many came before it, and how many writes. */
@@ -24,6 +24,8 @@ export interface Refusal {
 }
 
 interface Fate {
+  /** What admission has against an object that is to be created: a quota, a policy. */
+  refusalOf: (asked: Asked) => string | undefined
   faultOf: (counted: Counted) => Fault | undefined
   before: (counted: Counted) => Effect.Effect<void>
   after: (counted: Counted) => Effect.Effect<void>
@@ -40,8 +42,10 @@ export const makeApiServer = () => {
   const attempts: Array<string> = []
   const writes: Array<string> = []
   const refusals: Array<Refusal> = []
+  const refused: Array<string> = []
   /** What becomes of a request, and what others do just before and after it: set by whoever tells the story. */
   const fate: Fate = {
+    refusalOf: () => undefined,
     faultOf: () => undefined,
     before: () => Effect.void,
     after: () => Effect.void,
@@ -62,6 +66,12 @@ export const makeApiServer = () => {
   /** Counts a request, and lets it suffer what it has to. */
   const receive = Effect.fnUntraced(function* <A>(asked: Asked, answer: Effect.Effect<A, KubernetesError>) {
     const what = wordsOf(asked)
+    const refusal = asked.verb === "create" ? fate.refusalOf(asked) : undefined
+    if (refusal !== undefined) {
+      // It costs a request and writes nothing, so it counts among those that were refused alone.
+      refused.push(what)
+      return yield* refuse(403, "Forbidden", refusal)
+    }
     const isWriting = isWrite(asked.verb)
     const counted: Counted = { what, request: requests.length, write: isWriting ? attempts.length : undefined }
     requests.push(what)
@@ -94,7 +104,9 @@ export const makeApiServer = () => {
     /** What was written. */
     writes,
     /** What brought back an error that another try can mend. */
-    refusals
+    refusals,
+    /** What admission refused. */
+    refused
   }
 }
 

@@ -54,6 +54,36 @@ export const waitingPod = (pod: Wish & { readonly nodeName: string }) => ({
   }
 })
 
+/** One with a second image: of an init container, whose annotations are the Pod's, and of a container that has its own. */
+export const podOfTwoImages = ({ isInitFirst }: { readonly isInitFirst: boolean }) => {
+  const pod = waitingPod({ name: "two", nodeName: "one", image: "reg.io/a:1", packageName: "good" })
+  const [first, second] = [
+    { name: "first", image: "reg.io/a:1" },
+    { name: "second", image: "reg.io/b:1" }
+  ]
+  const status = (name: string, reason: string) => ({ name, state: { waiting: { reason } } })
+  return {
+    ...pod,
+    metadata: {
+      ...pod.metadata,
+      annotations: { ...pod.metadata.annotations, "second.enbi.hrzn.ee/nixbuild-packageName": "good" }
+    },
+    spec: isInitFirst
+      ? { nodeName: "one", initContainers: [first], containers: [second] }
+      : { nodeName: "one", containers: [first, second] },
+    status: isInitFirst
+      ? {
+          phase: "Pending",
+          initContainerStatuses: [status("first", "ErrImagePull")],
+          containerStatuses: [status("second", "PodInitializing")]
+        }
+      : {
+          phase: "Pending",
+          containerStatuses: [status("first", "ErrImagePull"), status("second", "ImagePullBackOff")]
+        }
+  }
+}
+
 /** One that somebody wrote by hand. */
 export const nixBuild = (build: Wish & { readonly nodes: ReadonlyArray<string> }) => ({
   apiVersion: "enbi.hrzn.ee/v1alpha1",

@@ -88,12 +88,10 @@ export const checks = {
   "I4 a Pod is woken only when its image is there": ({ images, object, verb }) => {
     if (object.kind !== "Pod" || verb === "DELETED") return undefined
     if (object.metadata.annotations?.[wokenAnnotation] === undefined || !isFields(object["spec"])) return undefined
-    const { containers, nodeName } = object["spec"]
-    const isThere =
-      Array.isArray(containers) &&
-      containers.some(
-        (container) => isFields(container) && images.has(`${String(nodeName)} ${String(container["image"])}`)
-      )
+    const { containers, initContainers = [], nodeName } = object["spec"]
+    const isThere = [containers, initContainers]
+      .flat()
+      .some((container) => isFields(container) && images.has(`${String(nodeName)} ${String(container["image"])}`))
     return isThere ? undefined : "its image is not there"
   },
 

@@ -3,7 +3,9 @@
  * deleted, made again under its name, or wanted on another node.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Schema } from "effect"
+import { TestClock } from "effect/testing"
+import { nixBuilds } from "../../lib/api/nixbuild.ts"
 import { namespace, nixBuild, node, onePod, waitingPod } from "./given.ts"
 import { allEnd } from "./law.ts"
 import { play, type Script, type Stage } from "./story.ts"
@@ -12,6 +14,8 @@ const good = nixBuild({ name: "c", nodes: ["one"], image: "reg.io/c:1", packageN
 const bad = nixBuild({ name: "c", nodes: ["one"], image: "reg.io/c:1", packageName: "bad" })
 const at = { kind: "NixBuild", namespace: "apps", name: "c" }
 const nodes = [namespace("apps"), node("one"), node("two")]
+
+const decodeBuild = Schema.decodeUnknownSync(nixBuilds.schema)
 
 /** The same story once for each of its requests, and after the look that makes it `change` happens. */
 const afterEach = Effect.fnUntraced(function* (
@@ -72,15 +76,52 @@ describe("at any moment", () => {
           objects.remove({ ...metadata, kind })
         )
       const stories = yield* afterEach(onePod, change)
-      // Once the Pod runs nobody wants the image any more.
+      // The look that says on the NixBuild that the image is there wakes the Pod too; once that runs nobody wants it.
+      const whileItWaits = stories.slice(
+        0,
+        stories.findIndex(([name]) => name.includes("create Event/apps/podwatcher"))
+      )
+      assert.isAbove(whileItWaits.length, 10)
+      // The Pod is told of the deletion, and of the NixBuild that is made a minute and a half later.
       yield* allEnd(
-        { state },
-        stories.slice(
-          0,
-          stories.findIndex(([name]) => name.includes("patch Pod"))
-        )
+        { state, but: /^Event Pod/ },
+        whileItWaits.map(([name, script]) => [name, { ...script, quietRounds: 5 }])
       )
     })
+  )
+
+  it.effect(
+    "a person deletes a NixBuild and takes 45 s to write another under its name: that is the one that counts",
+    () =>
+      Effect.gen(function* () {
+        const { state } = yield* play({
+          given: onePod,
+          happens: ({ api: { objects }, first }) =>
+            Effect.gen(function* () {
+              yield* first.deliverAll
+              const [build] = [...objects.objects.values()].filter(({ kind }) => kind === "NixBuild")
+              if (build === undefined) return yield* Effect.die("no NixBuild")
+              const { apiVersion, kind } = build
+              const { labels, name, namespace } = build.metadata
+              const { spec } = decodeBuild(build)
+              for (const sandbox of [false, true]) {
+                yield* objects.remove({ kind, name, namespace })
+                yield* first.deliverAll
+                for (const seconds of [20, 20, 5] as const) {
+                  yield* TestClock.adjust(`${seconds} seconds`)
+                  yield* first.sweep
+                }
+                const metadata = { labels, name, namespace }
+                yield* objects.create({ apiVersion, kind, metadata, spec: { ...spec, sandbox } })
+                yield* first.deliverAll
+              }
+              assert.isTrue(decodeBuild(yield* objects.find({ kind, name, namespace })).spec.sandbox)
+            }).pipe(Effect.orDie)
+        })
+        assert.include(state, "Pod a Running")
+        const told = (reason: string) => state.filter((line) => line === `Event Pod a ${reason}`).length
+        assert.deepStrictEqual([told("NixBuildDeleted"), told("ImageBuilding"), told("NixBuildChanged")], [2, 3, 1])
+      })
   )
 
   it.effect("a Pod is made again under its name: it starts too", () =>

@@ -1,13 +1,14 @@
 /**
  * What happens in a cluster besides the functions: Jobs run and end, kubelet
- * starts a Pod whose image is there and that was woken, and what lost its
- * owner is collected.
+ * starts the containers of a Pod that was woken whose images are there, and
+ * what lost its owner is collected.
  */
 import { Effect } from "effect"
 import { kinds } from "../../lib/api/kinds.ts"
 import { isOurs } from "../../lib/api/kubernetes.ts"
 import { decodeAs } from "../../lib/cluster.ts"
 import { wokenAnnotation } from "../../lib/keys.ts"
+import { waitingContainers } from "../../lib/waiting.ts"
 import { readJob } from "./job.ts"
 import { type At, isFields, keyOf, type Objects, type Stored } from "../../lib/memory/objects.ts"
 
@@ -49,6 +50,8 @@ const failure = (uid: string) => ({
   message: `It does not build for ${uid}.`,
   log: "error: no"
 })
+
+const waiting = (reason: string) => ({ waiting: { reason } })
 
 export const makeWorld = ({ create, objects, patch, remove }: Objects) => {
   /** `node image` of what was imported. */
@@ -121,14 +124,40 @@ export const makeWorld = ({ create, objects, patch, remove }: Objects) => {
     )
   })
 
+  /** What each Pod was woken for when kubelet last looked at it: it backs off until that changes. */
+  const seen = new Map<string, string | undefined>()
+
+  /** As kubelet does: one init container after the other, then all others. */
   const startPod = Effect.fnUntraced(function* (stored: Stored) {
     const pod = yield* Effect.orDie(decodeAs(kinds.Pod)(stored))
-    const [container] = pod.spec.containers
-    const isWaiting = pod.status?.containerStatuses?.[0]?.state?.waiting !== undefined
-    if (!isWaiting || container === undefined || !images.has(`${pod.spec.nodeName} ${container.image}`)) return
+    const { metadata, spec, status } = pod
+    const woken = metadata.annotations?.[wokenAnnotation]
+    if (waitingContainers(pod).length === 0 || seen.get(metadata.uid) === woken) return
+    seen.set(metadata.uid, woken)
+    const { containers, initContainers = [] } = spec
+    const isThere = ({ image }: { readonly image?: string }) => images.has(`${spec.nodeName} ${image}`)
+    const missing = initContainers.findIndex((container) => !isThere(container))
+    const isInitialized = missing < 0
+    const isRunning = isInitialized && containers.every(isThere)
     yield* setStatus(
       { kind: "Pod", ...stored.metadata },
-      { phase: "Running", containerStatuses: [{ name: container.name, state: { running: {} } }] }
+      {
+        phase: isRunning ? "Running" : status?.phase,
+        initContainerStatuses: initContainers
+          .slice(0, isInitialized ? initContainers.length : missing + 1)
+          .map((container) => ({
+            name: container.name,
+            state: isThere(container) ? { terminated: { exitCode: 0 } } : waiting("ImagePullBackOff")
+          })),
+        containerStatuses: containers.map((container) => ({
+          name: container.name,
+          state: !isInitialized
+            ? waiting("PodInitializing")
+            : isThere(container)
+              ? { running: {} }
+              : waiting("ImagePullBackOff")
+        }))
+      }
     )
   })
 
@@ -138,7 +167,7 @@ export const makeWorld = ({ create, objects, patch, remove }: Objects) => {
       if (object.kind === "Job" && isOurs(object)) {
         if (readJob(object).isLive && (yield* startJob(object))) yield* endJob(object)
       }
-      if (object.kind === "Pod" && object.metadata.annotations?.[wokenAnnotation] !== undefined) yield* startPod(object)
+      if (object.kind === "Pod") yield* startPod(object)
     }
     yield* collect
   })

@@ -125,9 +125,13 @@ describe("what is looked at, whatever the body says", () => {
   for (const [what, data] of Object.entries(rows)) {
     it.effect(`${what}: the Pod that the attributes name gets its NixBuild`, () =>
       Effect.gen(function* () {
-        const [first, second] = yield* asked("pod-failure-detector", onePod, { about: pod, data }, { about: pod, data })
-        assert.isTrue(first?.writes.some((write) => write.startsWith("create NixBuild/")))
-        assert.deepStrictEqual(second?.writes, [], "a duplicate")
+        const sent = { about: pod, data }
+        const [first, second, third] = yield* asked("pod-failure-detector", onePod, sent, sent, sent)
+        assert.isTrue(first?.writes.every((write) => write.startsWith("create NixBuild/")))
+        // With the NixBuild's uid, which is not known before.
+        assert.isTrue(second?.writes.every((write) => write.startsWith("create Event/")))
+        assert.deepStrictEqual([first?.writes.length, second?.writes.length], [1, 1])
+        assert.deepStrictEqual(third?.writes, [], "a duplicate")
       })
     )
   }

@@ -37,7 +37,7 @@ const pod = {
 }
 
 const build = {
-  metadata: { name: "b", namespace: "apps", uid, resourceVersion: "1" },
+  metadata: { name: "podwatcher-82e830438c", namespace: "apps", uid, resourceVersion: "1" },
   spec: {
     flakeUrl: "github:a/b",
     imageTag: "reg.io/a:1",

@@ -1,0 +1,124 @@
+/** What a Pod does with the NixBuild that is there: its node joins, and it is told how that goes. */
+import { Equal } from "effect"
+import { type Action, referTo } from "../../lib/action.ts"
+import { type Condition, obstacles, reasons } from "../../lib/api/condition.ts"
+import { conditionsOf, endedAttempt, type NixBuild, nodeStatusOf, wantedNodes } from "../../lib/api/nixbuild.ts"
+import { lastLines } from "../../lib/last-lines.ts"
+import type { Observed } from "./observe.ts"
+import type { Request } from "./request.ts"
+import { tell } from "./tell.ts"
+
+type World = typeof Observed.Type
+
+interface Followed {
+  readonly build: NixBuild
+  readonly request: Request
+}
+
+export const follow = (world: World, { build, request }: Followed): ReadonlyArray<Action> => {
+  const { name, uid } = build.metadata
+  const { nodeName = "" } = world.pod.spec
+  if (build.metadata.deletionTimestamp !== undefined) return []
+  const { isAnother, words } = differences(request, build)
+  if (isAnother) {
+    const message = `No image is built for this Pod: NixBuild ${name}, which would have to be its own, has ${words}. Delete it, and the right one is made.`
+    return tell(world, { reason: "NixBuildDiffers", message, key: `${uid} ${words}` })
+  }
+  const there = wantedNodes(build).includes(nodeName) ? nodeStatusOf(build, nodeName) : undefined
+  if (there?.reason === "ImagePulled") return []
+  const differs =
+    words === ""
+      ? []
+      : tell(world, {
+          reason: "NixBuildChanged",
+          message: `NixBuild ${name} was changed and has ${words}. That is what counts; the next Pods ask for the same if their template has it in annotations.`,
+          key: `${uid} ${words}`,
+          build
+        })
+  const failed = conditionsOf(build).find((condition) => condition.type === "Success" && condition.status === "False")
+  if (failed !== undefined) return [...differs, ...tellFailure(world, { build, failed })]
+  // Neither has failed: what keeps the attempt from beginning may pass.
+  if (there?.message !== undefined) {
+    const message = `NixBuild ${name} waits on ${nodeName}: ${there.message}`
+    return [...differs, ...tell(world, { reason: there.reason, message, key: uid, build })]
+  }
+  if (there !== undefined && there.reason !== "JobCreated") {
+    const next =
+      there.retryTime === undefined
+        ? `kubectl describe nixbuild ${name}`
+        : `attempt ${there.attempt} begins at ${there.retryTime}. ${reasons[there.reason]}`
+    const message = `NixBuild ${name} did not bring the image to ${nodeName}: ${next}`
+    return [...differs, ...tell(world, { reason: there.reason, message, key: `${uid} ${endedAttempt(there)}`, build })]
+  }
+  return [
+    ...(build.spec.nodes.includes(nodeName) ? [] : [addNode(build, nodeName)]),
+    ...tellBuilding(world, { build, request }),
+    ...differs,
+    ...tellObstacle(world, build)
+  ]
+}
+
+/** What of the NixBuild is not as the Pod asks for it. */
+const differences = ({ wanted }: Request, { spec }: NixBuild) => {
+  const list = (entries: ReadonlyArray<readonly [string, unknown, unknown]>) =>
+    entries
+      .filter(([, asked, is]) => !Equal.equals(asked, is))
+      .map(
+        ([field, asked, is]) =>
+          `${field} ${JSON.stringify(is) ?? "not set"} where the Pod asks for ${JSON.stringify(asked) ?? "none"}`
+      )
+      .join(", ")
+  const another = list(
+    (["flakeUrl", "imageTag", "packageName", "system"] as const).map((field) => [field, wanted[field], spec[field]])
+  )
+  const { resources, sandbox = true, timeoutSeconds = 3600 } = wanted
+  const changed = list([
+    ["sandbox", sandbox, spec.sandbox],
+    ["timeoutSeconds", timeoutSeconds, spec.timeoutSeconds],
+    ["resources", resources, spec.resources]
+  ])
+  return { isAnother: another !== "", words: another === "" ? changed : another }
+}
+
+const tellBuilding = (world: World, { build, request }: Followed): ReadonlyArray<Action> => {
+  const { name, uid } = build.metadata
+  const containers = request.containers.map((container) => container.name).join(", ")
+  const message = `NixBuild ${name} builds the image of container ${containers}: kubectl describe nixbuild ${name}`
+  return tell(world, { reason: "ImageBuilding", message, key: uid, build })
+}
+
+// Since when: what comes back after it was gone is said again.
+const tellObstacle = (world: World, build: NixBuild): ReadonlyArray<Action> =>
+  conditionsOf(build)
+    // `Ready` repeats the words of the condition that holds the build up.
+    .filter(({ reason, status, type }) => type !== "Ready" && status === "False" && obstacles.includes(reason))
+    .flatMap(({ lastTransitionTime, message, reason }) =>
+      tell(world, {
+        reason,
+        message: `NixBuild ${build.metadata.name} waits: ${message}`,
+        key: `${build.metadata.uid} ${lastTransitionTime}`,
+        build
+      })
+    )
+
+const addNode = (build: NixBuild, nodeName: string): Action => ({
+  action: "Patch",
+  why: `A Pod on ${nodeName} waits for the image`,
+  target: referTo("NixBuild", build),
+  patch: { spec: { nodes: [...build.spec.nodes, nodeName] } }
+})
+
+const tellFailure = (
+  world: World,
+  { build, failed }: { readonly build: NixBuild; readonly failed: Condition }
+): ReadonlyArray<Action> => {
+  const { attempt = 1, failure } = build.status ?? {}
+  const log = failure?.log ?? ""
+  return tell(world, {
+    reason: failed.reason,
+    message: `NixBuild ${build.metadata.name} failed: ${failed.message}${log === "" ? "" : `\n${lastLines(log, 500)}`}`,
+    // Each attempt that a person asked for may fail anew.
+    key: attempt === 1 ? build.metadata.uid : `${build.metadata.uid} ${attempt}`,
+    build
+  })
+}

@@ -1,0 +1,129 @@
+/** The NixBuilds that the annotations of a Pod ask for, for the containers that wait. */
+import { Option } from "effect"
+import { reasons } from "../../lib/api/condition.ts"
+import type { Node, Pod } from "../../lib/api/kubernetes.ts"
+import { systemOf } from "../../lib/api/system.ts"
+import { containersOf, isSameImage, type WaitingContainer, waitingContainers } from "../../lib/waiting.ts"
+import {
+  annotatedFields,
+  annotationOf,
+  type Field,
+  isPerContainer,
+  meaningless,
+  parametersOf,
+  type Problem,
+  valueOf
+} from "./annotations.ts"
+import { nixBuildName, type Wanted } from "./nixbuild.ts"
+
+export interface Request {
+  /** Of the NixBuild. */
+  readonly name: string
+  readonly wanted: Wanted
+  /** Those that wait for its image. */
+  readonly containers: ReadonlyArray<WaitingContainer>
+}
+
+interface Requests {
+  readonly requests: ReadonlyArray<Request>
+  readonly problems: ReadonlyArray<Problem>
+}
+
+/** What the Pod asks for; a Pod names no system, so that comes from the node it is bound to. */
+export const requestsOf = (pod: Pod, node: Node | undefined): Requests => {
+  const readings = waitingContainers(pod).map((container) => ({ container, ...read(pod, container) }))
+  const problems = [...meaningless(pod), ...readings.flatMap(({ problems }) => problems)]
+  const sources = readings.flatMap(({ container, source }) => (source === undefined ? [] : [{ container, source }]))
+  const architecture = node?.metadata.labels?.["kubernetes.io/arch"]
+  const system = systemOf(architecture)
+  if (system === undefined) {
+    const message = `${reasons.SystemUnknown} ${node?.metadata.name} is ${architecture ?? "without one"}.`
+    const unknown: Problem = { reason: "SystemUnknown", message }
+    return { requests: [], problems: [...problems, ...(node === undefined || sources.length === 0 ? [] : [unknown])] }
+  }
+  const requests = sources.map(({ container, source }): Request => {
+    const { flakeUrl, imageTag, packageName, ...parameters } = source
+    const wanted = { flakeUrl, imageTag, packageName, system, ...parameters }
+    return { name: nixBuildName(wanted), wanted, containers: [container] }
+  })
+  return {
+    problems: problems.filter(
+      ({ message }, index) => problems.findIndex((other) => other.message === message) === index
+    ),
+    requests: [...Map.groupBy(requests, ({ name }) => name).values()].flatMap(([first, ...others]) =>
+      first === undefined
+        ? []
+        : [{ ...first, containers: [...first.containers, ...others.flatMap(({ containers }) => containers)] }]
+    )
+  }
+}
+
+type Source = Omit<Wanted, "system">
+type Reading = { readonly source?: Source; readonly problems: ReadonlyArray<Problem> }
+
+/**
+ * | field                           | the container's own annotation, or else                          |
+ * |---------------------------------|------------------------------------------------------------------|
+ * | flakeUrl                        | the Pod's                                                        |
+ * | imageTag                        | the container's image                                            |
+ * | packageName                     | the Pod's, if the Pod's imageTag is the container's image        |
+ * | sandbox, timeoutSeconds, resources | the Pod's                                                     |
+ */
+const read = (pod: Pod, container: WaitingContainer): Reading => {
+  const { image, name } = container
+  const own = annotatedFields(pod, name)
+  const podTag = pod.metadata.annotations?.[annotationOf("imageTag")]
+  const isNamed = podTag !== undefined && isSameImage(podTag, image)
+  if (own.length === 0 && !isNamed) return { problems: [whyUnnamed(pod, container)] }
+  const of = (field: Field) => Option.getOrUndefined(valueOf(pod, field, name))?.text
+  const imageTag = own.includes("imageTag") ? of("imageTag") : isNamed ? podTag : image
+  if (imageTag === undefined || !isSameImage(imageTag, image)) {
+    const message = `No image is built for container ${name}: it waits for ${image}, but the annotation ${annotationOf("imageTag", name)} names ${imageTag}.`
+    return { problems: [{ reason: "ImageTagDiffers", message }] }
+  }
+  const flakeUrl = of("flakeUrl")
+  const packageName = own.includes("packageName") || isNamed ? of("packageName") : undefined
+  if (flakeUrl === undefined || packageName === undefined) {
+    const missing = [
+      ...(flakeUrl === undefined ? (["flakeUrl"] as const) : []),
+      ...(packageName === undefined ? (["packageName"] as const) : [])
+    ]
+    return { problems: [own.length === 0 ? lacksForPod(missing) : lacksForContainer(missing, name)] }
+  }
+  const { parameters, problems } = parametersOf(pod, name)
+  return problems.length > 0 ? { problems } : { source: { flakeUrl, imageTag, packageName, ...parameters }, problems }
+}
+
+const lacksForPod = (missing: ReadonlyArray<Field>): Problem => ({
+  reason: "AnnotationMissing",
+  message: `No image is built for this Pod: it lacks the annotation ${missing.map((field) => annotationOf(field)).join(", ")}.`
+})
+
+const lacksForContainer = (missing: ReadonlyArray<Field>, name: string): Problem => ({
+  reason: "AnnotationMissing",
+  message: `No image is built for container ${name}: the Pod lacks the annotation ${missing.map((field) => annotationOf(field, name)).join(", ")}.`
+})
+
+/** No annotation speaks of the container or of its image. */
+const whyUnnamed = (pod: Pod, { image, name }: WaitingContainer): Problem => {
+  const annotated = annotatedFields(pod)
+  const podTag = pod.metadata.annotations?.[annotationOf("imageTag")]
+  const isAlone = !isPerContainer(pod)
+  if (podTag === undefined && annotated.length > 0 && isAlone) {
+    return lacksForPod(needed.filter((field) => !annotated.includes(field)))
+  }
+  if (podTag !== undefined && isAlone && containersOf(pod).every(({ image = "" }) => !isSameImage(image, podTag))) {
+    const images = waitingContainers(pod).map(({ image }) => image)
+    return {
+      reason: "ImageTagDiffers",
+      message: `No image is built for this Pod: its containers wait for ${images.join(", ")}, but its annotation ${annotationOf("imageTag")} names ${podTag}.`
+    }
+  }
+  const flake = annotated.includes("flakeUrl") ? "" : `, and ${annotationOf("flakeUrl", name)} to its flake`
+  return {
+    reason: "AnnotationMissing",
+    message: `Nothing builds the image of container ${name}, ${image}: no annotation names it. To have it built, set the annotation ${annotationOf("packageName", name)} to its package${flake}.`
+  }
+}
+
+const needed: ReadonlyArray<Field> = ["flakeUrl", "imageTag", "packageName"]
