@@ -15,6 +15,9 @@ import { currentTime, secondsBetween } from "./time.ts"
 
 const lastingSeconds = 10
 
+// Kubernetes' words when permissions are missing, which is also what a server says that has not read them yet.
+const ofAuthorizer = /User .* cannot \w+ resource/u
+
 interface Asked {
   /** Who asked for what. */
   readonly what: string
@@ -28,7 +31,7 @@ interface Asked {
  * says the same to everything, as one does that is starting.
  */
 export const isLastingRefusal = Effect.fnUntraced(function* ({ about, error, what }: Asked) {
-  if (error.status === 403) yield* mustBeAdmitted(about)
+  if (error.status === 403 && ofAuthorizer.test(error.message)) yield* mustBeAllowed(about)
   const { kind, name, namespace = "" } = about
   // Quotas count and webhooks number their answers, so numbers make no other answer.
   const words = error.message.replaceAll(/[0-9a-f]{8,}|\d+/gu, "#")
@@ -36,7 +39,7 @@ export const isLastingRefusal = Effect.fnUntraced(function* ({ about, error, wha
   return secondsBetween(sinceTime, yield* currentTime) >= lastingSeconds
 })
 
-const mustBeAdmitted = Effect.fnUntraced(function* ({ kind, name, namespace }: Reference) {
+const mustBeAllowed = Effect.fnUntraced(function* ({ kind, name, namespace }: Reference) {
   const cluster = yield* Cluster
   yield* isKindName(kind)
     ? cluster.getFresh(kinds[kind], { name, namespace })

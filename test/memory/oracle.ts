@@ -3,7 +3,7 @@
  * requests and processes. Each check is asked at every change of an object,
  * or after every run of a function; what it says is a breach.
  */
-import { Cause, Exit } from "effect"
+import { Cause, Exit, Option } from "effect"
 import type { Reference } from "../../lib/api/kind.ts"
 import type { EnbiFunction } from "../../lib/function.ts"
 import { KubernetesError } from "../../lib/kube/error.ts"
@@ -34,9 +34,13 @@ const runChecks: Record<string, (ran: Ran) => string | undefined> = {
       ? undefined
       : `${attempts.slice(first.attempts).join()} after ${first.what}`,
 
+  // A first refusal ends a run, and is told once it lasts.
   "what nothing disturbs ends well": ({ exit, refused }) =>
-    refused.length === 0 && Exit.isFailure(exit) ? Cause.pretty(exit.cause) : undefined
+    refused.length === 0 && Exit.isFailure(exit) && !isRefusal(exit.cause) ? Cause.pretty(exit.cause) : undefined
 }
+
+const isRefusal = (cause: Cause.Cause<{ readonly _tag: string }>): boolean =>
+  Option.exists(Cause.findErrorOption(cause), ({ _tag }) => _tag === "Refused")
 
 export type CheckName = keyof typeof checks | keyof typeof runChecks
 
