@@ -36,7 +36,7 @@ export default defineConfig({
         test: {
           name: "unit",
           include: ["test/**/*.test.ts"],
-          exclude: ["test/cluster/**", "test/memory/**"]
+          exclude: ["test/cluster/**", "test/memory/**", "test/oracle/**"]
         }
       },
       {
@@ -45,6 +45,15 @@ export default defineConfig({
           include: ["test/memory/**/*.test.ts"],
           // A law plays a hundred stories, and the machine may have other work.
           testTimeout: 120_000
+        }
+      },
+      {
+        test: {
+          name: "oracle",
+          include: ["test/oracle/**/*.test.ts"],
+          // What asks containerd itself is built of Go modules, once.
+          globalSetup: ["test/oracle/setup.ts"],
+          testTimeout: 60_000
         }
       },
       {

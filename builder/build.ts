@@ -13,7 +13,7 @@ import { enterCache, noteSize } from "./collect.ts"
 import { orFailure, roomOn } from "./disk.ts"
 import { runJob } from "./job.ts"
 import { emptyLog, tailOf } from "./nix-log.ts"
-import { kindOf } from "./output.ts"
+import { findOutput } from "./output.ts"
 import { attributeOf } from "./package.ts"
 import { buildSettings } from "./settings.ts"
 import { type Build, evaluate, lock, realise, runStreamScript, tookTooLong } from "./steps.ts"
@@ -28,12 +28,13 @@ const phases = Effect.fn("build")(function* (build: Build) {
   yield* Console.log(`building ${drvPath}^${output}`)
   const storePath = yield* realise(build, { drvPath, output, rootName: "image" })
   const built = yield* Ref.get(build.log)
-  const isScript = (yield* kindOf(storePath)) === "stream script"
-  if (isScript) yield* Console.log(`running ${storePath}`)
-  const archive = isScript ? yield* runStreamScript(build, storePath) : storePath
+  const { kind, path } = yield* findOutput(storePath)
+  const isScript = kind === "stream script"
+  if (isScript) yield* Console.log(`running ${path}`)
+  const archive = isScript ? yield* runStreamScript(build, path) : path
   const streamed = isScript ? yield* Ref.get(build.log) : emptyLog
   yield* Console.log(`reading the image from ${archive}`)
-  if (isScript) yield* kindOf(archive)
+  if (isScript) yield* findOutput(archive)
   const digest = yield* convert({ archive, layout: cache.layout(uid), architecture: architectureOf(system) })
   yield* Console.log(`image ${digest} is ready to be imported`)
   // The build is done, whatever becomes of a remark.

@@ -70,7 +70,8 @@ export const reasons = {
     "The build took longer than spec.timeoutSeconds: find what hangs in the log, or raise spec.timeoutSeconds and ask for a retry.",
   OutOfMemory: "The build needed more memory than its limit: raise spec.resources.limits.memory and ask for a retry.",
   DiskFull: "The node's disk or the cache volume is full: make room.",
-  NotAnImage: "The package is neither an image archive nor a script that streams one: build it with dockerTools.",
+  NotAnImage:
+    "The package is no image archive, OCI layout or script that streams one, or containerd could not read a field or unpack a layer of the image: the message says what, and what to write there.",
   WrongArchitecture: "The image is for another architecture than spec.system: check the flake.",
   ImportFailed: "The image was built but containerd did not take it: read the log of the import Job.",
   Evicted: "The Job's Pod was evicted from its node: make room there, or lower what the build asks for.",

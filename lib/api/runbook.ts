@@ -62,7 +62,7 @@ export const runbook: Readonly<Record<Reason, string>> = {
   TimedOut: `${buildLog} with \`--timestamps\`: where it stands still. Or ${change('{"timeoutSeconds":7200}')}, then ${again}; ${template("timeoutSeconds")}.`,
   OutOfMemory: `\`kubectl get nixbuild NAME -o jsonpath={.spec.resources}\`. Then ${change('{"resources":{"limits":{"memory":"8Gi"}}}')} and ${again}; ${template("resources")}.`,
   DiskFull: `\`kubectl describe node NODE\`: DiskPressure; on the node \`df -h /var/lib/enbi\`. When there is room: ${again}.`,
-  NotAnImage: `${buildLog}: what the package gave instead. Build it with dockerTools.`,
+  NotAnImage: `${nixBuild}: what the package gave instead, or the field or file that is wrong. Mend the package.`,
   WrongArchitecture: `${nixBuild}: System, and the platform that the message found.`,
   ImportFailed: `${importLog}; on the node \`journalctl -u containerd\`. Then ${again}.`,
   Evicted: "`kubectl describe node NODE`: Conditions, Allocated resources.",

@@ -2,8 +2,9 @@
  * Puts byte streams of any length into a layout's `blobs/sha256`, each under
  * the digest that was computed while it was written.
  */
-import { Effect, FileSystem, Schema, Stream } from "effect"
+import { Effect, FileSystem, Stream } from "effect"
 import { createHash } from "node:crypto"
+import { magicBytes } from "./compression.ts"
 import { digestOf, hexOf, maxJsonBytes } from "./image.ts"
 import { notAnImage } from "./refusal.ts"
 
@@ -30,13 +31,13 @@ export const makeBlobs = Effect.fnUntraced(function* (directory: string) {
       yield* Stream.runForEach(
         body,
         Effect.fnUntraced(function* (bytes: Uint8Array) {
-          if (head.length < 4) head = Buffer.concat([head, bytes.subarray(0, 4)])
+          if (head.length < magicBytes) head = Buffer.concat([head, bytes.subarray(0, magicBytes)])
           size += bytes.length
           hash.update(bytes)
           yield* file.writeAll(bytes)
         })
       )
-      const blob: Blob = { digest: `sha256:${hash.digest("hex")}`, size, head: head.subarray(0, 4) }
+      const blob: Blob = { digest: `sha256:${hash.digest("hex")}`, size, head: head.subarray(0, magicBytes) }
       yield* fs.rename(incoming, pathOf(blob))
       return blob
     },
@@ -45,7 +46,7 @@ export const makeBlobs = Effect.fnUntraced(function* (directory: string) {
 
   const addJson = Effect.fnUntraced(function* (value: unknown) {
     const bytes = new TextEncoder().encode(JSON.stringify(value))
-    const blob: Blob = { digest: digestOf(bytes), size: bytes.length, head: bytes.subarray(0, 4) }
+    const blob: Blob = { digest: digestOf(bytes), size: bytes.length, head: bytes.subarray(0, magicBytes) }
     yield* fs.writeFile(pathOf(blob), bytes)
     return blob
   })
@@ -55,16 +56,6 @@ export const makeBlobs = Effect.fnUntraced(function* (directory: string) {
       return yield* notAnImage(`${name} has ${blob.size} bytes, more than the ${maxJsonBytes} allowed.`)
     }
     return yield* fs.readFile(pathOf(blob))
-  })
-
-  const readJson = Effect.fnUntraced(function* <A>(
-    what: { readonly name: string; readonly blob: Blob },
-    schema: Schema.Codec<A, unknown>
-  ) {
-    const text = new TextDecoder().decode(yield* read(what))
-    return yield* Schema.decodeEffect(Schema.fromJsonString(schema))(text).pipe(
-      Effect.mapError((error) => notAnImage(`${what.name} is not what an image has there: ${error.message}`))
-    )
   })
 
   /** Removes what the image does not need: other files of the archive. */
@@ -78,7 +69,7 @@ export const makeBlobs = Effect.fnUntraced(function* (directory: string) {
     )
   })
 
-  return { add, addJson, read, readJson, keep, stream: (blob: { readonly digest: string }) => fs.stream(pathOf(blob)) }
+  return { add, addJson, read, keep, stream: (blob: { readonly digest: string }) => fs.stream(pathOf(blob)) }
 })
 
 export type Blobs = Effect.Success<ReturnType<typeof makeBlobs>>

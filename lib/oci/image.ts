@@ -36,23 +36,11 @@ export const Limits = Context.Reference("enbi/lib/oci/Limits", {
   })
 })
 
-export const Platform = Schema.Struct({
+const OurPlatform = Schema.Struct({
   os: Schema.String,
   architecture: Schema.String,
   variant: Schema.optionalKey(Schema.String)
 })
-
-export const Descriptor = Schema.Struct({
-  mediaType: Schema.String,
-  digest: Digest,
-  size: Schema.Int,
-  platform: Schema.optionalKey(Platform)
-})
-export type Descriptor = typeof Descriptor.Type
-
-export const Index = Schema.Struct({ manifests: Schema.Array(Descriptor) })
-
-export const Manifest = Schema.Struct({ config: Descriptor, layers: Schema.Array(Descriptor) })
 
 const Plain = Schema.Struct({ mediaType: Schema.String, digest: Digest, size: Schema.Int })
 
@@ -61,7 +49,7 @@ export const OurIndex = Schema.Struct({
   schemaVersion: Schema.Literal(2),
   mediaType: Schema.Literal(mediaTypes.index),
   manifests: Schema.Tuple([
-    Schema.Struct({ ...Plain.fields, mediaType: Schema.Literal(mediaTypes.manifest), platform: Platform })
+    Schema.Struct({ ...Plain.fields, mediaType: Schema.Literal(mediaTypes.manifest), platform: OurPlatform })
   ])
 })
 

@@ -1,8 +1,6 @@
 /**
- * The keys of a JSON text as written. Our parser keeps the last of two equal
- * keys; containerd's, Go's, merges what stands below them, and takes `LABELS`
- * for `Labels`. So a document that was checked must have no keys that the two
- * understand differently.
+ * The keys of a JSON text as written, those included that a parser drops
+ * because an equal one comes later.
  */
 
 /** A key, with how deep it stands: 1 at the top. */
@@ -32,23 +30,6 @@ export const keysOf = (text: string): ReadonlyArray<Key> => {
     }
   }
   return keys
-}
-
-// OCI image-spec 1.1, `config.md`: the fields that are checked here, or that lead to them.
-const checkedFields = new Map(
-  [
-    ...["os", "architecture", "variant", "rootfs", "config"].map((field) => [1, field] as const),
-    ...["diff_ids", "User", "WorkingDir", "Env", "Entrypoint", "Cmd", "Labels"].map((field) => [2, field] as const)
-  ].map(([depth, field]) => [`${depth} ${fold(field)}`, field])
-)
-
-/** The first key that Go could understand in another way than we; undefined if there is none. */
-export const ambiguousKey = (keys: ReadonlyArray<Key>): string | undefined =>
-  keys.find(({ again, depth, key }) => again || (checkedFields.get(`${depth} ${fold(key)}`) ?? key) !== key)?.key
-
-// Upper case first: Go holds the long s and the Kelvin sign for s and k too.
-function fold(key: string): string {
-  return key.toUpperCase().toLowerCase()
 }
 
 /**

@@ -7,7 +7,8 @@
  * | in the layer | |
  * |---|---|
  * | `/nix/store`, `./nix/store`, `nix/store` | allowed: containerd puts all three below the image's root |
- * | `a/../b`, a hard link to `../b` or `/b` | refused |
+ * | a hard link to `b`, `./b` or `/b` | allowed: the same `b` below the image's root |
+ * | `a/../b`, a hard link to `../b` | refused |
  * | a symbolic link to anywhere, and files behind it | allowed: containerd resolves it below the image's root |
  * | device, FIFO, anything that is no file, folder or link | refused |
  * | setuid or setgid on a file | refused; setgid on a folder only hands its group down |
@@ -34,7 +35,8 @@ const badWhiteout = /^\.wh\.\.{0,2}$/u
 export const forbiddenIn = (header: Tar.Header): string | undefined => {
   const { linkTarget = "", mode, path, pax, type, typeflag } = header
   const kind = kinds[type]
-  if (kind !== undefined) return `is ${kind}`
+  // Go has a kind for contiguous files, which containerd does not unpack.
+  if (kind !== undefined || typeflag === "7") return `is ${kind ?? kinds.Other}`
   // An old archive marks a folder by a slash alone; readers differ on whether such an entry has content.
   if (type === "Directory" && typeflag !== "5") return "is a folder that its header calls a file"
   if (type !== "Directory" && (mode & setuidOrSetgid) !== 0) return "is a setuid or setgid file"
@@ -59,7 +61,7 @@ const forbiddenName = (path: string): string | undefined => {
 }
 
 const forbiddenTarget = (target: string): string | undefined => {
-  const reason = target.startsWith("/") ? "begins with /" : forbiddenName(target)
+  const reason = forbiddenName(target)
   return reason === undefined ? undefined : `is a hard link whose target ${reason}`
 }
 

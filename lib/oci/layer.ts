@@ -8,6 +8,7 @@ import { createHash } from "node:crypto"
 import { decompress, type Compression } from "./compression.ts"
 import { Limits } from "./image.ts"
 import { forbiddenIn } from "./layer-entry.ts"
+import { makeLayerTree } from "./layer-tree.ts"
 import { forbiddenContent, imageTooLarge, notAnImage } from "./refusal.ts"
 
 /** A layer of an image, whose diff id is that of what it unpacks to. */
@@ -40,8 +41,11 @@ export const pairLayers = Effect.fnUntraced(function* (
   return [...byDigest.values()]
 })
 
-/** An inspector for one image: its layers share the limits. */
-export const makeInspector = Effect.gen(function* () {
+/**
+ * An inspector for one image: its layers share the limits. `unpacking` has it
+ * also find what containerd would trip over, which takes memory for each file.
+ */
+export const makeInspector = Effect.fnUntraced(function* ({ unpacking }: { readonly unpacking: boolean }) {
   const { maxImageBytes, maxImageFiles } = yield* Limits
   // By layer and not one sum, because a layer that is read a second time takes no more of the node.
   const taken = new Map<string, { readonly bytes: number; readonly files: number }>()
@@ -62,7 +66,8 @@ export const makeInspector = Effect.gen(function* () {
     const hash = createHash("sha256")
     let unpackedBytes = 0
     let files = 0
-    yield* decompress(bytes, compression).pipe(
+    const tripsOver = unpacking ? makeLayerTree() : () => undefined
+    yield* decompress(bytes, compression, "refused").pipe(
       Stream.mapEffect((chunk) => {
         hash.update(chunk)
         unpackedBytes += chunk.length
@@ -71,10 +76,13 @@ export const makeInspector = Effect.gen(function* () {
       Stream.pipeThroughChannel(Tar.decode()),
       Stream.runForEach(({ header }) => {
         files += 1
+        const shown = `${name}: ${header.path.slice(0, maxShownLength)}`
         const reason = forbiddenIn(header)
-        return reason === undefined
+        if (reason !== undefined) return Effect.fail(forbiddenContent(`${shown} ${reason}.`))
+        const obstacle = tripsOver(header)
+        return obstacle === undefined
           ? Effect.void
-          : Effect.fail(forbiddenContent(`${name}: ${header.path.slice(0, maxShownLength)} ${reason}.`))
+          : Effect.fail(notAnImage(`${shown} ${obstacle}: containerd could not unpack it.`))
       }),
       Effect.catchIf(Tar.isTarError, (error) => Effect.fail(notAnImage(`${name} cannot be read: ${error.message}.`)))
     )

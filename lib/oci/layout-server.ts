@@ -23,7 +23,7 @@ export interface Served {
 export const makeServing = Effect.gen(function* () {
   return {
     served: yield* Ref.make<Served>({ blobs: 0, bytes: 0 }),
-    inspect: yield* makeInspector,
+    inspect: yield* makeInspector({ unpacking: false }),
     refused: yield* Deferred.make<never, Failure>()
   }
 })

@@ -7,29 +7,36 @@
  *
  * Grammar: OCI image-spec 1.1, `image-layout.md`.
  */
-import { Effect, FileSystem, Stream } from "effect"
-import { readArchive } from "./archive.ts"
+import { Effect, FileSystem } from "effect"
+import { readArchive, type Wanted } from "./archive.ts"
 import { type Blob, type Blobs, makeBlobs } from "./blobs.ts"
 import { compressionOf, layerMediaType } from "./compression.ts"
 import { readConfig } from "./config.ts"
 import { mediaTypes } from "./image.ts"
 import { makeInspector, pairLayers } from "./layer.ts"
-import { Failure } from "./result.ts"
+import { normalize } from "./platform.ts"
 
 /** Where things are, and the architecture that the image must have. */
 export interface Conversion {
   readonly archive: string
   readonly layout: string
   readonly architecture: string
+  /** Where the links of an archive that is a folder may lead beside the folder itself. */
+  readonly store?: string
 }
 
 /** Writes the layout and answers the digest that a tag of it stands for. */
-export const convert = Effect.fn("convert")(function* ({ architecture, archive, layout }: Conversion) {
+export const convert = Effect.fn("convert")(function* ({
+  architecture,
+  archive,
+  layout,
+  store = "/nix/store"
+}: Conversion) {
   const fs = yield* FileSystem.FileSystem
   // Beside the layout, so that the rename is one step: a crash leaves no half layout.
   const incoming = layout.replace(/[^/]*$/u, (name) => `.incoming-${name}`)
   yield* fs.remove(incoming, { recursive: true, force: true })
-  const index = yield* write(incoming, { archive, architecture }).pipe(
+  const index = yield* write(incoming, { archive, architecture, store }).pipe(
     Effect.onError(() => Effect.ignore(fs.remove(incoming, { recursive: true, force: true })))
   )
   yield* fs.remove(layout, { recursive: true, force: true })
@@ -37,26 +44,12 @@ export const convert = Effect.fn("convert")(function* ({ architecture, archive, 
   return index.digest
 })
 
-const write = Effect.fnUntraced(function* (directory: string, options: Omit<Conversion, "layout">) {
+const write = Effect.fnUntraced(function* (directory: string, wanted: Omit<Wanted, "blobs">) {
   const fs = yield* FileSystem.FileSystem
   const blobs = yield* makeBlobs(`${directory}/blobs/sha256`)
-  const head = yield* Stream.runFold(
-    fs.stream(options.archive, { bytesToRead: 4 }),
-    () => new Uint8Array(),
-    (before, bytes) => Buffer.concat([before, bytes])
-  )
-  const image = yield* readArchive(fs.stream(options.archive), { ...options, blobs, head })
+  const image = yield* readArchive({ ...wanted, blobs })
   const name = `The configuration ${image.configName}`
   const config = yield* readConfig(name, yield* blobs.read({ name, blob: image.config }))
-  if (config.os !== "linux" || config.architecture !== options.architecture) {
-    return yield* new Failure({
-      reason: "WrongArchitecture",
-      message:
-        `The image is for ${config.os}/${config.architecture}, but linux/${options.architecture} is wanted: ` +
-        "set spec.system to what the package builds, or mend the package.",
-      log: ""
-    })
-  }
   yield* checkLayers(image.layers, config.rootfs.diff_ids, blobs)
 
   const manifest = yield* blobs.addJson({
@@ -65,11 +58,8 @@ const write = Effect.fnUntraced(function* (directory: string, options: Omit<Conv
     config: describe(mediaTypes.config, image.config),
     layers: image.layers.map((layer) => describe(layerMediaType[compressionOf(layer.head)], layer))
   })
-  const platform = {
-    os: config.os,
-    architecture: config.architecture,
-    ...(config.variant === undefined ? {} : { variant: config.variant })
-  }
+  const { architecture, os, variant } = normalize(config)
+  const platform = { os, architecture, ...(variant === "" ? {} : { variant }) }
   const index = yield* blobs.addJson({
     schemaVersion: 2,
     mediaType: mediaTypes.index,
@@ -91,7 +81,7 @@ const checkLayers = Effect.fnUntraced(function* (
   blobs: Blobs
 ) {
   const described = layers.map(({ digest, head }) => ({ digest, compression: compressionOf(head) }))
-  const inspect = yield* makeInspector
+  const inspect = yield* makeInspector({ unpacking: true })
   yield* Effect.forEach(yield* pairLayers(described, diffIds), (layer) => inspect(layer, blobs.stream(layer)), {
     discard: true
   })

@@ -25,6 +25,7 @@ import { layerMediaType } from "./compression.ts"
 import { readConfig } from "./config.ts"
 import { digestOf, hexOf, maxJsonBytes, mediaTypes, OurIndex, OurManifest, OurTop } from "./image.ts"
 import { pairLayers } from "./layer.ts"
+import { normalize } from "./platform.ts"
 
 // What a client that reads slowly can make us hold.
 const chunkBytes = 256 * 1024
@@ -75,9 +76,11 @@ export const openLayout = Effect.fn("openLayout")(function* (directory: string) 
   const manifestBytes = yield* readBlob(manifest)
   const { config, layers } = yield* decode(manifestBytes, "The image manifest", OurManifest)
   const configBytes = yield* readBlob(config)
-  const { architecture, os, rootfs, variant } = yield* readConfig("The image's configuration", configBytes)
-  const { platform } = manifest
-  if (platform.os !== os || platform.architecture !== architecture || platform.variant !== variant) {
+  const configuration = yield* readConfig("The image's configuration", configBytes)
+  const { rootfs } = configuration
+  const named = normalize(configuration)
+  const { architecture, os, variant = "" } = manifest.platform
+  if (os !== named.os || architecture !== named.architecture || variant !== named.variant) {
     return yield* refuse("The image index names another platform than the configuration")
   }
   const contents = yield* pairLayers(

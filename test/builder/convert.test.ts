@@ -80,7 +80,7 @@ layer(NodeServices.layer)("convert", (it) => {
     ["cut in a layer", /end of tar/u, (all) => Effect.map(dockerArchive(all), (bytes) => bytes.subarray(0, 2000))],
     [
       "cut between entries",
-      /names base\.tar/u,
+      /names config\.json/u,
       (all) => Effect.map(dockerArchive(all), (bytes) => bytes.subarray(0, 1024))
     ],
     ["cut gzip", /gzip data/u, (all) => Effect.map(dockerArchive(all), (bytes) => gzipSync(bytes).subarray(0, 200))],
@@ -96,7 +96,14 @@ layer(NodeServices.layer)("convert", (it) => {
       /1 layers/u,
       (all) => dockerArchive({ ...all, manifest: [{ ...image, Layers: ["base.tar"] }] })
     ],
-    ["two images", /holds 2 images/u, (all) => dockerArchive({ ...all, manifest: [image, image] })],
+    [
+      "two images",
+      /holds 2 images/u,
+      (all) =>
+        dockerArchive({ ...all, manifest: [image, { ...image, Config: "other.json" }] }, [
+          Tar.file("other.json", `${all.config} `)
+        ])
+    ],
     ["no image", /holds 0 images/u, (all) => dockerArchive({ ...all, manifest: [] })],
     [
       "a layer outside",
@@ -104,11 +111,11 @@ layer(NodeServices.layer)("convert", (it) => {
       (all) => dockerArchive({ ...all, manifest: [{ ...image, Layers: ["../../etc/passwd", "app.tar"] }] })
     ],
     [
-      "a layer that is a link",
-      /is a Symlink/u,
+      "a layer that is a link out of the archive",
+      /link is a symbolic link to \.\.\/etc\/passwd, which it does not hold/u,
       (all) =>
         dockerArchive({ ...all, manifest: [{ ...image, Layers: ["link", "app.tar"] }] }, [
-          Tar.symlink("link", "base.tar")
+          Tar.symlink("link", "../etc/passwd")
         ])
     ],
     ["a configuration that is none", /configuration config\.json/u, (all) => dockerArchive({ ...all, config: "[]" })],

@@ -53,7 +53,7 @@ const refused: ReadonlyArray<readonly [string, Tar.Entry, RegExp]> = [
   ["a name that climbs", Tar.file("../etc/passwd", "x"), /climbs out/u],
   ["a name that climbs on its way", Tar.file("a/b/../../../c", "x"), /climbs out/u],
   ["a hard link that climbs", Tar.hardlink("a", "../../etc/shadow"), /target climbs out/u],
-  ["a hard link to an absolute name", Tar.hardlink("a", "/etc/shadow"), /target begins with/u],
+  ["a hard link that climbs from /", Tar.hardlink("a", "/../etc/shadow"), /target climbs out/u],
   ["a whiteout of the folder above", Tar.file("a/.wh...", ""), /whiteout of no file/u],
   ["a whiteout of the folder itself", Tar.file("a/.wh..", ""), /whiteout of no file/u],
   ["a whiteout without a name", Tar.file("a/.wh.", ""), /whiteout of no file/u],
@@ -92,7 +92,7 @@ layer(NodeServices.layer)("a layer", (it) => {
         Tar.hardlink("./nix/store/x-hello/bin/same", "./nix/store/x-hello/bin/hello"),
         Tar.symlink("bin", "/nix/store/x-hello/bin"),
         // Behind a link: containerd writes it below the image's root wherever the link points.
-        Tar.symlink("etc", "../../../etc"),
+        Tar.symlink("etc", "../../../elsewhere"),
         Tar.file("etc/passwd", "root:x:0:0::/:/bin/sh\n"),
         Tar.directory("var/mail", { mode: 0o2775 }),
         Tar.file("usr/.wh.gone", ""),
@@ -170,7 +170,7 @@ layer(NodeServices.layer)("a layer", (it) => {
         const bytes = Stream.unfold(undefined, () =>
           Effect.sync(() => (readFiles === files ? undefined : ((readFiles += perChunk), [chunk, undefined] as const)))
         )
-        const { message } = yield* failureOf((yield* makeInspector)(layer, bytes))
+        const { message } = yield* failureOf((yield* makeInspector({ unpacking: true }))(layer, bytes))
         return { message, readFiles }
       })
       const before = process.memoryUsage().rss

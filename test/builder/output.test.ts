@@ -2,7 +2,7 @@ import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, layer } from "@effect/vitest"
 import { Effect, FileSystem, Option } from "effect"
 import { gzipSync } from "node:zlib"
-import { kindOf } from "../../builder/output.ts"
+import { findOutput } from "../../builder/output.ts"
 import { prepareVolume } from "../../builder/volume.ts"
 import { tar } from "./archives.ts"
 
@@ -16,7 +16,10 @@ layer(NodeServices.layer)("on disk", (it) => {
         const path = `${directory}/file`
         yield* fs.writeFile(path, Buffer.from(bytes))
         yield* fs.chmod(path, mode)
-        return yield* Effect.match(kindOf(path), { onSuccess: (kind) => kind, onFailure: (error) => error.message })
+        return yield* Effect.match(findOutput(path), {
+          onSuccess: ({ kind }) => kind,
+          onFailure: (error) => error.message
+        })
       })
       assert.strictEqual(yield* kindOfFile(archive, 0o444), "archive")
       assert.strictEqual(yield* kindOfFile(gzipSync(archive), 0o444), "archive")
@@ -24,9 +27,49 @@ layer(NodeServices.layer)("on disk", (it) => {
       assert.match(yield* kindOfFile("#!/nix/store/x/bin/sh\n", 0o444), /script that is not executable/u)
       assert.match(yield* kindOfFile("just a text\n", 0o444), /12 bytes that begins with "just a text"/u)
       assert.match(yield* kindOfFile("", 0o444), /an empty file/u)
-      assert.match((yield* Effect.flip(kindOf(directory))).message, /a directory \(file\)/u)
-      yield* fs.symlink("/nowhere", `${directory}/link`)
-      assert.match((yield* Effect.flip(kindOf(`${directory}/link`))).message, /a symbolic link/u)
+      assert.match(yield* kindOfFile(archive.subarray(0, 500), 0o444), /a file of 500 bytes/u)
+      // A tar older than POSIX has no magic number.
+      const old = Buffer.from(archive)
+      const sum = old.subarray(257, 265).reduce((sum, byte) => sum + byte, 0)
+      old.fill(0, 257, 265)
+      const before = Number.parseInt(old.toString("latin1", 148, 154), 8)
+      old.write((before - sum).toString(8).padStart(6, "0"), 148, "latin1")
+      assert.strictEqual(yield* kindOfFile(old, 0o444), "archive")
+      assert.match((yield* Effect.flip(findOutput(directory))).message, /a directory \(file\)/u)
+      yield* fs.makeDirectory(`${directory}/layout`)
+      yield* fs.writeFileString(`${directory}/layout/oci-layout`, "{}")
+      assert.strictEqual((yield* findOutput(`${directory}/layout`)).kind, "archive")
+    })
+  )
+
+  it.effect("follows a package that is a link within the store, and no other", () =>
+    Effect.gen(function* () {
+      const fs = yield* FileSystem.FileSystem
+      const parent = yield* fs.realPath(yield* fs.makeTempDirectoryScoped())
+      const store = `${parent}/store`
+      yield* fs.makeDirectory(`${store}/image/share`, { recursive: true })
+      yield* fs.writeFile(`${store}/image/share/image.tar`, yield* tar([["file", "content"]]))
+      yield* fs.writeFile(`${store}/stream`, Buffer.from("#!/bin/sh\n"), { mode: 0o555 })
+      yield* fs.writeFile(`${parent}/outside.tar`, yield* tar([["file", "content"]]))
+      const find = Effect.fnUntraced(function* (target: string) {
+        yield* fs.remove(`${store}/link`, { force: true })
+        yield* fs.symlink(target, `${store}/link`)
+        return yield* Effect.match(findOutput(`${store}/link`), {
+          onSuccess: ({ kind, path }) => `${kind} ${path.slice(store.length)}`,
+          onFailure: (error) => ("reason" in error ? `${String(error.reason)}: ${error.message}` : "none")
+        })
+      })
+      assert.strictEqual(yield* find(`${store}/image/share/image.tar`), "archive /image/share/image.tar")
+      assert.strictEqual(yield* find("image/share/image.tar"), "archive /image/share/image.tar")
+      assert.strictEqual(yield* find(`${store}/stream`), "stream script /stream")
+      yield* fs.symlink(`${store}/image/share/image.tar`, `${store}/again`)
+      assert.strictEqual(yield* find(`${store}/again`), "archive /image/share/image.tar")
+      assert.match(yield* find(`${store}/image`), /^NotAnImage: The package built a directory \(share\)/u)
+      assert.match(yield* find(`${store}/gone`), /^NotAnImage: .* a symbolic link to .*gone, where nothing is/u)
+      assert.match(yield* find("link"), /^NotAnImage: .* where nothing is/u)
+      assert.match(yield* find(`${parent}/outside.tar`), /^NotAnImage: .*outside\.tar, which is not in the Nix store/u)
+      assert.match(yield* find("../outside.tar"), /^NotAnImage: .* which is not in the Nix store/u)
+      assert.match(yield* find("/etc/passwd"), /^NotAnImage: .* \/etc\/passwd, which is not in the Nix store/u)
     })
   )
 
