@@ -1,6 +1,7 @@
 /** A namespace that has no room for a NixBuild: what is refused is tried again, and made when there is room. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
+import { DecisionsFile } from "../../lib/decisions-file.ts"
 import { namespace, node, waitingPod } from "./given.ts"
 import { play, round, type Script, type Stage } from "./story.ts"
 
@@ -41,8 +42,9 @@ const removeBuilds = (stage: Stage) =>
   )
 
 describe("a quota of one NixBuild", () => {
-  it.effect("lets the second Pod wait, says so once, and writes nothing however often it is tried", () =>
+  it.effect("lets the second Pod wait, says so once, and writes and logs nothing however often it is tried", () =>
     Effect.gen(function* () {
+      const outcomes: Array<string> = []
       const { state } = yield* play({
         given,
         happens: (stage) =>
@@ -53,8 +55,10 @@ describe("a quota of one NixBuild", () => {
             for (let rounds = 0; rounds < 4; rounds += 1) yield* round(stage)
             assert.isAtLeast(stage.api.refused.length, length + 1, "it is tried within two minutes")
             assert.lengthOf(toldOf(stage, "NixBuildRefused"), 1)
+            assert.include(outcomes, "Done")
+            assert.isFalse(outcomes.some((outcome) => outcome.startsWith("Refused")))
           })
-      })
+      }).pipe(Effect.provideService(DecisionsFile, ({ outcome }) => Effect.sync(() => outcomes.push(outcome))))
       assert.include(state, "Pod second Pending")
       assert.lengthOf(
         state.filter((line) => line === "Event Pod second NixBuildRefused"),
