@@ -99,7 +99,7 @@ start_stopped() {
     docker stop -t 10 $(nodes) >/dev/null
   fi
   while read -r _ node; do docker start "$node" >/dev/null || return; done <"$CACHE/$name.nodes"
-  [ "$(addresses)" = "$(cat "$CACHE/$name.nodes")" ] && become_ready 120
+  [ "$(addresses)" = "$(cat "$CACHE/$name.nodes")" ] && become_ready 300
 }
 
 down() {

@@ -30,18 +30,18 @@ const NodeImages = Schema.fromJsonString(
   )
 )
 
-/** What kubelet was told by CRI of an image's size. It reports few of an image's names, and all of them have its digest. */
+/** What kubelet was told by CRI of an image's size. It reports five of an image's names, and every build of it gives one. */
 const sizeByCri = (node: string, digest: string) =>
   eventually(
     `${node} reports ${digest}`,
-    kubectl("get", "node", node, "-o", "jsonpath={.status.images}").pipe(
-      Effect.flatMap(Schema.decodeUnknownEffect(NodeImages)),
-      Effect.map((images) =>
-        Option.fromNullishOr(
-          images.find(({ names }) => names?.some((name) => name.endsWith(`@${digest}`)) === true)?.sizeBytes
-        )
+    Effect.gen(function* () {
+      const same = (yield* ctr(node, "images", "ls", "-q", `target.digest==${digest}`)).split("\n")
+      const text = yield* kubectl("get", "node", node, "-o", "jsonpath={.status.images}")
+      const images = yield* Schema.decodeUnknownEffect(NodeImages)(text)
+      return Option.fromNullishOr(
+        images.find(({ names }) => names?.some((name) => same.includes(name)) === true)?.sizeBytes
       )
-    )
+    })
   )
 
 // They mostly wait, each in a namespace of its own.

@@ -82,7 +82,7 @@ archive() {
 }
 
 network() {
-  if wget -T 5 -q -O /dev/null "$networkTarget" 2> why; then
+  if wget -T 60 -q -O /dev/null "$networkTarget" 2> why; then
     echo "the network can be reached" >&2
   else
     echo "the network is out of reach: $(cat why)" >&2
