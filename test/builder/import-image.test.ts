@@ -236,7 +236,10 @@ layer(NodeServices.layer, { excludeTestServices: true })("an import", (it) => {
       const hex = layers[0]?.digest.slice(7)
       yield* fs
         .exists(`${containerd}/incoming-${hex}`)
-        .pipe(Effect.repeat({ until: (is) => is, schedule: Schedule.spaced("10 millis") }), Effect.timeout("60 seconds"))
+        .pipe(
+          Effect.repeat({ until: (is) => is, schedule: Schedule.spaced("10 millis") }),
+          Effect.timeout("60 seconds")
+        )
       yield* Effect.timeout(Fiber.interrupt(importing), "60 seconds")
       assert.deepStrictEqual(yield* images, older)
       assert.isFalse(yield* fs.exists(`${containerd}/lease`), "who is killed cannot delete its lease")

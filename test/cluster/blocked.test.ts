@@ -2,7 +2,7 @@
 import { assert, it } from "@effect/vitest"
 import { Clock, Effect, Option } from "effect"
 import { jobs, namespaces } from "../../lib/api/kubernetes.ts"
-import { nixBuilds } from "../../lib/api/nixbuild.ts"
+import { conditionsOf, nixBuilds } from "../../lib/api/nixbuild.ts"
 import {
   apply,
   type At,
@@ -66,7 +66,7 @@ it.live("D86: quota, limit range, a namespace that ends: said once, then quiet",
       const look = Effect.gen(function* () {
         const blocked = yield* Effect.forEach([quota, limits], (at) => find(nixBuilds, at))
         return {
-          versions: blocked.flatMap(Option.toArray).map((build) => build.metadata.resourceVersion),
+          words: blocked.flatMap(Option.toArray).map(conditionsOf),
           // Of all in this cluster only job-launcher asks whether a Pod would be admitted.
           asked: yield* apiServerRequests(
             ({ dry_run, resource, verb }) => dry_run === "All" && resource === "pods" && verb === "POST"
@@ -80,8 +80,8 @@ it.live("D86: quota, limit range, a namespace that ends: said once, then quiet",
       )
       // There may be one before the first full interval, and one while we look.
       const sweeps = ((yield* Clock.currentTimeMillis) - begin) / sweepMillis + 2
-      assert.lengthOf(before.versions, 2)
-      assert.deepStrictEqual(after.versions, before.versions, "nothing is written")
+      assert.lengthOf(before.words, 2)
+      assert.deepStrictEqual(after.words, before.words, "nothing is said")
       assert.isAtMost(after.asked - before.asked, 2 * sweeps, "and nothing asks beside the sweeps")
       assert.isTrue(Option.isSome(yield* find(namespaces, { namespace: "", name: ending.namespace })))
       assert.lengthOf(yield* list(jobs, ending.namespace), 0)

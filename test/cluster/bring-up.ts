@@ -34,6 +34,9 @@ export const bringUp = Effect.gen(function* () {
   const held = ["configmap", "strict", "-n", "ending", "-p", '{"metadata":{"finalizers":null}}']
   yield* Effect.ignore(kubectl(kubeconfig, "patch", ...held))
   yield* kubectl(kubeconfig, "delete", "-f", "system/plain-http-policy.yaml", "--ignore-not-found")
+  for (const kind of ["validatingwebhookconfiguration", "mutatingwebhookconfiguration"]) {
+    yield* kubectl(kubeconfig, "delete", kind, "-l", "enbi.hrzn.ee/test")
+  }
   yield* kubectl(kubeconfig, "delete", "namespace", "-l", "enbi.hrzn.ee/test", "--wait", patienceFlag)
   const ours = ["-l", "app.kubernetes.io/managed-by=enbi-functions"]
   yield* kubectl(kubeconfig, "delete", "persistentvolume", ...ours)

@@ -5,6 +5,7 @@ import { isTrue } from "../../lib/api/condition.ts"
 import type { ObjectMeta } from "../../lib/api/kind.ts"
 import { type Pod, pods } from "../../lib/api/kubernetes.ts"
 import { conditionsOf, type NixBuild, nixBuilds } from "../../lib/api/nixbuild.ts"
+import { hasSlot, needsSlot } from "../../lib/slots.ts"
 import { amongAll, apply, list, namespace, nixBuild, services, when } from "./cluster.ts"
 import { type Seen, watch } from "./watch.ts"
 
@@ -32,7 +33,10 @@ const byNode = (nodes: ReadonlyArray<string | undefined>): number =>
   Math.max(0, ...Object.values(Object.groupBy(nodes, (node) => node ?? "")).map((same) => same?.length ?? 0))
 
 const hasNode = (build: NixBuild): boolean => isTrue(conditionsOf(build), "Scheduled")
-const takesSlot = (build: NixBuild): boolean => hasNode(build) && !isTrue(conditionsOf(build), "Complete")
+const takesSlot = (build: NixBuild): boolean => {
+  const { buildNode = "" } = build.status ?? {}
+  return hasSlot(build, buildNode) && needsSlot(build, buildNode)
+}
 const isBuilding = ({ spec, status }: Pod): boolean =>
   status?.phase === "Running" && spec.containers.some(({ name }) => name === "build")
 
