@@ -164,7 +164,10 @@ export const apply = (...objects: ReadonlyArray<object>) =>
 
 /** What the API server would store, defaults included. */
 export const stored = <A>(kind: Kind<A>, object: object) =>
-  Effect.flatMap(askFor("create", object, { dryRun: true }), Schema.decodeUnknownEffect(kind.schema))
+  Effect.flatMap(
+    askFor("create", object, { dryRun: true }),
+    Schema.decodeUnknownEffect(Schema.fromJsonString(kind.schema))
+  )
 
 /** What the API server says when it refuses; nothing when it does not. */
 export const refusalOf = (object: object, verb: Verb, how?: How) =>

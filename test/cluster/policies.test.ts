@@ -48,27 +48,39 @@ const volume = (path: string, labels: Record<string, string> = managedBy) => ({
 })
 
 describe("policies", () => {
-  it.live("Pods: the woken annotation and nothing else; creation only as a dry run", () =>
-    Effect.gen(function* () {
-      const ns = yield* namespace("policies")
-      const object = pod(
-        { namespace: ns, name: "victim" },
-        { annotations: { mine: "1" }, container: { image: builderImage, args: ["-e", "0"] } }
-      )
-      assert.include(yield* refusalOf(object, "create", theirs), "only in dry runs")
-      assert.strictEqual(yield* refusalOf(object, "create", theirDryRun), "")
-      yield* apply(object)
-      const patchOf = (change: object) =>
-        Effect.map(kubectl("patch", "pod", "victim", "-n", ns, "-p", JSON.stringify(change), ...as), () => "").pipe(
-          Effect.orElseSucceed(() => "refused")
+  it.live(
+    "Pods: the woken annotation, the end of those of our Jobs, and nothing else; creation only as a dry run",
+    () =>
+      Effect.gen(function* () {
+        const ns = yield* namespace("policies")
+        const object = pod(
+          { namespace: ns, name: "victim" },
+          { annotations: { mine: "1" }, container: { image: builderImage, args: ["-e", "0"] } }
         )
-      assert.strictEqual(yield* patchOf({ metadata: { annotations: { "enbi.hrzn.ee/woken": "now" } } }), "")
-      assert.strictEqual(yield* patchOf({ metadata: { annotations: { mine: "2" } } }), "refused")
-      assert.strictEqual(yield* patchOf({ metadata: { annotations: { mine: null } } }), "refused")
-      assert.strictEqual(yield* patchOf({ metadata: { annotations: { other: "1" } } }), "refused")
-      assert.strictEqual(yield* patchOf({ metadata: { labels: { a: "b" } } }), "refused")
-      assert.strictEqual(yield* patchOf({ spec: { containers: [{ name: "app", image: "evil:1" }] } }), "refused")
-    }).pipe(Effect.provide(services))
+        assert.include(yield* refusalOf(object, "create", theirs), "only in dry runs")
+        assert.strictEqual(yield* refusalOf(object, "create", theirDryRun), "")
+        const labels = { ...managedBy, "enbi.hrzn.ee/nixbuild-uid": "x" }
+        const ours = { ...object, metadata: { ...object.metadata, name: "ours", labels } }
+        yield* apply(object, ours)
+        const patchOf = (change: object, name = "victim") =>
+          Effect.map(kubectl("patch", "pod", name, "-n", ns, "-p", JSON.stringify(change), ...as), () => "").pipe(
+            Effect.orElseSucceed(() => "refused")
+          )
+        assert.strictEqual(yield* patchOf({ metadata: { annotations: { "enbi.hrzn.ee/woken": "now" } } }), "")
+        assert.strictEqual(yield* patchOf({ metadata: { annotations: { mine: "2" } } }), "refused")
+        assert.strictEqual(yield* patchOf({ metadata: { annotations: { mine: null } } }), "refused")
+        assert.strictEqual(yield* patchOf({ metadata: { annotations: { other: "1" } } }), "refused")
+        assert.strictEqual(yield* patchOf({ metadata: { labels: { a: "b" } } }), "refused")
+        assert.strictEqual(yield* patchOf({ spec: { containers: [{ name: "app", image: "evil:1" }] } }), "refused")
+        const end = { activeDeadlineSeconds: 1 }
+        assert.strictEqual(yield* patchOf({ spec: end }), "refused")
+        assert.strictEqual(yield* patchOf({ spec: { activeDeadlineSeconds: 2 } }, "ours"), "refused")
+        const evil = { containers: [{ name: "app", image: "evil:1" }] }
+        assert.strictEqual(yield* patchOf({ spec: { ...end, ...evil } }, "ours"), "refused")
+        const tolerations = [{ operator: "Exists" }]
+        assert.strictEqual(yield* patchOf({ spec: { ...end, tolerations } }, "ours"), "refused")
+        assert.strictEqual(yield* patchOf({ spec: end }, "ours"), "")
+      }).pipe(Effect.provide(services))
   )
 
   it.live("Jobs: none of the node but what imports need, no token, no privilege, and only for NixBuilds", () =>
