@@ -85,7 +85,8 @@ export const layer = Layer.unwrap(
     const { clusters, users } = yield* Schema.decodeUnknownEffect(File)(parse(text))
     const { "certificate-authority-data": ca, server: url } = clusters[0].cluster
     const { "client-certificate-data": cert, "client-key-data": key } = users[0].user
-    const client = NodeHttpClient.layerNodeHttpOptions({ ca, cert, key, keepAlive: true })
+    // Its own, whatever other client there is: all that are built together would share what they are made of.
+    const client = Layer.fresh(NodeHttpClient.layerNodeHttpOptions({ ca, cert, key, keepAlive: true }))
     const asking = Layer.effect(
       ApiServer,
       Effect.map(makeAsk(url), (ask) => ApiServer.of({ ask }))

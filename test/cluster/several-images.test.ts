@@ -14,6 +14,7 @@ import {
   kubectl,
   list,
   namespace,
+  patienceFlag,
   pod,
   services,
   told,
@@ -88,7 +89,7 @@ it.live("a quota of one NixBuild: the second Pod is told, and has its image when
       spec: { hard: { [counted]: "1" } }
     })
     const jsonPath = `{.status.hard.${counted.replaceAll(".", "\\.")}}`
-    yield* kubectl("wait", "-n", ns, "resourcequota/one-at-a-time", `--for=jsonpath=${jsonPath}=1`)
+    yield* kubectl("wait", "-n", ns, "resourcequota/one-at-a-time", `--for=jsonpath=${jsonPath}=1`, patienceFlag)
     yield* apply(asking("first"))
     yield* isRunning(at("first"))
     yield* apply(asking("second"))
@@ -141,7 +142,7 @@ const isComplete = ({ status, type }: { readonly status: string; readonly type: 
 
 it.live("a person who deletes a NixBuild has a minute and a half to create another under its name", () =>
   Effect.gen(function* () {
-    const { at, build } = yield* restricted("by-hand")
+    const { at, build } = yield* restricted("made-anew")
     const { metadata, spec } = yield* Effect.flatMap(find(nixBuilds, build), Effect.fromOption)
     yield* kubectl("delete", "nixbuild", "-n", build.namespace, build.name)
     const { message } = yield* told("Pod", at, "NixBuildDeleted")
