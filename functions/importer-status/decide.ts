@@ -18,6 +18,7 @@ import { wokenAnnotation } from "../../lib/keys.ts"
 import { lastLines } from "../../lib/last-lines.ts"
 import { patchStatus, type StatusChange } from "../../lib/nixbuild-status.ts"
 import { say } from "../../lib/say.ts"
+import { sourceFields } from "./locked.ts"
 import type { Observed } from "./observe.ts"
 import { failureAt, isMain, obstacleAt, type Seen, seen, settle, type World } from "./settle.ts"
 import { asksForRetry, retryAll } from "./retry.ts"
@@ -38,7 +39,7 @@ export const decide = (observed: typeof Observed.Type): ReadonlyArray<Action> =>
       why: "What the Jobs on its nodes came to",
       time,
       verdicts: [...ending.verdicts, ...readiness(nodes, ending.fields.failure ?? undefined)],
-      fields: { ...ending.fields, ...(nodes.length === 0 ? {} : { nodes }) }
+      fields: { ...sourceFields(build, main?.build), ...ending.fields, ...(nodes.length === 0 ? {} : { nodes }) }
     }),
     ...wakings.flat(),
     ...removals(world)
@@ -56,8 +57,7 @@ const end = (world: World, place: Seen): Ending => {
   const { built, imported } = place
   const isBuilt = place.import !== undefined || isTrue(conditionsOf(world.build), "Success")
   if (!isBuilt && built._tag === "Open" && failureAt(world, place) === undefined) return nothing
-  const found =
-    built._tag === "Succeeded" ? { lockedUrl: built.result.lockedUrl, storePath: built.result.storePath } : {}
+  const found = built._tag === "Succeeded" ? { storePath: built.result.storePath } : {}
   const success =
     isBuilt || built._tag === "Succeeded"
       ? [verdict("Success", "True", { reason: "ResultSuccess", message: reasons.ResultSuccess })]

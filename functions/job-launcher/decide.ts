@@ -14,6 +14,7 @@ import { isOfFormerNode } from "../../lib/volume.ts"
 import { makeBuildJob } from "./build-job.ts"
 import { makeImportJob } from "./import-job.ts"
 import type { Observed, Place } from "./observe.ts"
+import { waitForSource } from "./source.ts"
 import { makeClaim, makePersistentVolume, makeVolumeJob } from "./volume.ts"
 
 type World = typeof Observed.Type
@@ -37,7 +38,7 @@ export const decide = (world: World): ReadonlyArray<Action> => {
   )
   const steps = able.map((place) => ({ name: place.node.metadata.name, ...nextStep(world, place) }))
   const step = steps.find((step) => step.name === build.status?.buildNode) ?? held(world)
-  const main = step === undefined ? undefined : orRefused(world, step)
+  const main = step === undefined ? undefined : withWaiting(orRefused(world, step), steps)
   return [
     // What was refused would be again; what comes before it in the list is done.
     ...(world.refusal === undefined ? steps.flatMap((step) => step.actions) : []),
@@ -59,8 +60,20 @@ export const decide = (world: World): ReadonlyArray<Action> => {
   ]
 }
 
+type Named = Step & { readonly name: string }
+
+const isAboutSource = (reason: Reason): boolean => reason === "SourcePending" || reason === "SourceRefused"
+
+/** Of the node that builds, with the nodes that wait for what it finds. */
+const withWaiting = (step: Named, steps: ReadonlyArray<Named>): Named => {
+  const waiting = steps.filter(({ name, reason }) => isAboutSource(reason) && name !== step.name)
+  return waiting.length === 0
+    ? step
+    : { ...step, message: [step.message, ...waiting.map(({ message }) => message)].join("\n") }
+}
+
 /** The step as it is when the API server refuses what it creates. */
-const orRefused = ({ refusal }: World, step: Step & { readonly name: string }): Step & { readonly name: string } => {
+const orRefused = ({ refusal }: World, step: Named): Named => {
   const isOurs = step.actions.some(
     (action) => action.action === "Create" && action.object.metadata.name === refusal?.name
   )
@@ -73,7 +86,7 @@ const orRefused = ({ refusal }: World, step: Step & { readonly name: string }): 
 }
 
 /** Why nothing happens on the node that builds, where that is not so already: the scheduler may find another then. */
-const held = ({ build, places, time }: World): (Step & { readonly name: string }) | undefined => {
+const held = ({ build, places, time }: World): Named | undefined => {
   const { buildJobName, buildNode: name = "", failure } = build.status ?? {}
   const attempt = attemptOn(build, name)
   const node = nodeStatusOf(build, name)
@@ -109,6 +122,9 @@ const nextStep = (world: World, place: Place): Step => {
     }
   }
   if (isGoing(place)) return wait("VolumePending", reasons.VolumePending)
+  const isPrepared = place.claim !== undefined || (place.volumeJob !== undefined && isSucceeded(place.volumeJob))
+  const held = isPrepared ? waitForSource(world.build, node) : undefined
+  if (held !== undefined) return wait(held.reason, held.message)
   if (place.admission === undefined) return beforeVolume(world, place)
   if (isLost(place)) {
     const { name } = makePersistentVolume(at).metadata

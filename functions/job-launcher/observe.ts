@@ -33,6 +33,7 @@ import { claimName, jobName, persistentVolumeName, systemNamespace, volumeJobNam
 import { Settings, SettingsSchema } from "../../lib/settings.ts"
 import { currentTime } from "../../lib/time.ts"
 import { type BuildPlace, makeBuildPod } from "./build-job.ts"
+import { waitForSource } from "./source.ts"
 
 const optional = Schema.optionalKey
 
@@ -137,7 +138,9 @@ const observePlace = Effect.fnUntraced(function* (at: BuildPlace & { readonly na
     ...(Option.isSome(found.volumeJob) ? { volumeJob: found.volumeJob.value } : {}),
     ...(Option.isSome(found.buildJob) ? { buildJob: found.buildJob.value } : {}),
     ...(Option.isSome(found.importJob) ? { importJob: found.importJob.value } : {}),
-    ...(isPrepared && Option.isNone(found.buildJob) ? { admission: yield* askAdmission(at) } : {})
+    ...(isPrepared && Option.isNone(found.buildJob) && waitForSource(build, name) === undefined
+      ? { admission: yield* askAdmission(at) }
+      : {})
   }
 })
 
