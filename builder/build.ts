@@ -4,27 +4,31 @@
  * is the Job's log, its result the termination message that `importer-status`
  * reads.
  */
-import { Clock, Console, Effect, Ref } from "effect"
+import { Clock, Console, Effect, FileSystem, Ref } from "effect"
 import { tmpdir } from "node:os"
 import { architectureOf } from "../lib/api/system.ts"
 import { convert } from "../lib/oci/layout.ts"
 import { Failure } from "../lib/oci/result.ts"
+import { encodeResult } from "../lib/oci/termination-message.ts"
+import type { Source } from "../lib/source.ts"
 import { enterCache, noteSize } from "./collect.ts"
 import { orFailure, roomOn } from "./disk.ts"
 import { runJob } from "./job.ts"
+import { resolve } from "./lock.ts"
 import { emptyLog, tailOf } from "./nix-log.ts"
 import { findOutput } from "./output.ts"
 import { attributeOf } from "./package.ts"
-import { buildSettings } from "./settings.ts"
-import { type Build, evaluate, lock, realise, runStreamScript, tookTooLong } from "./steps.ts"
+import { buildSettings, terminationLog } from "./settings.ts"
+import { type Build, evaluate, realise, runStreamScript, tookTooLong } from "./steps.ts"
 
 const phases = Effect.fn("build")(function* (build: Build) {
   const { cache, system, uid } = build.settings
   yield* enterCache(build)
-  yield* Console.log(`fetching ${build.settings.flakeUrl}`)
-  const lockedUrl = yield* lock(build)
+  const { fetching, source } = yield* resolve(build)
+  yield* report(build, source)
+  const { lockedInputs, lockedUrl } = source
   yield* Console.log(`evaluating ${attributeOf(build.settings)} of ${lockedUrl}`)
-  const { drvPath, output } = yield* evaluate(build, lockedUrl)
+  const { drvPath, output } = yield* evaluate(build, { url: lockedUrl, inputs: lockedInputs, fetching })
   yield* Console.log(`building ${drvPath}^${output}`)
   const storePath = yield* realise(build, { drvPath, output, rootName: "image" })
   const built = yield* Ref.get(build.log)
@@ -41,7 +45,7 @@ const phases = Effect.fn("build")(function* (build: Build) {
   yield* Effect.ignore(noteSize(build))
   return {
     outcome: "Succeeded" as const,
-    lockedUrl,
+    ...asReported(source),
     drvPath,
     storePath,
     digest,
@@ -50,10 +54,25 @@ const phases = Effect.fn("build")(function* (build: Build) {
   }
 }, Effect.scoped)
 
-/** What Nix built before it failed tells most of why. */
-const withLog = Effect.fnUntraced(function* (build: Build, failure: Failure) {
-  const log = failure.log === "" ? tailOf(yield* Ref.get(build.log)) : failure.log
-  return yield* new Failure({ reason: failure.reason, message: failure.message, log })
+const asReported = ({ lockedInputs, lockedUrl }: Source) =>
+  lockedInputs.length === 0 ? { lockedUrl } : { lockedUrl, lockedInputs }
+
+/** From here on the source is known, also if we are killed. */
+const report = Effect.fnUntraced(function* (build: Build, source: Source) {
+  yield* Ref.set(build.resolved, source)
+  const fs = yield* FileSystem.FileSystem
+  yield* fs.writeFileString(yield* terminationLog, encodeResult({ outcome: "Locked", ...asReported(source) }))
+})
+
+/** What the flake was resolved to, and what Nix built before it failed, which tells most of why. */
+const withFindings = Effect.fnUntraced(function* (build: Build, { log, message, reason }: Failure) {
+  const source = yield* Ref.get(build.resolved)
+  return yield* new Failure({
+    reason,
+    message,
+    log: log === "" ? tailOf(yield* Ref.get(build.log)) : log,
+    ...(source === undefined ? {} : asReported(source))
+  })
 })
 
 runJob(
@@ -61,12 +80,13 @@ runJob(
     const settings = yield* buildSettings
     const deadlineTime = (yield* Clock.currentTimeMillis) + settings.timeoutSeconds * 1000
     const measure = roomOn([settings.cache.root, tmpdir()])
-    const build: Build = { settings, deadlineTime, log: yield* Ref.make(emptyLog), measure }
+    const resolved = yield* Ref.make<Source | undefined>(undefined)
+    const build: Build = { settings, deadlineTime, log: yield* Ref.make(emptyLog), resolved, measure }
     return yield* phases(build).pipe(
       Effect.catchTag("PlatformError", (error) => Effect.fail(orFailure("BuildFailed")(error))),
       // Two seconds more than Nix has: its own words about the derivation that hangs say more than ours.
-      Effect.catchTag("Failure", (failure) => withLog(build, failure)),
-      Effect.timeoutOrElse({ duration: (settings.timeoutSeconds + 2) * 1000, orElse: () => tookTooLong(build) })
+      Effect.timeoutOrElse({ duration: (settings.timeoutSeconds + 2) * 1000, orElse: () => tookTooLong(build) }),
+      Effect.catchTag("Failure", (failure) => withFindings(build, failure))
     )
   })
 )

@@ -5,7 +5,7 @@
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Console, Effect, FileSystem } from "effect"
-import { type BuildResult, Failure, type ImportResult } from "../lib/oci/result.ts"
+import { type BuildResult, Failure, type ImportResult, type JobFailed } from "../lib/oci/result.ts"
 import { encodeResult } from "../lib/oci/termination-message.ts"
 import { terminationLog } from "./settings.ts"
 
@@ -27,4 +27,11 @@ export const runJob = <E extends Failure | { readonly _tag: string; readonly mes
     NodeRuntime.runMain
   )
 
-const failed = ({ log, message, reason }: Failure): BuildResult => ({ outcome: "Failed", reason, message, log })
+const failed = ({ lockedInputs, lockedUrl, log, message, reason }: Failure): typeof JobFailed.Type => ({
+  outcome: "Failed",
+  reason,
+  message,
+  log,
+  ...(lockedUrl === undefined ? {} : { lockedUrl }),
+  ...(lockedInputs === undefined ? {} : { lockedInputs })
+})

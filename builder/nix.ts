@@ -22,7 +22,9 @@ const always = [
   ["accept-flake-config", "false"],
   ["flake-registry", ""],
   // Nix never removes the logs that it keeps, and nobody reads them there; its limit for a log's size kills the build.
-  ["keep-build-log", "false"]
+  ["keep-build-log", "false"],
+  // What a binary cache did not have an hour ago may be there now.
+  ["narinfo-cache-negative-ttl", "0"]
 ].flatMap(([name = "", value = ""]) => ["--option", name, value])
 
 export type Program = "nix" | "nix-store" | "nix-instantiate"
@@ -31,16 +33,20 @@ export type Program = "nix" | "nix-store" | "nix-instantiate"
 export interface Followed {
   readonly log: Ref.Ref<NixLog>
   readonly whenSaid: Effect.Effect<void>
+  /** Where Nix keeps what it fetches, if not on the volume. */
+  readonly cacheHome: string | undefined
 }
 
 /** Runs `program` with the arguments of `command`. */
 export const runNix = Effect.fn("runNix")(
-  function* (program: Program, command: ReadonlyArray<string>, { log, whenSaid }: Followed) {
+  function* (program: Program, command: ReadonlyArray<string>, { cacheHome, log, whenSaid }: Followed) {
     yield* Ref.update(log, nextLog)
     const spawner = yield* ChildProcessSpawner.ChildProcessSpawner
     const child = yield* spawner.spawn(
       ChildProcess.make(program, ["--log-format", "internal-json", ...always, ...command], {
         stdin: "ignore",
+        env: cacheHome === undefined ? {} : { XDG_CACHE_HOME: cacheHome },
+        extendEnv: true,
         // Nix needs a moment to stop its builders; kubelet's grace period is 30 s.
         forceKillAfter: "20 seconds"
       })

@@ -1,5 +1,6 @@
 /** What the Jobs' containers are told by their environment; a wrong value ends the program before it does anything. */
-import { Config, Schema } from "effect"
+import { Config, Option, Schema } from "effect"
+import { LockedInput } from "../lib/api/nixbuild.ts"
 import { systems } from "../lib/api/system.ts"
 
 /** A uid of Kubernetes. It names folders on the node, so it may be nothing that leads elsewhere. */
@@ -35,9 +36,19 @@ export type Cache = ReturnType<typeof cacheAt>
 
 const cache = Config.String("CACHE").pipe(Config.withDefault("/nix"), Config.map(cacheAt))
 
+const lockedInputs = Config.schema(Schema.fromJsonString(Schema.Array(LockedInput)), "LOCKED_INPUTS").pipe(
+  Config.withDefault<ReadonlyArray<LockedInput>>([])
+)
+const source = Config.all({ lockedUrl: Config.NonEmptyString("LOCKED_URL"), lockedInputs }).pipe(
+  Config.option,
+  Config.map(Option.getOrUndefined)
+)
+
 /** The build Job's settings. */
 export const buildSettings = Config.all({
   flakeUrl: Config.NonEmptyString("FLAKE_URL"),
+  /** What another attempt or node resolved the flake to; undefined: this one is the first. */
+  source,
   packageName: Config.NonEmptyString("PACKAGE_NAME"),
   system,
   uid,

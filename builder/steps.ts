@@ -1,14 +1,18 @@
 /**
- * The steps of a build, each a Nix command: lock the flake, evaluate the
+ * The steps of a build, each a Nix command: resolve the flake, evaluate the
  * package to its derivation, realise that, and, if what came out is a stream
  * script, realise a derivation that runs it. Collecting the store is one too.
  */
 import { Clock, Effect, FileSystem, Ref, Schema } from "effect"
+import type { LockedInput } from "../lib/api/nixbuild.ts"
 import { Failure } from "../lib/oci/result.ts"
+import type { Source } from "../lib/source.ts"
 import { classify, type Step } from "./classify.ts"
 import { orFailure, type Room, watchRoom } from "./disk.ts"
 import { killsFor } from "./memory.ts"
 import { type Program, runNix } from "./nix.ts"
+import { whatIsGone } from "./gone.ts"
+import { Locks } from "./inputs.ts"
 import { attributeOf, chosenOf, question } from "./package.ts"
 import { failedDerivations, isFixedOutput } from "./nix-error.ts"
 import { type NixLog, tailOf } from "./nix-log.ts"
@@ -19,34 +23,55 @@ export interface Build {
   readonly settings: BuildSettings
   readonly deadlineTime: number
   readonly log: Ref.Ref<NixLog>
+  /** What the flake was resolved to, once it is known. */
+  readonly resolved: Ref.Ref<Source | undefined>
   /** What is left on the disks that a build writes to. */
   readonly measure: Effect.Effect<Room>
 }
 
-const Metadata = Schema.fromJsonString(Schema.Struct({ url: Schema.String }))
+/** Where Nix keeps what it fetches, and whether it asks if there is something newer. */
+export interface Fetching {
+  readonly cacheHome: string | undefined
+  readonly isAsking: boolean
+}
 
-/** The flake's URL with revision and hash in it: the same source from here on. */
-export const lock = Effect.fn("lock")(function* (build: Build) {
-  const command = ["flake", "metadata", "--json", "--no-write-lock-file", "--", build.settings.flakeUrl]
-  const stdout = yield* step("lock", "nix", build, command)
-  const { url } = yield* Effect.orDie(Schema.decodeEffect(Metadata)(stdout))
-  return url
+/** A flake, and what to take in the place of some of its inputs. */
+export interface Flake {
+  readonly url: string
+  readonly inputs: ReadonlyArray<LockedInput>
+  readonly fetching: Fetching
+}
+
+const flakeOptions = ({ fetching, inputs }: Flake): ReadonlyArray<string> => [
+  "--no-write-lock-file",
+  ...inputs.flatMap(({ name, url }) => ["--override-input", name, url]),
+  ...(fetching.isAsking ? ["--option", "tarball-ttl", "0"] : [])
+]
+
+const Metadata = Schema.fromJsonString(
+  Schema.Struct({
+    url: Schema.String,
+    path: Schema.String,
+    resolved: Schema.optionalKey(Schema.Struct({ dir: Schema.optionalKey(Schema.String) })),
+    locks: Locks
+  })
+)
+
+/** What a flake is resolved to: its URL with revision or hash in it, where it is in the store, its inputs. */
+export const metadata = Effect.fn("metadata")(function* (build: Build, flake: Flake) {
+  const command = ["flake", "metadata", "--json", ...flakeOptions(flake), "--", flake.url]
+  const stdout = yield* step("lock", "nix", build, { command, fetching: flake.fetching })
+  return yield* Effect.orDie(Schema.decodeEffect(Metadata)(stdout))
 })
 
 /** The package's derivation, and which of its outputs is meant. */
-export const evaluate = Effect.fn("evaluate")(function* (build: Build, lockedUrl: string) {
+export const evaluate = Effect.fn("evaluate")(function* (build: Build, flake: Flake) {
   // The leading dot: this attribute and no other that Nix might look for in its place.
-  const installable = `${lockedUrl}#.${attributeOf(build.settings)}`
-  const limited = ["--no-write-lock-file", ...(yield* limits(build))]
-  const answer = yield* step("evaluate", "nix", build, [
-    "eval",
-    "--json",
-    ...limited,
-    "--apply",
-    question,
-    "--",
-    installable
-  ])
+  const installable = `${flake.url}#.${attributeOf(build.settings)}`
+  // What Nix remembers of evaluations is their failures too.
+  const options = [...flakeOptions(flake), ...(yield* limits(build)), "--option", "eval-cache", "false"]
+  const command = ["eval", "--json", ...options, "--apply", question, "--", installable]
+  const answer = yield* step("evaluate", "nix", build, { command, fetching: flake.fetching })
   return yield* chosenOf(build.settings, answer)
 })
 
@@ -67,7 +92,8 @@ export const realise = Effect.fn("realise")(function* (build: Build, { drvPath, 
   const link = output === "out" ? root : `${root}-${output}`
   yield* fs.remove(link, { force: true })
   const wanted = `${drvPath}!${output}`
-  yield* step("realise", "nix-store", build, ["--realise", wanted, "--add-root", root, ...(yield* limits(build))])
+  const command = ["--realise", wanted, "--add-root", root, ...(yield* limits(build))]
+  yield* step("realise", "nix-store", build, { command })
   return yield* fs.readLink(link)
 })
 
@@ -85,30 +111,32 @@ export const runStreamScript = Effect.fn("runStreamScript")(function* (build: Bu
   const values = ["--argstr", "script", script, "--argstr", "system", build.settings.system]
   const root = `${build.settings.cache.rootsOf(build.settings.uid)}/streamed.drv`
   const command = ["--expr", streamExpression, ...values, "--add-root", root]
-  const drvPath = yield* step("evaluate", "nix-instantiate", build, command)
+  const drvPath = yield* step("evaluate", "nix-instantiate", build, { command })
   return yield* realise(build, { drvPath, output: "out", rootName: "streamed" })
 })
 
 /** Removes store paths that no root keeps: as many as it takes to free `bytes`, or all. */
 export const collectStore = Effect.fn("collectStore")(function* (build: Build, bytes: number | undefined) {
-  yield* step("collect", "nix", build, [
-    "store",
-    "gc",
-    "--quiet",
-    ...(bytes === undefined ? [] : ["--max", String(bytes)])
-  ])
+  const command = ["store", "gc", "--quiet", ...(bytes === undefined ? [] : ["--max", String(bytes)])]
+  yield* step("collect", "nix", build, { command })
 })
 
-const step = Effect.fnUntraced(function* (step: Step, program: Program, build: Build, command: ReadonlyArray<string>) {
+interface Command {
+  readonly command: ReadonlyArray<string>
+  readonly fetching?: Fetching
+}
+
+const step = Effect.fnUntraced(function* (step: Step, program: Program, build: Build, { command, fetching }: Command) {
   const { cgroup } = build.settings
   const before = yield* killsFor(cgroup)
   const { isDiskFull, value: finished } = yield* watchRoom(build.measure, (look) =>
-    runNix(program, command, { log: build.log, whenSaid: look })
+    runNix(program, command, { log: build.log, whenSaid: look, cacheHome: fetching?.cacheHome })
   ).pipe(Effect.mapError(orFailure("BuildFailed", `${program} could not be run`)))
   if (finished.exitCode === 0) return finished.stdout
   const isOutOfMemory = (yield* killsFor(cgroup)) > before
   const isDownload = yield* isDownloadOf(build, finished.log)
-  return yield* classify(step, finished, { isDiskFull, isOutOfMemory, isDownload })
+  const gone = build.settings.source === undefined ? undefined : whatIsGone(build.settings.source, finished.log)
+  return yield* gone ?? classify(step, finished, { isDiskFull, isOutOfMemory, isDownload })
 })
 
 /** Whether all that failed to build were downloads. */

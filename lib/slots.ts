@@ -2,7 +2,7 @@
  * On which nodes a NixBuild may have a build container, and what takes a slot
  * back: who does not build holds none.
  */
-import { isTrue, obstacles, type Reason } from "./api/condition.ts"
+import { isTrue, obstacles } from "./api/condition.ts"
 import {
   attemptOn,
   conditionsOf,
@@ -13,6 +13,7 @@ import {
   type Status,
   unsettledNodes
 } from "./api/nixbuild.ts"
+import { isSourcePending } from "./source.ts"
 import { later } from "./time.ts"
 import type { Obstacle } from "./work.ts"
 
@@ -39,6 +40,9 @@ export const withoutSlots = (build: NixBuild, nodes: ReadonlyArray<string>): Pic
 /** The attempt there could not begin, and has not been seen to begin since. */
 export const isHeld = (node: NodeStatus | undefined): node is NodeStatus => node?.waits !== undefined
 
+/** No Job could be made for it: job-launcher asks again by itself, and needs no slot for that. */
+export const isObstructed = (node: NodeStatus | undefined): boolean => isHeld(node) && node.retryTime === undefined
+
 /** What waits there is the import, which needs no slot. */
 export const isImporting = (node: NodeStatus | undefined): boolean =>
   node?.message !== undefined && node.waits === undefined
@@ -53,29 +57,27 @@ export const needsSlot = (build: NixBuild, name: string): boolean => {
 
 /** Whether it has to get a slot there now. */
 export const lacksSlot = (build: NixBuild, name: string, time: string): boolean =>
-  needsSlot(build, name) && !hasSlot(build, name) && !isWaitingForRetry(nodeStatusOf(build, name), time)
+  needsSlot(build, name) &&
+  !hasSlot(build, name) &&
+  !isSourcePending(build, name) &&
+  !isObstructed(nodeStatusOf(build, name)) &&
+  !isWaitingForRetry(nodeStatusOf(build, name), time)
 
 export interface Hold extends Obstacle {
   readonly node: string
   readonly time: string
-  /** Seconds before each further try, the last for all that follow. */
-  readonly delaysSeconds: ReadonlyArray<number>
-  /** Whether a Job was made for the attempt, which is then called off. */
-  readonly isBegun: boolean
 }
 
-/** Nothing was made: asking once more costs one request. */
-export const beforeJobDelays: ReadonlyArray<number> = [10, 20]
-/** Each try has a Job for some time, and a slot. */
-export const withJobDelays: ReadonlyArray<number> = [30, 60, 120]
+// Each try has a Job for some time, and a slot. The last is for all that follow.
+const delaysSeconds: ReadonlyArray<number> = [30, 60, 120]
 
-/** What the status says of a node where the attempt cannot begin now. */
-export const hold = (build: NixBuild, { delaysSeconds, isBegun, message, node, reason, time }: Hold): NodeStatus => {
+/** What the status says of a node where a Job was made and is called off: another attempt follows. */
+export const callOffOn = (build: NixBuild, { message, node, reason, time }: Hold): NodeStatus => {
   const known = nodeStatusOf(build, node)
   const waits = known?.waits ?? 0
   return {
     name: node,
-    attempt: attemptOn(build, node) + (isBegun ? 1 : 0),
+    attempt: attemptOn(build, node) + 1,
     reason,
     message: message.slice(0, maxMessage),
     retryTime: later(time, delaysSeconds[Math.min(waits, delaysSeconds.length - 1)] ?? 0, time),
@@ -84,11 +86,40 @@ export const hold = (build: NixBuild, { delaysSeconds, isBegun, message, node, r
   }
 }
 
+/** What it says of a node where no Job can be made. Of the same obstacle it goes on saying what it said first. */
+export const obstruct = (build: NixBuild, { message, node, reason }: Omit<Hold, "time">): NodeStatus => {
+  const known = nodeStatusOf(build, node)
+  if (known !== undefined && isObstructed(known) && known.reason === reason) return known
+  return {
+    name: node,
+    attempt: attemptOn(build, node),
+    reason,
+    message: message.slice(0, maxMessage),
+    ...(known?.retries === undefined ? {} : { retries: known.retries }),
+    waits: 1
+  }
+}
+
 // A status has one for each node; a webhook may say as much as it likes.
 const maxMessage = 1000
 
-/** What the status says of a node where an attempt that had to wait has begun. */
+/** What it says of a node where an attempt that had to wait has begun. */
 export const begun = (known: NodeStatus): NodeStatus => {
   const { message: _, waits: __, ...rest } = known
-  return { ...rest, reason: "JobCreated" satisfies Reason }
+  return { ...rest, reason: "JobCreated" }
 }
+
+/** What it says of a node whose obstacle is gone: the attempt waits for a slot like any other. */
+export const clear = ({ attempt, name, retries }: NodeStatus, time: string): NodeStatus => ({
+  name,
+  attempt,
+  reason: "NoFreeSlot",
+  retryTime: time,
+  ...(retries === undefined ? {} : { retries })
+})
+
+/** What it says of an obstructed node that the build leaves for another: nobody looks there, so it may come back later. */
+export const leave = (obstructed: NodeStatus, time: string): NodeStatus => ({
+  ...obstructed,
+  retryTime: later(time, delaysSeconds.at(-1) ?? 0, time)
+})

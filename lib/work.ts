@@ -55,6 +55,10 @@ const endedFromOutside: ReadonlyArray<string | undefined> = ["Evicted", "NodeShu
 export const hasNeverRun = (pod: Pod): boolean =>
   isOver(pod) && !hasStarted(pod) && !endedFromOutside.includes(pod.status?.reason)
 
+/** Some container of it runs, ours or another's. */
+export const runs = (pod: Pod): boolean =>
+  !isOver(pod) && (pod.status?.containerStatuses ?? []).some(({ state }) => state?.running !== undefined)
+
 export const isFinished = ({ job }: Pick<Work, "job">): boolean => isSucceeded(job) || isFailed(job)
 
 /** Our container has ended well, whatever else still runs in its Pod. */

@@ -18,11 +18,12 @@ import { wokenAnnotation } from "../../lib/keys.ts"
 import { lastLines } from "../../lib/last-lines.ts"
 import { patchStatus, type StatusChange } from "../../lib/nixbuild-status.ts"
 import { isHeld, withoutSlots } from "../../lib/slots.ts"
-import { isOver } from "../../lib/work.ts"
+import { runs } from "../../lib/work.ts"
 import { overdue } from "./overdue.ts"
 import { callOff } from "./waiting.ts"
 import { say } from "../../lib/say.ts"
 import { isWokenFor, wokenFor } from "../../lib/waking.ts"
+import { sourceFields } from "./locked.ts"
 import type { Observed } from "./observe.ts"
 import { failureAt, isMain, obstacleAt, type Seen, seen, settle, type World } from "./settle.ts"
 import { asksForRetry, retryAll } from "./retry.ts"
@@ -44,6 +45,7 @@ export const decide = (observed: typeof Observed.Type): ReadonlyArray<Action> =>
       time,
       verdicts: ending.verdicts,
       fields: {
+        ...sourceFields(build, main?.build),
         ...ending.fields,
         ...calledOff(build, settled),
         ...(nodes.length === 0 ? {} : { nodes }),
@@ -77,8 +79,7 @@ const end = (world: World, place: Seen): Ending => {
   const { built, imported } = place
   const isBuilt = place.import !== undefined || isTrue(conditionsOf(world.build), "Success")
   if (!isBuilt && built._tag === "Open" && failureAt(world, place) === undefined) return nothing
-  const found =
-    built._tag === "Succeeded" ? { lockedUrl: built.result.lockedUrl, storePath: built.result.storePath } : {}
+  const found = built._tag === "Succeeded" ? { storePath: built.result.storePath } : {}
   const success =
     isBuilt || built._tag === "Succeeded"
       ? [verdict("Success", "True", { reason: "ResultSuccess", message: reasons.ResultSuccess })]
@@ -195,7 +196,7 @@ const endWhatRemains = ({ build, places, time }: World): ReadonlyArray<Action> =
       ...(place.built._tag === "Failed" || overdue(build, place, time) !== undefined ? [place.build?.pod] : []),
       ...(place.imported._tag === "Failed" || overdue(build, place, time) !== undefined ? [place.import?.pod] : [])
     ])
-    .flatMap((pod) => (pod === undefined || isOver(pod) || pod.spec.activeDeadlineSeconds !== undefined ? [] : [pod]))
+    .flatMap((pod) => (pod !== undefined && runs(pod) && pod.spec.activeDeadlineSeconds === undefined ? [pod] : []))
     .map((pod) => ({
       action: "Patch",
       why: "Its work has failed, and something in it still runs",

@@ -26,9 +26,13 @@ const open = { _tag: "Open" } as const
 
 export const buildOutcome = (work: Work | undefined): Outcome<typeof BuildSucceeded.Type> =>
   outcomeOf<typeof BuildSucceeded.Type>(work, {
-    parse: Schema.decodeUnknownOption(Schema.fromJsonString(BuildResult)),
+    parse: (message) => Option.filter(decodeBuild(message), isEnd),
     fallback: "BuildFailed"
   })
+
+const decodeBuild = Schema.decodeUnknownOption(Schema.fromJsonString(BuildResult))
+const isEnd = (result: BuildResult): result is Exclude<BuildResult, { readonly outcome: "Locked" }> =>
+  result.outcome !== "Locked"
 
 export const importOutcome = (work: Work | undefined): Outcome<typeof ImportSucceeded.Type> =>
   outcomeOf<typeof ImportSucceeded.Type>(work, {

@@ -1,10 +1,18 @@
 /** What is tried again after it failed: by itself when the cause may pass, or because somebody asks for it. */
 import type { Action } from "../../lib/action.ts"
-import { type Reason, reasons } from "../../lib/api/condition.ts"
-import { attemptOn, conditionsOf, type NixBuild, type NodeStatus } from "../../lib/api/nixbuild.ts"
+import { isTrue, type Reason, reasons } from "../../lib/api/condition.ts"
+import {
+  attemptOn,
+  conditionsOf,
+  type NixBuild,
+  type NodeStatus,
+  nodeStatusOf,
+  unsettledNodes
+} from "../../lib/api/nixbuild.ts"
 import { retryAnnotation } from "../../lib/keys.ts"
 import { patchStatus } from "../../lib/nixbuild-status.ts"
 import { withoutSlots } from "../../lib/slots.ts"
+import { sourceOf } from "../../lib/source.ts"
 import { later } from "../../lib/time.ts"
 
 // What else there is fails the same way again: the flake, its package or its image has to change.
@@ -32,16 +40,23 @@ export const asksForRetry = ({ metadata, status }: NixBuild): boolean => {
   return asked !== undefined && asked !== status?.handledRetry
 }
 
-/** Everything that failed or waits for its next attempt begins it now; what runs or succeeded is left alone. */
+/**
+ * Everything that failed or waits for its next attempt begins it now; what runs or succeeded is left alone. A build that
+ * has given no image yet looks for its source anew, and with it whatever runs with the old one.
+ */
 export const retryAll = (build: NixBuild, time: string): ReadonlyArray<Action> => {
   const { buildNode, nodes = [] } = build.status ?? {}
   const isFailed = conditionsOf(build).some((condition) => condition.type === "Stalled" && condition.status === "True")
   const isPending = build.status?.retryTime !== undefined && build.status.retryTime > time
+  const isAnew = (isFailed || isPending) && sourceOf(build) !== undefined && !isBuilt(build)
   const begin = (node: NodeStatus): NodeStatus => {
     if (node.importedTime !== undefined || node.reason === "NoMatchingNode") return node
+    if (isAnew && node.name !== buildNode) return beginAnew(build, node.name, time)
     if (node.retryTime !== undefined) return { ...node, retryTime: node.retryTime < time ? node.retryTime : time }
     return { name: node.name, attempt: node.attempt + 1, reason: node.reason, retryTime: time }
   }
+  const begun = isAnew ? unsettledNodes(build).filter((name) => name !== buildNode && !nodeStatusOf(build, name)) : []
+  const after = [...nodes.map(begin), ...begun.map((name) => beginAnew(build, name, time))]
   const message = reasons.RetryRequested
   const attempt = buildNode === undefined ? 1 : attemptOn(build, buildNode)
   return patchStatus(build, {
@@ -59,12 +74,25 @@ export const retryAll = (build: NixBuild, time: string): ReadonlyArray<Action> =
       : [],
     fields: {
       handledRetry: build.metadata.annotations?.[retryAnnotation] ?? "",
-      ...(nodes.length === 0 ? {} : { nodes: nodes.map(begin) }),
+      ...(isAnew ? { lockedUrl: null, lockedInputs: null } : {}),
+      ...(after.length === 0 ? {} : { nodes: after }),
       ...withoutSlots(
         build,
-        nodes.filter((node) => begin(node).attempt !== node.attempt).map(({ name }) => name)
+        after.filter(({ attempt, name }) => nodeStatusOf(build, name)?.attempt !== attempt).map(({ name }) => name)
       ),
       ...(isFailed ? { attempt: attempt + 1, retryTime: time } : isPending ? { retryTime: time } : {})
     }
   })
 }
+
+/** There is an image, and all nodes get that. */
+const isBuilt = (build: NixBuild): boolean =>
+  isTrue(conditionsOf(build), "Success") || (build.status?.nodes ?? []).some((node) => node.importedTime !== undefined)
+
+/** An attempt that takes the place of one that may run. */
+const beginAnew = (build: NixBuild, name: string, time: string): NodeStatus => ({
+  name,
+  attempt: attemptOn(build, name) + 1,
+  reason: "RetryRequested",
+  retryTime: time
+})

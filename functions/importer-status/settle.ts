@@ -12,6 +12,7 @@ import {
 import { obstacleOf } from "../../lib/placement.ts"
 import { later } from "../../lib/time.ts"
 import type { Observed, Place } from "./observe.ts"
+import { ofSource } from "./locked.ts"
 import { lost } from "./lost.ts"
 import { isMissed } from "./missed.ts"
 import { buildOutcome, importOutcome } from "./outcome.ts"
@@ -31,7 +32,7 @@ export const seen = (observed: typeof Observed.Type): World => ({
   ...observed,
   places: observed.places.map((place) => ({
     ...place,
-    built: buildOutcome(place.build),
+    built: ofSource(observed.build, place.build, buildOutcome(place.build)),
     imported: importOutcome(place.import)
   }))
 })

@@ -6,7 +6,7 @@
 import { type Action, referTo } from "../../lib/action.ts"
 import { reasons } from "../../lib/api/condition.ts"
 import { attemptOn, type NixBuild, type NodeStatus, nodeStatusOf } from "../../lib/api/nixbuild.ts"
-import { begun, hold, isHeld, isImporting, withJobDelays } from "../../lib/slots.ts"
+import { begun, callOffOn, isHeld, isImporting } from "../../lib/slots.ts"
 import { hasStarted, isFinished, obstacleOf } from "../../lib/work.ts"
 import type { Place } from "./observe.ts"
 
@@ -30,7 +30,7 @@ export const waitingAt = ({ build, time }: At, place: Place): ReadonlyArray<Node
   const { reason } = obstacle
   const message = `${reasons[reason]} Job ${work.job.metadata.name}: ${obstacle.message}`
   if (place.import === undefined || isFinished(work)) {
-    return [hold(build, { node: name, reason, message, time, delaysSeconds: withJobDelays, isBegun: true })]
+    return [callOffOn(build, { node: name, reason, message, time })]
   }
   // Its words change with each try of kubelet's; what it says is one thing.
   return isImporting(known) && known?.reason === reason

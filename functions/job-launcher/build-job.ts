@@ -9,6 +9,7 @@ import { attemptOn, nixBuilds, type NixBuild } from "../../lib/api/nixbuild.ts"
 import { belongingTo, onNode, plainPod, podBelongingTo } from "../../lib/job.ts"
 import { claimName, jobName } from "../../lib/names.ts"
 import type { SettingsValue } from "../../lib/settings.ts"
+import { sourceVariables } from "./source.ts"
 
 export interface BuildPlace {
   readonly build: NixBuild
@@ -93,6 +94,7 @@ const maxLiveUids = 3000
 
 const environment = ({ build, liveTime, liveUids, settings }: BuildPlace) => [
   { name: "FLAKE_URL", value: build.spec.flakeUrl },
+  ...sourceVariables(build),
   { name: "PACKAGE_NAME", value: build.spec.packageName },
   { name: "SYSTEM", value: build.spec.system },
   { name: "NIXBUILD_UID", value: build.metadata.uid },

@@ -17,12 +17,13 @@ import {
 import { jobName } from "../../lib/names.ts"
 import { patchStatus } from "../../lib/nixbuild-status.ts"
 import { obstacleOf } from "../../lib/placement.ts"
-import { beforeJobDelays, hasSlot, hold, isHeld, needsSlot, withoutSlots } from "../../lib/slots.ts"
+import { clear, hasSlot, isHeld, isObstructed, needsSlot, obstruct, withoutSlots } from "../../lib/slots.ts"
 import { isOfFormerNode } from "../../lib/volume.ts"
 import { endedWell, obstacleOf as obstacleOfWork } from "../../lib/work.ts"
 import { makeBuildJob } from "./build-job.ts"
 import { makeImportJob } from "./import-job.ts"
 import type { Observed, Place } from "./observe.ts"
+import { waitForSource } from "./source.ts"
 import { makeClaim, makePersistentVolume, makeVolumeJob } from "./volume.ts"
 
 type World = typeof Observed.Type
@@ -51,9 +52,10 @@ export const decide = (world: World): ReadonlyArray<Action> => {
   )
   const steps = able.flatMap((place): ReadonlyArray<NamedStep> => {
     const step = nextStep(world, place)
-    return step === undefined ? [] : [orRefused(world, { name: place.node.metadata.name, ...step })]
+    return step === undefined ? [] : [orRefused(world, withSlot(world, { name: place.node.metadata.name, ...step }))]
   })
-  const main = steps.find((step) => step.name === build.status?.buildNode) ?? held(world)
+  const step = steps.find((step) => step.name === build.status?.buildNode) ?? held(world)
+  const main = step === undefined ? undefined : withWaiting(step, steps)
   const holds = steps.flatMap((step) => holdOf(world, step))
   return [
     // What was refused would be again; what comes before it in the list is done.
@@ -73,6 +75,12 @@ export const decide = (world: World): ReadonlyArray<Action> => {
   ]
 }
 
+/** Where there was an obstacle, the slot comes before the Job. */
+const withSlot = ({ build }: World, step: NamedStep): NamedStep =>
+  step.buildJobName !== undefined && isObstructed(nodeStatusOf(build, step.name)) && !hasSlot(build, step.name)
+    ? { name: step.name, ...wait("NoFreeSlot", reasons.NoFreeSlot) }
+    : step
+
 const launchedVerdict = ({ buildJobName, message, reason }: Step) => ({
   type: "Launched" as const,
   status: buildJobName === undefined ? ("False" as const) : ("True" as const),
@@ -80,19 +88,30 @@ const launchedVerdict = ({ buildJobName, message, reason }: Step) => ({
   message
 })
 
-/** Who can't begin gives its slot back until it is to try again. */
-const holdOf = (
-  { build, time }: World,
-  { buildJobName, message, name, reason }: NamedStep
-): ReadonlyArray<NodeStatus> =>
-  buildJobName === undefined && obstacles.includes(reason)
-    ? [hold(build, { node: name, reason, message, time, delaysSeconds: beforeJobDelays, isBegun: false })]
-    : []
+/** Who can't begin gives its slot back until the obstacle is gone; then it gets one by its age. */
+const holdOf = ({ build, time }: World, step: NamedStep): ReadonlyArray<NodeStatus> => {
+  const { buildJobName, message, name, reason } = step
+  // A source that is refused will be so again, until somebody asks for a retry.
+  const isHeldUp = buildJobName === undefined && obstacles.includes(reason) && reason !== "SourceRefused"
+  if (isHeldUp) return [obstruct(build, { node: name, reason, message })]
+  const known = nodeStatusOf(build, name)
+  return known !== undefined && isObstructed(known) ? [clear(known, time)] : []
+}
 
 const heldFields = ({ build }: World, holds: ReadonlyArray<NodeStatus>) => {
   const names = holds.map(({ name }) => name)
   const others = (build.status?.nodes ?? []).filter(({ name }) => !names.includes(name))
   return holds.length === 0 ? {} : { nodes: [...others, ...holds], ...withoutSlots(build, names) }
+}
+
+const isAboutSource = (reason: Reason): boolean => reason === "SourcePending" || reason === "SourceRefused"
+
+/** Of the node that builds, with the nodes that wait for what it finds. */
+const withWaiting = (step: NamedStep, steps: ReadonlyArray<NamedStep>): NamedStep => {
+  const waiting = steps.filter(({ name, reason }) => isAboutSource(reason) && name !== step.name)
+  return waiting.length === 0
+    ? step
+    : { ...step, message: [step.message, ...waiting.map(({ message }) => message)].join("\n") }
 }
 
 /** The step as it is when the API server refuses what it creates. */
@@ -152,6 +171,11 @@ const nextStep = (world: World, place: Place): Step | undefined => {
     }
   }
   if (isGoing(place)) return wait("VolumePending", reasons.VolumePending)
+  const isPrepared =
+    place.claim !== undefined ||
+    (place.volumeJob !== undefined && endedWell({ ...place.volumeWait, job: place.volumeJob }))
+  const held = isPrepared ? waitForSource(world.build, node) : undefined
+  if (held !== undefined) return wait(held.reason, held.message)
   if (place.admission === undefined) return beforeVolume(world, place)
   if (place.admission.outcome === "Unclear") return undefined
   if (isLost(place)) {

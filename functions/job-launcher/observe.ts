@@ -29,14 +29,16 @@ import {
 import { Cluster } from "../../lib/cluster.ts"
 import { Refusal } from "../../lib/function.ts"
 import { isLastingRefusal } from "../../lib/refusals.ts"
-import { hasSlot, needsSlot } from "../../lib/slots.ts"
+import { hasSlot, isObstructed, needsSlot } from "../../lib/slots.ts"
 import { endedWell, isFinished, Work } from "../../lib/work.ts"
 import { observeWork } from "../../lib/observe-work.ts"
+import { isSourcePending } from "../../lib/source.ts"
 import { subjectsAmong } from "../../lib/nixbuild-subjects.ts"
 import { claimName, jobName, persistentVolumeName, systemNamespace, volumeJobName } from "../../lib/names.ts"
 import { Settings, SettingsSchema } from "../../lib/settings.ts"
 import { currentTime } from "../../lib/time.ts"
 import { type BuildPlace, makeBuildPod } from "./build-job.ts"
+import { waitForSource } from "./source.ts"
 
 const optional = Schema.optionalKey
 
@@ -110,7 +112,11 @@ const observeBuild = Effect.fnUntraced(function* (build: Option.Option<NixBuild>
   const due = unsettledNodes(build.value).filter(
     (name) =>
       !isWaitingForRetry(nodeStatusOf(build.value, name), time) &&
-      (hasSlot(build.value, name) || !needsSlot(build.value, name))
+      (hasSlot(build.value, name) ||
+        !needsSlot(build.value, name) ||
+        // There no Job is made, but the volume is, and it is seen when an obstacle is gone.
+        isSourcePending(build.value, name) ||
+        isObstructed(nodeStatusOf(build.value, name)))
   )
   const live = yield* cluster.list(nixBuilds, { namespace: build.value.metadata.namespace })
   const liveUids = live.map(({ metadata }) => metadata.uid).toSorted()
@@ -155,7 +161,9 @@ const observePlace = Effect.fnUntraced(function* (at: BuildPlace & { readonly na
     ...(Option.isSome(volumeWork) ? inVolume(volumeWork.value) : {}),
     ...(Option.isSome(buildWork) ? inBuild(buildWork.value) : {}),
     ...(Option.isSome(found.importJob) ? { importJob: found.importJob.value } : {}),
-    ...(isPrepared && Option.isNone(buildWork) ? { admission: yield* askAdmission(at) } : {})
+    ...(isPrepared && Option.isNone(buildWork) && waitForSource(build, name) === undefined
+      ? { admission: yield* askAdmission(at) }
+      : {})
   }
 })
 

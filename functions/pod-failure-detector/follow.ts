@@ -2,7 +2,14 @@
 import { Equal } from "effect"
 import { type Action, referTo } from "../../lib/action.ts"
 import { type Condition, obstacles, reasons } from "../../lib/api/condition.ts"
-import { conditionsOf, endedAttempt, type NixBuild, nodeStatusOf, wantedNodes } from "../../lib/api/nixbuild.ts"
+import {
+  conditionsOf,
+  endedAttempt,
+  type NixBuild,
+  type NodeStatus,
+  nodeStatusOf,
+  wantedNodes
+} from "../../lib/api/nixbuild.ts"
 import { lastLines } from "../../lib/last-lines.ts"
 import type { Observed } from "./observe.ts"
 import type { Request } from "./request.ts"
@@ -42,7 +49,7 @@ export const follow = (world: World, { build, request }: Followed): ReadonlyArra
     const message = `NixBuild ${name} waits on ${nodeName}: ${there.message}`
     return [...differs, ...tell(world, { reason: there.reason, message, key: uid, build })]
   }
-  if (there !== undefined && there.reason !== "JobCreated") {
+  if (there !== undefined && !isUnderWay(there)) {
     const next =
       there.retryTime === undefined
         ? `kubectl describe nixbuild ${name}`
@@ -57,6 +64,9 @@ export const follow = (world: World, { build, request }: Followed): ReadonlyArra
     ...tellObstacle(world, build)
   ]
 }
+
+/** It had to wait, and does so no more. */
+const isUnderWay = ({ reason }: NodeStatus): boolean => reason === "JobCreated" || reason === "NoFreeSlot"
 
 /** What of the NixBuild is not as the Pod asks for it. */
 const differences = ({ wanted }: Request, { spec }: NixBuild) => {

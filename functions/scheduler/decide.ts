@@ -11,7 +11,7 @@ import { conditionsOf, isWaitingForRetry, type NixBuild, type NodeStatus } from 
 import { hash10 } from "../../lib/names.ts"
 import { patchStatus } from "../../lib/nixbuild-status.ts"
 import { obstacleOf } from "../../lib/placement.ts"
-import { hasSlot, isHeld, lacksSlot, needsSlot, slotsOf } from "../../lib/slots.ts"
+import { hasSlot, isHeld, isObstructed, lacksSlot, leave, needsSlot, slotsOf } from "../../lib/slots.ts"
 import type { Observed } from "./observe.ts"
 import { makeQueues, type Queues } from "./queues.ts"
 import { tagClaims } from "./tag.ts"
@@ -132,7 +132,7 @@ const further = (world: World, taking: Taking): ReadonlyArray<Action> => {
         why: `${slots.join(", ")} has a free slot`,
         time: world.time,
         verdicts: [],
-        fields: withSlots(build, { queues: taking.queues, slots })
+        fields: withSlots(world, build, { queues: taking.queues, slots })
       })
 }
 
@@ -144,12 +144,17 @@ interface Slots {
 }
 
 /** The slots that it has and these; who is the first to try what kept another from beginning is marked. */
-const withSlots = (build: NixBuild, { former, queues, slots }: Slots) => {
+const withSlots = (world: World, build: NixBuild, { former, queues, slots }: Slots) => {
+  const before = build.status?.nodes ?? []
   const marks = slots.flatMap((name) => queues.take(build, name))
-  const others = (build.status?.nodes ?? []).filter(({ name }) => marks.every((mark) => mark.name !== name))
+  const left = before.flatMap((node) =>
+    node.name === former && !slots.includes(former) && isObstructed(node) ? [leave(node, world.time)] : []
+  )
+  const news = [...marks, ...left]
+  const nodes = [...before.filter(({ name }) => news.every((node) => node.name !== name)), ...news]
   return {
     scheduledNodes: [...new Set([...slotsOf(build).filter((name) => name !== former), ...slots])],
-    ...(marks.length === 0 ? {} : { nodes: [...others, ...marks] })
+    ...(news.length === 0 ? {} : { nodes })
   }
 }
 
@@ -191,11 +196,11 @@ interface Found {
   readonly slots: ReadonlyArray<string>
 }
 
-const nodeFound = ({ time }: World, { build, node, queues, slots }: Found) => {
+const nodeFound = (world: World, { build, node, queues, slots }: Found) => {
   const buildNode = node.metadata.name
   return patchStatus(build, {
     why: `${buildNode} has a free slot`,
-    time,
+    time: world.time,
     verdicts: [
       {
         type: "Scheduled",
@@ -207,7 +212,7 @@ const nodeFound = ({ time }: World, { build, node, queues, slots }: Found) => {
     fields: {
       buildNode,
       attempt: build.status?.attempt ?? 1,
-      ...withSlots(build, { queues, slots, former: build.status?.buildNode })
+      ...withSlots(world, build, { queues, slots, former: build.status?.buildNode })
     }
   })
 }

@@ -5,8 +5,15 @@
  *     could not begin ─▶ waits its back-off ─▶ one tries ─┬▶ could not begin
  *                                                         └▶ begins: the next tries at once
  */
-import { attemptOn, isWaitingForRetry, type NixBuild, type NodeStatus, nodeStatusOf } from "../../lib/api/nixbuild.ts"
-import { hasSlot, isHeld } from "../../lib/slots.ts"
+import {
+  attemptOn,
+  isWaitingForRetry,
+  type NixBuild,
+  type NodeStatus,
+  nodeStatusOf,
+  wantedNodes
+} from "../../lib/api/nixbuild.ts"
+import { hasSlot, isHeld, isObstructed } from "../../lib/slots.ts"
 import type { Observed } from "./observe.ts"
 
 interface Waiting {
@@ -21,7 +28,12 @@ type World = Pick<typeof Observed.Type, "delivering" | "time" | "unfinished">
 
 export const makeQueues = ({ delivering, time, unfinished }: World) => {
   const waiting = Map.groupBy(
-    [...unfinished, ...delivering].flatMap((build) => (build.status?.nodes ?? []).filter(isHeld).map(waitingOf(build))),
+    [...unfinished, ...delivering].flatMap((build) => {
+      const wanted = wantedNodes(build)
+      const nodes = build.status?.nodes ?? []
+      // Where it is not wanted any more it does not try again, so nobody may wait for what comes of that.
+      return nodes.filter((node) => isHeld(node) && wanted.includes(node.name)).map(waitingOf(build))
+    }),
     ({ node }) => node.name
   )
   const tried = new Set<string>()
@@ -30,14 +42,14 @@ export const makeQueues = ({ delivering, time, unfinished }: World) => {
   const alike = (build: NixBuild, name: string): ReadonlyArray<Waiting> =>
     (waiting.get(name) ?? [])
       .filter(({ kind }) => kind === kindOf(build))
-      .toSorted((a, b) => (b.node.retryTime ?? "").localeCompare(a.node.retryTime ?? ""))
+      .toSorted((a, b) => (b.node.retryTime ?? never).localeCompare(a.node.retryTime ?? never))
 
   /** What keeps the build from trying on this node now. */
   const blockOf = (build: NixBuild, name: string): NodeStatus | undefined => {
     const own = nodeStatusOf(build, name)
-    if (isWaitingForRetry(own, time)) return own
+    if (isWaitingForRetry(own, time) || isObstructed(own)) return own
     const [last] = alike(build, name)
-    if (last === undefined || isWaitingForRetry(last.node, time)) return last?.node
+    if (last === undefined || isWaitingForRetry(last.node, time) || isObstructed(last.node)) return last?.node
     const { reason } = last.node
     const isTried =
       tried.has(`${name} ${reason}`) ||
@@ -62,6 +74,9 @@ export const makeQueues = ({ delivering, time, unfinished }: World) => {
 }
 
 export type Queues = ReturnType<typeof makeQueues>
+
+// Sorts after every time: it tries when the obstacle is gone.
+const never = "~"
 
 const waitingOf =
   (build: NixBuild) =>

@@ -62,6 +62,12 @@ export const reasons = {
   AttributeMissing: "The flake has no such package for this system: check spec.packageName and spec.system.",
   FetchFailed:
     "The flake, one of its inputs or a download of the build could not be fetched: check spec.flakeUrl, the URL in the log, and the network.",
+  SourcePending:
+    "One source for all nodes: the node that builds resolves spec.flakeUrl first, and the others build that.",
+  SourceGone:
+    "The source that this NixBuild was resolved to can't be fetched any more, and none of its nodes builds another: delete it for a new one of today's source, or name a rev in spec.flakeUrl.",
+  SourceRefused:
+    "A build reported a source that spec.flakeUrl does not allow, or that is not this NixBuild's: correct spec.flakeUrl, or delete the NixBuild for a new one.",
   HashMismatch:
     "A download has another hash than its derivation says: update the hash, or find out who changed the file.",
   BuildFailed:
@@ -100,6 +106,7 @@ export const obstacles: ReadonlyArray<keyof typeof reasons> = [
   "PodUnschedulable",
   "RequestRefused",
   "SandboxUnavailable",
+  "SourceRefused",
   "TagConflict",
   "VolumeFailed"
 ]

@@ -8,20 +8,44 @@ interface Rule {
   readonly message: string
 }
 
+/** A rule that we can apply too: its expressions mean the same in RE2 and in JavaScript. */
+interface Format extends Rule {
+  readonly holds: (text: string) => boolean
+}
+
 const text = (expression: string): string => JSON.stringify(expression)
-const must = (expression: string, message: string): Rule => ({ rule: `self.matches(${text(expression)})`, message })
-const mustNot = (expression: string, message: string): Rule => ({ rule: `!self.matches(${text(expression)})`, message })
-const when = (condition: string, expression: string, message: string): Rule => ({
-  rule: `!self.matches(${text(condition)}) || self.matches(${text(expression)})`,
-  message
+const matcher = (expression: string) => {
+  const pattern = new RegExp(expression, "u")
+  return (text: string): boolean => pattern.test(text)
+}
+const must = (expression: string, message: string): Format => ({
+  rule: `self.matches(${text(expression)})`,
+  message,
+  holds: matcher(expression)
 })
+const mustNot = (expression: string, message: string): Format => {
+  const matches = matcher(expression)
+  return { rule: `!self.matches(${text(expression)})`, message, holds: (text) => !matches(text) }
+}
+const when = (condition: string, expression: string, message: string): Format => {
+  const [applies, matches] = [matcher(condition), matcher(expression)]
+  return {
+    rule: `!self.matches(${text(condition)}) || self.matches(${text(expression)})`,
+    message,
+    holds: (text) => !applies(text) || matches(text)
+  }
+}
+
+/** Only what the API server is to know of the rules. */
+export const rulesOf = (formats: ReadonlyArray<Rule>): ReadonlyArray<Rule> =>
+  formats.map(({ message, rule }) => ({ rule, message }))
 
 export const immutable: Rule = {
   rule: "self == oldSelf",
   message: "is immutable: what was built under it would no longer be what it says; create another NixBuild instead"
 }
 
-export const flakeUrlRules: ReadonlyArray<Rule> = [
+export const flakeUrlRules: ReadonlyArray<Format> = [
   must("^[!-~]+$", "must be printable ASCII without spaces; write other characters percent-encoded"),
   must(
     "^(github:|gitlab:|sourcehut:|(git\\+https|git\\+ssh|git\\+http|https|http|tarball\\+https|tarball\\+http)://)",
@@ -41,9 +65,9 @@ export const flakeUrlRules: ReadonlyArray<Rule> = [
     "^[a-z+]*https?://[^/?]*@",
     "must not hold a user name or token: it would be seen by all who may read the object"
   ),
-  mustNot("(?i)[/.@]xn--", "must not use a punycode host name: it can look like another one"),
+  mustNot("(?i:[/.@]xn--)", "must not use a punycode host name: it can look like another one"),
   mustNot("#", "must not hold a fragment: the package goes into spec.packageName"),
-  mustNot("(?i)([/=?&:]|%2f)(\\.|%2e){2}([/?&]|%2f|$)", "must not climb out with .. in a path or in dir="),
+  mustNot("(?i:([/=?&:]|%2f)(\\.|%2e){2}([/?&]|%2f|$))", "must not climb out with .. in a path or in dir="),
   when(
     "[?&]rev=",
     "^[^?]*\\?([^&]*&)*rev=([0-9a-f]{40}|[0-9a-f]{64})(&.*)?$",

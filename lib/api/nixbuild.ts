@@ -5,7 +5,7 @@
  */
 import { Effect, Schema } from "effect"
 import { Condition, pending, Phase, Reason } from "./condition.ts"
-import { flakeUrlRules, imageTagRules, immutable, packageNameRules } from "./nixbuild-rules.ts"
+import { flakeUrlRules, imageTagRules, immutable, packageNameRules, rulesOf } from "./nixbuild-rules.ts"
 import { type Kind, ObjectMeta } from "./kind.ts"
 import { systems } from "./system.ts"
 
@@ -34,18 +34,18 @@ export const TimeoutSeconds = Schema.Int.check(Schema.isBetween({ minimum: 1, ma
 export const Spec = Schema.Struct({
   flakeUrl: Schema.String.check(Schema.isMinLength(1), Schema.isMaxLength(2048)).annotate({
     description:
-      "Where the flake is: a Nix flake reference that begins with github:, gitlab:, sourcehut:, git+https:, git+ssh:, https: or tarball+https: (http: where the cluster allows it). It may carry ?rev= with 40 or 64 hex digits, ?ref=, ?dir= and ?narHash=. Without a rev it is resolved once, and status.lockedUrl says to what. Immutable.",
-    "x-kubernetes-validations": [...flakeUrlRules, immutable]
+      "Where the flake is: a Nix flake reference that begins with github:, gitlab:, sourcehut:, git+https:, git+ssh:, https: or tarball+https: (http: where the cluster allows it). It may carry ?rev= with 40 or 64 hex digits, ?ref=, ?dir= and ?narHash=. Without a rev it is resolved once, when the NixBuild is new or when the annotation enbi.hrzn.ee/retry asks for another try after a failure, and status.lockedUrl says to what: every node builds that. Immutable.",
+    "x-kubernetes-validations": [...rulesOf(flakeUrlRules), immutable]
   }),
   imageTag: Schema.String.check(Schema.isMinLength(1), Schema.isMaxLength(384)).annotate({
     description:
       "The full name that the image gets in containerd: [registry/]repository:tag, as Pods write it under image. It belongs to the first namespace that asks for it; names of docker.io/library, of registry.k8s.io and pause images are nobody's. A namespace's annotation enbi.hrzn.ee/tag-prefixes limits it to names that begin with one of its blank-separated values. The name inside the archive counts for nothing. Immutable.",
-    "x-kubernetes-validations": [...imageTagRules, immutable]
+    "x-kubernetes-validations": [...rulesOf(imageTagRules), immutable]
   }),
   packageName: Schema.String.check(Schema.isMinLength(1), Schema.isMaxLength(512)).annotate({
     description:
       "Which package of the flake: the attribute below packages.<system>, dots go deeper (chog-docker.stream-layered). Of a package with several outputs it means what nix build takes, or the one behind ^ (app^image). It must give a Docker or OCI archive, plain or gzip, or a script that streams one to its standard output (dockerTools.streamLayeredImage). Immutable.",
-    "x-kubernetes-validations": [...packageNameRules, immutable]
+    "x-kubernetes-validations": [...rulesOf(packageNameRules), immutable]
   }),
   system: System.annotate({
     description: "The Nix system to build for; it chooses nodes by their kubernetes.io/arch. Immutable.",
@@ -83,6 +83,21 @@ export const Spec = Schema.Struct({
   }).pipe(Schema.withDecodingDefaultKey(Effect.succeed(true)))
 })
 export type Spec = typeof Spec.Type
+
+// A URL of the spec, with the revision and the hash that it was locked to.
+export const maxUrlLength = 2500
+export const maxLockedInputs = 32
+export const maxNameLength = 256
+
+export const LockedInput = Schema.Struct({
+  name: Schema.String.check(Schema.isMaxLength(maxNameLength)).annotate({
+    description: "The input's name; that of an input of an input stands behind a slash."
+  }),
+  url: Schema.String.check(Schema.isMaxLength(maxUrlLength)).annotate({
+    description: "Its flake reference, with revision or hash."
+  })
+})
+export type LockedInput = typeof LockedInput.Type
 
 export const NodeStatus = Schema.Struct({
   name: Schema.String.annotate({ description: "The node's name." }),
@@ -150,7 +165,22 @@ export const Status = Schema.Struct({
     Schema.String.annotate({ description: "sha256 of the image's configuration: what CRI calls the image ID." })
   ),
   imageSize: optional(Schema.Int.annotate({ description: "Size of the image as CRI counts it, in bytes." })),
-  lockedUrl: optional(Schema.String.annotate({ description: "What spec.flakeUrl was resolved to for this build." })),
+  lockedUrl: optional(
+    Schema.String.check(Schema.isMaxLength(maxUrlLength)).annotate({
+      description:
+        "What spec.flakeUrl was resolved to: the one source of this NixBuild, on every node and at every attempt."
+    })
+  ),
+  lockedInputs: optional(
+    Schema.Array(LockedInput)
+      .check(Schema.isMaxLength(maxLockedInputs))
+      .annotate({
+        description:
+          "What the flake's inputs that its flake.lock does not lock were resolved to, with lockedUrl. Absent: flake.lock locks them all.",
+        "x-kubernetes-list-type": "map",
+        "x-kubernetes-list-map-keys": ["name"]
+      })
+  ),
   storePath: optional(Schema.String.annotate({ description: "The package's store path in the cache of buildNode." })),
   attempt: optional(Schema.Int.annotate({ description: "Which attempt at the build this tells of; the first is 1." })),
   retryTime: optional(
@@ -214,7 +244,9 @@ export const nodeStatusOf = (build: NixBuild, name: string): NodeStatus | undefi
 export const unsettledNodes = (build: NixBuild): ReadonlyArray<string> =>
   wantedNodes(build).filter((name) => {
     const node = nodeStatusOf(build, name)
-    return node === undefined || node.reason === "NoMatchingNode" || node.retryTime !== undefined
+    return (
+      node === undefined || node.reason === "NoMatchingNode" || node.retryTime !== undefined || node.waits !== undefined
+    )
   })
 
 /** Which attempt at bringing the image to this node is under way, or was the last. */

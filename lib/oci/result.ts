@@ -4,12 +4,15 @@
  * it into the NixBuild's status.
  */
 import { Schema } from "effect"
+import { LockedInput } from "../api/nixbuild.ts"
 
 /** Why a Job failed: the part of the reasons in `lib/api/condition.ts` that a Job itself can tell. */
 export const FailureReason = Schema.Literals([
   "EvaluationFailed",
   "AttributeMissing",
   "FetchFailed",
+  "SourceGone",
+  "SourceRefused",
   "HashMismatch",
   "BuildFailed",
   "TimedOut",
@@ -27,8 +30,22 @@ export type FailureReason = typeof FailureReason.Type
 /** `sha256:` and 64 digits, as in OCI descriptors. */
 export const Digest = Schema.String.check(Schema.isPattern(/^sha256:[0-9a-f]{64}$/u))
 
+// What the flake was resolved to, and the inputs that its flake.lock does not lock.
+const optionalSource = {
+  lockedUrl: Schema.optionalKey(Schema.String),
+  lockedInputs: Schema.optionalKey(Schema.Array(LockedInput))
+}
+
+/** The source is resolved and nothing more is known: what a Job leaves that is killed afterwards. */
+export const BuildLocked = Schema.Struct({
+  ...optionalSource,
+  outcome: Schema.Literal("Locked"),
+  lockedUrl: Schema.String
+})
+
 /** The image's layout is on the cache volume; `digest` is its index, which the tag will name. */
 export const BuildSucceeded = Schema.Struct({
+  ...optionalSource,
   outcome: Schema.Literal("Succeeded"),
   lockedUrl: Schema.String,
   drvPath: Schema.String,
@@ -40,6 +57,7 @@ export const BuildSucceeded = Schema.Struct({
 
 /** Nothing came of it: one sentence for people and the end of the log. */
 export const JobFailed = Schema.Struct({
+  ...optionalSource,
   outcome: Schema.Literal("Failed"),
   reason: FailureReason,
   message: Schema.String,
@@ -57,7 +75,7 @@ export const ImportSucceeded = Schema.Struct({
 })
 
 /** A build Job's termination message. */
-export const BuildResult = Schema.Union([BuildSucceeded, JobFailed])
+export const BuildResult = Schema.Union([BuildSucceeded, BuildLocked, JobFailed])
 export type BuildResult = typeof BuildResult.Type
 
 /** An import Job's termination message. */
@@ -68,5 +86,6 @@ export type ImportResult = typeof ImportResult.Type
 export class Failure extends Schema.TaggedError<Failure>()("Failure", {
   reason: FailureReason,
   message: Schema.String,
-  log: Schema.String
+  log: Schema.String,
+  ...optionalSource
 }) {}

@@ -9,11 +9,15 @@ import type { BuildResult, ImportResult } from "./result.ts"
 // Kubernetes, "Determine the Reason for Pod Failure": 4096 bytes per container.
 export const maxMessageBytes = 4096
 
-// Even if each character needs the 6 bytes of a JSON escape, three fifths stay for the log or fall short of the limit.
+// Long enough for any sentence of ours with a gist of Nix's in it; the rest is for the log.
 const maxSentenceLength = 600
 
-// A locked URL is ASCII; the NixBuild's flakeUrl ends at 2048 characters.
-const maxUrlLength = 2500
+/**
+ * How much of the message the locked source may take, which is never cut: the
+ * longest spec.flakeUrl with its hash, and some inputs. Store paths, or a
+ * sentence, still fit beside it.
+ */
+export const maxSourceBytes = 2800
 
 // Text direction marks can make a log line read as what it does not say.
 const directionMarks = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu
@@ -27,14 +31,21 @@ export const cleanText = (text: string): string =>
 
 /** The result as the JSON to write, at most `maxMessageBytes` long whatever its texts are. */
 export const encodeResult = (result: BuildResult | ImportResult): string => {
-  if (result.outcome === "Failed") {
-    const failed = { ...result, message: cut(cleanText(result.message), maxSentenceLength), log: "" }
-    return JSON.stringify({ ...failed, log: tailOf(cleanText(result.log), maxMessageBytes - jsonBytes(failed)) })
-  }
-  return JSON.stringify(
-    "lockedUrl" in result ? { ...result, lockedUrl: result.lockedUrl.slice(0, maxUrlLength) } : result
+  if (result.outcome !== "Failed") return JSON.stringify(result)
+  const roomOf = (said: object) => maxMessageBytes - jsonBytes(said)
+  const message = beginningOf(
+    cut(cleanText(result.message), maxSentenceLength),
+    roomOf({ ...result, message: "", log: "" })
   )
+  const failed = { ...result, message, log: "" }
+  return JSON.stringify({ ...failed, log: tailOf(cleanText(result.log), roomOf(failed)) })
 }
+
+/** Whether the source fits into the message. */
+export const sourceFits = (source: {
+  readonly lockedUrl: string
+  readonly lockedInputs: ReadonlyArray<unknown>
+}): boolean => jsonBytes(source) <= maxSourceBytes
 
 /** As many whole lines from the end of `log` as fit; if not even one does, the end of the last. */
 const tailOf = (log: string, maxBytes: number): string => {
@@ -49,6 +60,13 @@ const tailOf = (log: string, maxBytes: number): string => {
     kept.unshift(line)
   }
   return kept.join("\n")
+}
+
+const beginningOf = (text: string, maxBytes: number): string => {
+  let rest = maxBytes
+  const characters = Array.from(text)
+  const last = characters.findIndex((character) => (rest -= jsonBytes(character) - 2) < 0)
+  return last < 0 ? text : characters.slice(0, last).join("")
 }
 
 const endOf = (line: string, maxBytes: number): string => {

@@ -1,62 +1,17 @@
 /** The build Job's program as a process, with scripts in the place of Nix's programs. */
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, FileSystem, Schema, Stream } from "effect"
-import { ChildProcess, ChildProcessSpawner } from "effect/process"
+import { Effect, FileSystem } from "effect"
 import { hold } from "../../builder/locks.ts"
-import { BuildResult } from "../../lib/oci/result.ts"
 import { dockerArchive, parts } from "./archives.ts"
-import { makeCache, own } from "./cache.ts"
+import { linkTo, run, withNix } from "./program.ts"
 
 const services = <A, E>(effect: Effect.Effect<A, E, NodeServices.NodeServices>) =>
   Effect.provide(effect, NodeServices.layer)
 
-// An image's derivation is found; `nix-store` then does what the test wants.
-const withNix = Effect.fnUntraced(function* (nixStore: string) {
-  const made = yield* makeCache
-  yield* made.program(
-    "nix",
-    `case "$*" in
-       *"flake metadata"*) echo '{"url":"github:a/b/1"}' ;;
-       *eval*) echo '{"drvPath":"/nix/store/a-hello.drv","outputs":["out"],"meant":[]}' ;;
-     esac`
-  )
-  yield* made.program("nix-store", nixStore)
-  return made
-})
-
-const linkTo = (archive: string) =>
-  `while [ "$1" != --add-root ]; do shift; done
-   ln -s ${archive} "$2"`
-
 /** `megabytes` of log in lines of 1000 bytes, as Nix tells them. */
 const print = (megabytes: number) =>
   `yes '@nix {"action":"result","fields":["${"x".repeat(1000)}"],"id":1,"type":101}' | head -n ${megabytes * 1000} >&2`
-
-const run = Effect.fnUntraced(function* (root: string, timeoutSeconds: number) {
-  const fs = yield* FileSystem.FileSystem
-  const spawner = yield* ChildProcessSpawner.ChildProcessSpawner
-  const env = {
-    PATH: `${root}/bin:${process.env["PATH"]}`,
-    CACHE: root,
-    TERMINATION_LOG: `${root}/result`,
-    FLAKE_URL: "github:a/b",
-    PACKAGE_NAME: "hello",
-    SYSTEM: "x86_64-linux",
-    NIXBUILD_UID: own,
-    TIMEOUT_SECONDS: String(timeoutSeconds),
-    SANDBOX: "true",
-    CACHE_LIMIT_BYTES: "0",
-    LIVE_TIME: "2026-01-01T12:00:00Z",
-    CGROUP: root
-  }
-  // A log that was kept would not fit.
-  const command = ["--max-old-space-size=100", "builder/build.ts"]
-  const child = yield* spawner.spawn(ChildProcess.make(process.execPath, command, { env, stdin: "ignore" }))
-  const shown = yield* Stream.mkString(Stream.decodeText(child.stdout))
-  const text = yield* fs.readFileString(env.TERMINATION_LOG)
-  return { shown, result: yield* Schema.decodeEffect(Schema.fromJsonString(BuildResult))(text) }
-}, Effect.scoped)
 
 describe.concurrent("build", { timeout: 60_000 }, () => {
   it.live("100 MB of log do a build no harm: 9 MiB are shown, and nobody else has the cache meanwhile", () =>

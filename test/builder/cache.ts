@@ -2,6 +2,7 @@
 import { DateTime, Effect, FileSystem, Ref } from "effect"
 import { DatabaseSync } from "node:sqlite"
 import type { Room } from "../../builder/disk.ts"
+import type { Source } from "../../lib/source.ts"
 import { emptyLog } from "../../builder/nix-log.ts"
 import { cacheAt } from "../../builder/settings.ts"
 import type { Build } from "../../builder/steps.ts"
@@ -66,6 +67,7 @@ export const makeBuild = Effect.fnUntraced(function* (
   const build: Build = {
     settings: {
       flakeUrl: "github:a/b",
+      source: undefined,
       packageName: "hello",
       system: "x86_64-linux",
       uid: own,
@@ -80,6 +82,7 @@ export const makeBuild = Effect.fnUntraced(function* (
     },
     deadlineTime: 0,
     log,
+    resolved: yield* Ref.make<Source | undefined>(undefined),
     measure: Effect.succeed(room)
   }
   return build

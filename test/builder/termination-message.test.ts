@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Schema } from "effect"
 import * as fc from "fast-check"
 import { BuildResult, ImportResult } from "../../lib/oci/result.ts"
-import { cleanText, encodeResult, maxMessageBytes } from "../../lib/oci/termination-message.ts"
+import { cleanText, encodeResult, maxMessageBytes, sourceFits } from "../../lib/oci/termination-message.ts"
 
 const failed = (message: string, log: string) => ({ outcome: "Failed", reason: "BuildFailed", message, log }) as const
 const decodeBuildResult = Schema.decodeUnknownEffect(Schema.fromJsonString(BuildResult))
@@ -49,11 +49,26 @@ describe("encodeResult", () => {
     assert.deepStrictEqual(Effect.runSync(decodeBuildResult(text)), failed("It failed.", "one\ntwo"))
   })
 
-  it("fits with the longest URL", () => {
+  it("has the whole source, however large it may be, with the paths or a sentence and some log", () => {
     const digest = `sha256:${"a".repeat(64)}`
     const paths = { drvPath: `/nix/store/${"d".repeat(250)}`, storePath: `/nix/store/${"s".repeat(250)}` }
-    const result = { outcome: "Succeeded", ...paths, digest, builtDerivations: 1, fetchedPaths: 2 } as const
-    assert.isAtMost(bytesOf(encodeResult({ ...result, lockedUrl: "u".repeat(9000) })), maxMessageBytes)
+    const source = { lockedUrl: "u".repeat(2400), lockedInputs: [{ name: "nixpkgs", url: "i".repeat(300) }] }
+    assert.isTrue(sourceFits(source))
+    assert.isFalse(sourceFits({ ...source, lockedUrl: "u".repeat(2600) }))
+    const succeeded = {
+      outcome: "Succeeded",
+      ...paths,
+      digest,
+      builtDerivations: 1,
+      fetchedPaths: 2,
+      ...source
+    } as const
+    for (const result of [succeeded, { ...failed("é\u0001漢".repeat(900), "😀\n".repeat(2000)), ...source }]) {
+      const text = encodeResult(result)
+      assert.isAtMost(bytesOf(text), maxMessageBytes)
+      const { lockedInputs, lockedUrl } = Effect.runSync(decodeBuildResult(text))
+      assert.deepStrictEqual({ lockedInputs, lockedUrl }, source)
+    }
   })
 })
 

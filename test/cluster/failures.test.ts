@@ -5,6 +5,7 @@ import { isFailed, jobs } from "../../lib/api/kubernetes.ts"
 import { type NixBuild, nixBuilds } from "../../lib/api/nixbuild.ts"
 import { nixBuildName } from "../../functions/pod-failure-detector/nixbuild.ts"
 import {
+  amongAll,
   annotations,
   apply,
   becomes,
@@ -16,7 +17,8 @@ import {
   nixBuild,
   pod,
   services,
-  told
+  told,
+  when
 } from "./cluster.ts"
 
 interface Failing {
@@ -110,7 +112,10 @@ describe("failures", () => {
           assert.match(message, failing.message)
           assert.match(message, failing.log)
         }
-        const [job, ...others] = (yield* list(jobs, ns)).filter(isFailed)
+        // The outcome is told when the container ends, which is before Kubernetes says so of its Job.
+        const [job, ...others] = yield* amongAll("its Job fails", { kind: jobs, namespace: ns }, (all) =>
+          when(all, all.length > 0 && all.every(isFailed))
+        )
         assert.strictEqual(job?.metadata.name, status?.buildJobName)
         assert.lengthOf(others, 0)
         const log = yield* kubectl("logs", "-n", ns, `job/${job?.metadata.name}`)

@@ -30,8 +30,8 @@ export const namespace = (name: string) => ({ apiVersion: "v1", kind: "Namespace
 export interface Wish {
   readonly name: string
   readonly image: string
-  /** `bad` is a package whose build fails. */
-  readonly packageName: "good" | "bad"
+  /** `bad` is a package whose build fails, `flaky` one that fails once on each node in a way that passes. */
+  readonly packageName: "good" | "bad" | "flaky"
 }
 
 /** A Pod that kubelet can't start for want of its image. */
@@ -110,6 +110,15 @@ export const onePodInVain = [
   namespace("apps"),
   node("one"),
   waitingPod({ name: "b", nodeName: "one", image: "reg.io/b:1", packageName: "bad" })
+]
+
+/** An image that two nodes want, whose first attempt fails on each when the source is known. */
+export const twoNodesThatFail = [
+  namespace("apps"),
+  node("one"),
+  node("two"),
+  waitingPod({ name: "a-1", nodeName: "one", image: "reg.io/a:1", packageName: "flaky" }),
+  waitingPod({ name: "a-2", nodeName: "two", image: "reg.io/a:1", packageName: "flaky" })
 ]
 
 /** An image that two nodes want, one that nobody waits for, and a build that fails. */

@@ -109,6 +109,39 @@ export const checks = {
     return isForeign ? `${metadata.uid} says ${lockedUrl ?? failure?.message}` : undefined
   }),
 
+  "I13 all nodes that have the image have the same one": aboutBuild(({ status }) => {
+    const digests = new Set(
+      status?.nodes?.flatMap(({ digest, importedTime }) => (importedTime === undefined ? [] : [digest]))
+    )
+    return digests.size > 1 ? [...digests].join() : undefined
+  }),
+
+  "I13 what the source is, the node that builds finds out, and all other Jobs get that": ({
+    object,
+    objects,
+    verb
+  }) => {
+    const labels = object.metadata.labels ?? {}
+    if (object.kind !== "Job" || verb !== "ADDED" || labels["app.kubernetes.io/managed-by"] !== managedByUs) {
+      return undefined
+    }
+    const { node, step, uid, valueOf } = readJob(object)
+    const build = ofKind(objects, "NixBuild").find(({ metadata }) => metadata.uid === uid)
+    if (step !== "build" || build === undefined) return undefined
+    const { status } = decodeBuild(build)
+    const lockedUrl = valueOf("LOCKED_URL")
+    if (lockedUrl === undefined && node !== status?.buildNode) return `${node} asks the forge itself`
+    return lockedUrl === status?.lockedUrl ? undefined : `${lockedUrl} instead of ${status?.lockedUrl}`
+  },
+
+  "I13 the source changes only when somebody asks for a retry": aboutBuild((now, before) =>
+    before?.status?.lockedUrl === undefined ||
+    now.status?.lockedUrl === before.status.lockedUrl ||
+    now.status?.handledRetry !== before.status.handledRetry
+      ? undefined
+      : `${before.status.lockedUrl} became ${now.status?.lockedUrl}`
+  ),
+
   "I12 no condition speaks of a generation to come": aboutBuild(
     (now) =>
       conditionsOf(now).find(({ observedGeneration }) => observedGeneration > (now.metadata.generation ?? 1))?.type

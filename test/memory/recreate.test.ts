@@ -164,7 +164,10 @@ describe("at any moment", () => {
         deletions += 1
         const end = yield* play({
           given,
-          excused: ["I1 no Job is made twice"],
+          excused: [
+            "I1 no Job is made twice",
+            "I13 what the source is, the node that builds finds out, and all other Jobs get that"
+          ],
           happens: ({ api }) =>
             Effect.sync(() => {
               api.fate.before = (counted) =>

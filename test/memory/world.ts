@@ -4,6 +4,7 @@
  * what lost its owner is collected.
  */
 import { Effect } from "effect"
+import { createHash } from "node:crypto"
 import { kinds } from "../../lib/api/kinds.ts"
 import { isOurs } from "../../lib/api/kubernetes.ts"
 import { decodeAs } from "../../lib/cluster.ts"
@@ -12,22 +13,23 @@ import { waitingContainers } from "../../lib/waiting.ts"
 import { readJob } from "./job.ts"
 import { type At, isFields, keyOf, type Objects, type Stored } from "../../lib/memory/objects.ts"
 
-const digest = `sha256:${"a".repeat(64)}`
+// The image is what its source is.
+const digestOf = (source: string) => `sha256:${createHash("sha256").update(source).digest("hex")}`
 
 // Each outcome carries the uid of its NixBuild, so that one that was taken for another's shows.
 const successes = {
-  build: (uid: string) => ({
+  build: (lockedUrl: string) => ({
     outcome: "Succeeded",
-    lockedUrl: `github:a/b/${uid}`,
+    lockedUrl,
     drvPath: "/nix/store/x.drv",
     storePath: "/nix/store/x",
-    digest,
+    digest: digestOf(lockedUrl),
     builtDerivations: 2,
     fetchedPaths: 0
   }),
-  import: () => ({
+  import: (lockedUrl: string) => ({
     outcome: "Succeeded",
-    digest,
+    digest: digestOf(lockedUrl),
     configDigest: `sha256:${"b".repeat(64)}`,
     sizeBytes: 123,
     movedBlobs: 3,
@@ -44,12 +46,10 @@ const noRoom = {
   ]
 }
 
-const failure = (uid: string) => ({
-  outcome: "Failed",
-  reason: "BuildFailed",
-  message: `It does not build for ${uid}.`,
-  log: "error: no"
-})
+const failures = {
+  bad: (uid: string) => ({ reason: "BuildFailed", message: `It does not build for ${uid}.` }),
+  flaky: (uid: string) => ({ reason: "FetchFailed", message: `It does not fetch for ${uid}.` })
+} as const
 
 const waiting = (reason: string) => ({ waiting: { reason } })
 
@@ -58,6 +58,9 @@ export const makeWorld = ({ create, objects, patch, remove }: Objects) => {
   const images = new Set<string>()
   /** `step node`: the scheduler finds no room there for the Pods of Jobs of this step. */
   const full = new Set<string>()
+  /** Of each NixBuild on each node, what its last build was made of: `uid node`. */
+  const sources = new Map<string, string>()
+  let commits = 0
 
   const setStatus = (at: At, status: object) => Effect.orDie(patch({ ...at, subresource: "status" }, { status }))
 
@@ -111,8 +114,20 @@ export const makeWorld = ({ create, objects, patch, remove }: Objects) => {
 
   const endJob = Effect.fnUntraced(function* (job: Stored) {
     const { container, node, step, uid, valueOf } = readJob(job)
-    const isBad = valueOf("PACKAGE_NAME") === "bad"
-    const message = JSON.stringify(isBad ? failure(uid) : successes[step](uid))
+    const place = `${uid} ${node}`
+    const isFirst = !sources.has(place)
+    if (step === "build") {
+      // The branch moves between any two Jobs that ask what it is.
+      sources.set(place, valueOf("LOCKED_URL") ?? `github:a/b/${uid}?narHash=${++commits}`)
+    }
+    const source = sources.get(place) ?? ""
+    const packageName = valueOf("PACKAGE_NAME")
+    const why =
+      packageName === "bad" ? failures.bad(uid) : packageName === "flaky" && isFirst ? failures.flaky(uid) : undefined
+    const isBad = why !== undefined
+    const message = JSON.stringify(
+      isBad ? { outcome: "Failed", ...why, log: "error: no", lockedUrl: source } : successes[step](source)
+    )
     yield* setStatus(podOf(job), {
       phase: isBad ? "Failed" : "Succeeded",
       containerStatuses: [{ name: container, state: { terminated: { exitCode: isBad ? 1 : 0, message } } }]

@@ -1,0 +1,41 @@
+/**
+ * Which source a build Job gets. The node that builds decides what it is; the
+ * Jobs of other nodes, and all later attempts, are made when it stands in the
+ * status, and get that.
+ */
+import { isTrue, type Reason, reasons } from "../../lib/api/condition.ts"
+import { conditionsOf, type NixBuild } from "../../lib/api/nixbuild.ts"
+import { isSourcePending, refusalOf, sourceOf } from "../../lib/source.ts"
+
+interface Wait {
+  readonly reason: Reason
+  readonly message: string
+}
+
+/** Why no build Job may be made for the node yet, if so. */
+export const waitForSource = (build: NixBuild, node: string): Wait | undefined => {
+  if (isSourcePending(build, node)) {
+    const { buildNode } = build.status ?? {}
+    // It has its image, and said nothing of a source that others may be given.
+    return isTrue(conditionsOf(build), "Success")
+      ? {
+          reason: "SourceRefused",
+          message: `${reasons.SourceRefused} ${node} can't build what ${buildNode} has built.`
+        }
+      : { reason: "SourcePending", message: `${reasons.SourcePending} ${node} waits for ${buildNode}.` }
+  }
+  const source = sourceOf(build)
+  const why = source === undefined ? undefined : refusalOf(build.spec.flakeUrl, source)
+  return why === undefined ? undefined : { reason: "SourceRefused", message: `${reasons.SourceRefused} ${why}.` }
+}
+
+/** The source as the builder's environment, where it is decided. */
+export const sourceVariables = (build: NixBuild) => {
+  const source = sourceOf(build)
+  return source === undefined
+    ? []
+    : [
+        { name: "LOCKED_URL", value: source.lockedUrl },
+        { name: "LOCKED_INPUTS", value: JSON.stringify(source.lockedInputs) }
+      ]
+}
