@@ -19,6 +19,7 @@ import { emptyLog, tailOf } from "./nix-log.ts"
 import { kindOf } from "./output.ts"
 import { attributeOf } from "./package.ts"
 import { buildSettings, terminationLog } from "./settings.ts"
+import { trust } from "./trust.ts"
 import { type Build, evaluate, realise, runStreamScript, tookTooLong } from "./steps.ts"
 
 const phases = Effect.fn("build")(function* (build: Build) {
@@ -80,12 +81,13 @@ runJob(
     const deadlineTime = (yield* Clock.currentTimeMillis) + settings.timeoutSeconds * 1000
     const measure = roomOn([settings.cache.root, tmpdir()])
     const resolved = yield* Ref.make<Source | undefined>(undefined)
-    const build: Build = { settings, deadlineTime, log: yield* Ref.make(emptyLog), resolved, measure }
+    const environment = yield* trust(settings)
+    const build: Build = { settings, deadlineTime, log: yield* Ref.make(emptyLog), resolved, environment, measure }
     return yield* phases(build).pipe(
       Effect.catchTag("PlatformError", (error) => Effect.fail(orFailure("BuildFailed")(error))),
       // Two seconds more than Nix has: its own words about the derivation that hangs say more than ours.
       Effect.timeoutOrElse({ duration: (settings.timeoutSeconds + 2) * 1000, orElse: () => tookTooLong(build) }),
       Effect.catchTag("Failure", (failure) => withFindings(build, failure))
     )
-  })
+  }).pipe(Effect.scoped)
 )

@@ -43,7 +43,7 @@ export const runbook: Readonly<Record<Reason, string>> = {
   ImagePulled: `Nothing to do. If the Pod does not start all the same: ${pod}.`,
   EvaluationFailed: `${buildLog}: the end of the trace. \`nix eval FLAKE_URL#packages.SYSTEM.PACKAGE.drvPath\` says the same elsewhere.`,
   AttributeMissing: `\`nix flake show FLAKE_URL\`: is it there for this system? Then ${anew} the right name.`,
-  FetchFailed: `${buildLog}: which URL. When it can be reached: ${again}.`,
+  FetchFailed: `${buildLog}: which URL. When it can be reached: ${again}. A signer that is not trusted: [certificates](#certificates-and-proxies).`,
   SourcePending: `To watch what it waits for: ${buildLog} with \`-f\`.`,
   SourceGone: `${nixBuild}: both hashes. What is there now: ${anew} the same spec, or a rev in spec.flakeUrl.`,
   SourceRefused: `${nixBuild}: which URL, and what is wrong with it. \`nix flake metadata FLAKE_URL\` says what it is resolved to.`,
