@@ -14,7 +14,7 @@ import type { Source } from "../lib/source.ts"
 import { enterCache, noteSize } from "./collect.ts"
 import { orFailure, roomOn } from "./disk.ts"
 import { runJob } from "./job.ts"
-import { resolve } from "./lock.ts"
+import { forget, resolve } from "./lock.ts"
 import { emptyLog, tailOf } from "./nix-log.ts"
 import { kindOf } from "./output.ts"
 import { attributeOf } from "./package.ts"
@@ -41,8 +41,9 @@ const phases = Effect.fn("build")(function* (build: Build) {
   if (isScript) yield* kindOf(archive)
   const digest = yield* convert({ archive, layout: cache.layout(uid), architecture: architectureOf(system) })
   yield* Console.log(`image ${digest} is ready to be imported`)
-  // The build is done, whatever becomes of a remark.
+  // The build is done, whatever becomes of a remark, or of what it fetched.
   yield* Effect.ignore(noteSize(build))
+  yield* Effect.ignore(forget(build))
   return {
     outcome: "Succeeded" as const,
     ...asReported(source),

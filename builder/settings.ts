@@ -29,6 +29,8 @@ export const cacheAt = (root: string) => ({
   layout: (uid: string) => `${root}/enbi/layouts/${uid}`,
   roots: `${root}/enbi/roots`,
   rootsOf: (uid: string) => `${root}/enbi/roots/${uid}`,
+  fetched: `${root}/enbi/fetched`,
+  fetchedOf: (uid: string) => `${root}/enbi/fetched/${uid}`,
   database: `${root}/var/nix/db/db.sqlite`,
   builds: `${root}/var/nix/builds`
 })

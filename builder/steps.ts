@@ -33,6 +33,7 @@ export interface Build {
 
 /** Where Nix keeps what it fetches, and whether it asks if there is something newer. */
 export interface Fetching {
+  /** undefined: where it does for all builds of the volume. */
   readonly cacheHome: string | undefined
   readonly isAsking: boolean
 }
@@ -47,7 +48,10 @@ export interface Flake {
 const flakeOptions = ({ fetching, inputs }: Flake): ReadonlyArray<string> => [
   "--no-write-lock-file",
   ...inputs.flatMap(({ name, url }) => ["--override-input", name, url]),
-  ...(fetching.isAsking ? ["--option", "tarball-ttl", "0"] : [])
+  // Else Nix asks again after an hour, and what is of one attempt may be of another time.
+  "--option",
+  "tarball-ttl",
+  fetching.isAsking ? "0" : "4294967295"
 ]
 
 const Metadata = Schema.fromJsonString(
