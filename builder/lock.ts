@@ -49,7 +49,7 @@ const resolveWith = Effect.fnUntraced(function* (build: Build, fetching: Fetchin
 
 const again = Effect.fnUntraced(function* (build: Build, source: Source) {
   const fs = yield* FileSystem.FileSystem
-  yield* Console.log(`fetching ${source.lockedUrl}, which this NixBuild was resolved to`)
+  yield* Console.log(`fetching ${source.lockedUrl}`)
   const look = (fetching: Fetching) =>
     Effect.as(metadata(build, { url: source.lockedUrl, inputs: source.lockedInputs, fetching }), { source, fetching })
   const isHere = yield* Effect.orElseSucceed(fs.exists(build.settings.cache.fetchedOf(build.settings.uid)), () => false)
