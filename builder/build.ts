@@ -14,11 +14,12 @@ import type { Source } from "../lib/source.ts"
 import { enterCache, noteSize } from "./collect.ts"
 import { orFailure, roomOn } from "./disk.ts"
 import { runJob } from "./job.ts"
-import { resolve } from "./lock.ts"
+import { forget, resolve } from "./lock.ts"
 import { emptyLog, tailOf } from "./nix-log.ts"
 import { findOutput } from "./output.ts"
 import { attributeOf } from "./package.ts"
 import { buildSettings, terminationLog } from "./settings.ts"
+import { trust } from "./trust.ts"
 import { type Build, evaluate, realise, runStreamScript, tookTooLong } from "./steps.ts"
 
 const phases = Effect.fn("build")(function* (build: Build) {
@@ -41,8 +42,9 @@ const phases = Effect.fn("build")(function* (build: Build) {
   if (isScript) yield* findOutput(archive)
   const digest = yield* convert({ archive, layout: cache.layout(uid), architecture: architectureOf(system) })
   yield* Console.log(`image ${digest} is ready to be imported`)
-  // The build is done, whatever becomes of a remark.
+  // The build is done, whatever becomes of a remark, or of what it fetched.
   yield* Effect.ignore(noteSize(build))
+  yield* Effect.ignore(forget(build))
   return {
     outcome: "Succeeded" as const,
     ...asReported(source),
@@ -81,12 +83,13 @@ runJob(
     const deadlineTime = (yield* Clock.currentTimeMillis) + settings.timeoutSeconds * 1000
     const measure = roomOn([settings.cache.root, tmpdir()])
     const resolved = yield* Ref.make<Source | undefined>(undefined)
-    const build: Build = { settings, deadlineTime, log: yield* Ref.make(emptyLog), resolved, measure }
+    const environment = yield* trust(settings)
+    const build: Build = { settings, deadlineTime, log: yield* Ref.make(emptyLog), resolved, environment, measure }
     return yield* phases(build).pipe(
       Effect.catchTag("PlatformError", (error) => Effect.fail(orFailure("BuildFailed")(error))),
       // Two seconds more than Nix has: its own words about the derivation that hangs say more than ours.
       Effect.timeoutOrElse({ duration: (settings.timeoutSeconds + 2) * 1000, orElse: () => tookTooLong(build) }),
       Effect.catchTag("Failure", (failure) => withFindings(build, failure))
     )
-  })
+  }).pipe(Effect.scoped)
 )

@@ -8,7 +8,7 @@
  */
 import { cleanText } from "../lib/oci/termination-message.ts"
 import { Failure, type FailureReason } from "../lib/oci/result.ts"
-import { causeOf, gistOf, isThrown, nixWords, programNotRun } from "./nix-error.ts"
+import { causeOf, gistOf, isThrown, nixWords, programNotRun, signerNotTrusted } from "./nix-error.ts"
 import { type NixError, type NixLog, tailOf } from "./nix-log.ts"
 
 /** What was tried: fetching the flake, evaluating the package, building it, or collecting the store. */
@@ -138,6 +138,9 @@ const outOfMemory: Class = {
     `The kernel ended a process of the build for want of memory (${gist}): delete the NixBuild and create it again with a higher spec.resources.limits.memory.`
 }
 
+const untrusted =
+  "The signer of the server's certificate is not trusted: whoever runs enbi can add the authority (README, Certificates and proxies)."
+
 const none: NixError = { message: "", raw: "", isPlaced: false }
 
 /** The failure of a step that ended with an exit code other than 0. */
@@ -153,11 +156,18 @@ export const classify = (
     (findings.isOutOfMemory ? outOfMemory : undefined) ??
     rows.find(({ fits, steps }) => steps.includes(step) && fits(cause, findings)) ??
     fallback[step]
-  const gist = gistOf(cause === none ? log.tail.join("\n") : cleanText(cause.message))
+  const gist = beginningOf(gistOf(cause === none ? log.tail.join("\n") : cleanText(cause.message)))
   const program = chosen.reason === "BuildFailed" ? programNotRun(cause, log.tail) : undefined
-  const message = chosen.say(program === undefined ? gist : `${gist}; ${program}`)
+  const said = chosen.say(program === undefined ? gist : `${gist}; ${program}`)
+  const isUntrusted = chosen.reason === "FetchFailed" && signerNotTrusted([cause.raw, ...log.tail])
+  const message = isUntrusted ? `${said} ${untrusted}` : said
   return new Failure({ reason: chosen.reason, message, log: tailOf(log) })
 }
+
+// What to do stands behind it, and a message has an end.
+const maxGistLength = 300
+const beginningOf = (gist: string): string =>
+  gist.length > maxGistLength ? `${gist.slice(0, maxGistLength).toWellFormed()}…` : gist
 
 /**
  * | bits of the code (`Worker::failingExitStatus` in Nix) | means |

@@ -1,6 +1,6 @@
 /**
- * What lies on a cache volume for nobody, beside store paths: layouts and
- * roots of NixBuilds that are gone, and what builds left that were killed.
+ * What lies on a cache volume for nobody, beside store paths: layouts, roots
+ * and sources of NixBuilds that are gone, and what builds left that were killed.
  */
 import { DateTime, Effect, FileSystem, Option } from "effect"
 import { ChildProcess, ChildProcessSpawner } from "effect/process"
@@ -20,6 +20,7 @@ export const garbage = Effect.fn("garbage")(function* (settings: BuildSettings) 
   const layouts = yield* namesIn(cache.layouts)
   const gone = [
     ...(yield* namesIn(cache.roots)).filter(isGone).map(cache.rootsOf),
+    ...(yield* namesIn(cache.fetched)).filter(isGone).map(cache.fetchedOf),
     ...layouts.filter(isGone).map(cache.layout)
   ]
   return [

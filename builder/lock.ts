@@ -17,24 +17,29 @@ export interface Resolved {
   readonly fetching: Fetching
 }
 
-/** The one source of the NixBuild. The folder for what was fetched goes with the scope. */
+/** The one source of the NixBuild. */
 export const resolve = Effect.fn("resolve")(function* (build: Build) {
   const { flakeUrl, source } = build.settings
   if (source !== undefined) return yield* again(build, source)
   yield* Console.log(`fetching ${flakeUrl}`)
-  const resolved = namesRevision(flakeUrl) ? yield* resolveWith(build, kept) : undefined
+  const resolved = namesRevision(flakeUrl) ? yield* resolveWith(build, shared) : undefined
   // Inputs without a lock may be anything by now, although the flake itself cannot.
   if (resolved !== undefined && resolved.source.lockedInputs.length === 0) return yield* checked(flakeUrl, resolved)
-  return yield* checked(flakeUrl, yield* resolveWith(build, yield* afresh))
+  yield* forget(build)
+  return yield* checked(flakeUrl, yield* resolveWith(build, ownOf(build)))
 })
 
-/** With the caches of the volume, which then ask whether there is something newer. */
-const kept: Fetching = { cacheHome: undefined, isAsking: true }
+/** What was fetched for this NixBuild alone goes: with its image, or before the forge is asked again. */
+export const forget = Effect.fnUntraced(function* ({ settings: { cache, uid } }: Build) {
+  const fs = yield* FileSystem.FileSystem
+  yield* fs.remove(cache.fetchedOf(uid), { recursive: true, force: true })
+})
 
-const afresh = Effect.map(
-  Effect.flatMap(FileSystem.FileSystem, (fs) => fs.makeTempDirectoryScoped({ prefix: "fetched-" })),
-  (cacheHome): Fetching => ({ cacheHome, isAsking: false })
-)
+/** What all builds of the volume have fetched, of whatever time: Nix asks whether there is something newer. */
+const shared: Fetching = { cacheHome: undefined, isAsking: true }
+
+/** What this NixBuild has fetched: nothing of before it, so that Nix asks for what is not there. */
+const ownOf = ({ settings: { cache, uid } }: Build): Fetching => ({ cacheHome: cache.fetchedOf(uid), isAsking: false })
 
 const resolveWith = Effect.fnUntraced(function* (build: Build, fetching: Fetching) {
   const found = yield* metadata(build, { url: build.settings.flakeUrl, inputs: [], fetching })
@@ -43,30 +48,22 @@ const resolveWith = Effect.fnUntraced(function* (build: Build, fetching: Fetchin
 })
 
 const again = Effect.fnUntraced(function* (build: Build, source: Source) {
-  yield* Console.log(`fetching ${source.lockedUrl}, which this NixBuild was resolved to`)
+  const fs = yield* FileSystem.FileSystem
+  yield* Console.log(`fetching ${source.lockedUrl}`)
   const look = (fetching: Fetching) =>
     Effect.as(metadata(build, { url: source.lockedUrl, inputs: source.lockedInputs, fetching }), { source, fetching })
-  const ifGone =
-    <A, E, R>(use: (failure: Failure) => Effect.Effect<A, E, R>) =>
-    (failure: Failure) =>
-      failure.reason === "SourceGone" ? use(failure) : failure
-  // What the volume has is as good as what the forge gives, if it has the hash; else it may only be older.
-  return yield* look({ ...kept, isAsking: false }).pipe(
-    Effect.catchTag(
-      "Failure",
-      ifGone(() => look(kept))
-    ),
-    Effect.catchTag(
-      "Failure",
-      ifGone((failure) => gone(build, failure))
-    )
+  const isHere = yield* Effect.orElseSucceed(fs.exists(build.settings.cache.fetchedOf(build.settings.uid)), () => false)
+  return yield* look(isHere ? ownOf(build) : shared).pipe(
+    Effect.catchTag("Failure", (failure) => (failure.reason === "SourceGone" ? gone(build, failure) : failure))
   )
 })
 
 const gone = Effect.fnUntraced(function* (build: Build, { log, message, reason }: Failure) {
-  const found = yield* Effect.option(
-    metadata(build, { url: build.settings.flakeUrl, inputs: [], fetching: yield* afresh })
-  )
+  const fs = yield* FileSystem.FileSystem
+  // What was fetched for the source stays as it is.
+  const cacheHome = yield* fs.makeTempDirectoryScoped({ prefix: "fetched-" })
+  const fetching: Fetching = { cacheHome, isAsking: false }
+  const found = yield* Effect.option(metadata(build, { url: build.settings.flakeUrl, inputs: [], fetching }))
   const now = Option.match(found, {
     onNone: () => "What there is now can't be fetched either.",
     onSome: ({ url }) => `What there is now: ${url.slice(0, 300)}`

@@ -69,3 +69,10 @@ const thrown = nixWords("… while calling the '§(?:throw|abort)\\u001b\\[0m' b
 
 /** Whether the flake itself threw this error. */
 export const isThrown = ({ message }: NixError): boolean => thrown.test(message)
+
+// GnuTLS, OpenSSL in two ages, and Go; a remark for people, so that anybody's words will do.
+const notTrusted =
+  /certificate signer not trusted|unable to get local issuer certificate|self[- ]signed certificate|signed by unknown authority/iu
+
+/** Whether somebody says that a certificate is of an authority that nobody here knows. */
+export const signerNotTrusted = (lines: ReadonlyArray<string>): boolean => lines.some((line) => notTrusted.test(line))

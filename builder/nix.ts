@@ -33,19 +33,19 @@ export type Program = "nix" | "nix-store" | "nix-instantiate"
 export interface Followed {
   readonly log: Ref.Ref<NixLog>
   readonly whenSaid: Effect.Effect<void>
-  /** Where Nix keeps what it fetches, if not on the volume. */
-  readonly cacheHome: string | undefined
+  /** Beside our own. */
+  readonly environment: Readonly<Record<string, string>>
 }
 
 /** Runs `program` with the arguments of `command`. */
 export const runNix = Effect.fn("runNix")(
-  function* (program: Program, command: ReadonlyArray<string>, { cacheHome, log, whenSaid }: Followed) {
+  function* (program: Program, command: ReadonlyArray<string>, { environment, log, whenSaid }: Followed) {
     yield* Ref.update(log, nextLog)
     const spawner = yield* ChildProcessSpawner.ChildProcessSpawner
     const child = yield* spawner.spawn(
       ChildProcess.make(program, ["--log-format", "internal-json", ...always, ...command], {
         stdin: "ignore",
-        env: cacheHome === undefined ? {} : { XDG_CACHE_HOME: cacheHome },
+        env: environment,
         extendEnv: true,
         // Nix needs a moment to stop its builders; kubelet's grace period is 30 s.
         forceKillAfter: "20 seconds"

@@ -29,6 +29,8 @@ export const cacheAt = (root: string) => ({
   layout: (uid: string) => `${root}/enbi/layouts/${uid}`,
   roots: `${root}/enbi/roots`,
   rootsOf: (uid: string) => `${root}/enbi/roots/${uid}`,
+  fetched: `${root}/enbi/fetched`,
+  fetchedOf: (uid: string) => `${root}/enbi/fetched/${uid}`,
   database: `${root}/var/nix/db/db.sqlite`,
   builds: `${root}/var/nix/builds`
 })
@@ -68,6 +70,12 @@ export const buildSettings = Config.all({
     Config.withDefault<ReadonlyArray<string>>([])
   ),
   liveTime: Config.schema(Schema.DateTimeUtcFromString, "LIVE_TIME"),
+  /** Certificates of authorities to trust beside the usual ones, in PEM. */
+  caCertificates: Config.String("CA_CERTIFICATES").pipe(Config.withDefault("")),
+  /** The authorities that are trusted anyway. */
+  usualCertificates: Config.String("USUAL_CERTIFICATES").pipe(Config.withDefault("/etc/ssl/certs/ca-certificates.crt")),
+  /** Options of Nix. */
+  nixConfig: Config.String("NIX_CONFIG").pipe(Config.withDefault("")),
   /** Where the kernel tells of this container's memory. */
   cgroup: Config.String("CGROUP").pipe(Config.withDefault("/sys/fs/cgroup")),
   cache

@@ -25,12 +25,15 @@ export interface Build {
   readonly log: Ref.Ref<NixLog>
   /** What the flake was resolved to, once it is known. */
   readonly resolved: Ref.Ref<Source | undefined>
+  /** What Nix and all that it runs are told beside our own environment. */
+  readonly environment: Readonly<Record<string, string>>
   /** What is left on the disks that a build writes to. */
   readonly measure: Effect.Effect<Room>
 }
 
 /** Where Nix keeps what it fetches, and whether it asks if there is something newer. */
 export interface Fetching {
+  /** undefined: where it does for all builds of the volume. */
   readonly cacheHome: string | undefined
   readonly isAsking: boolean
 }
@@ -45,7 +48,10 @@ export interface Flake {
 const flakeOptions = ({ fetching, inputs }: Flake): ReadonlyArray<string> => [
   "--no-write-lock-file",
   ...inputs.flatMap(({ name, url }) => ["--override-input", name, url]),
-  ...(fetching.isAsking ? ["--option", "tarball-ttl", "0"] : [])
+  // Else Nix asks again after an hour, and what is of one attempt may be of another time.
+  "--option",
+  "tarball-ttl",
+  fetching.isAsking ? "0" : "4294967295"
 ]
 
 const Metadata = Schema.fromJsonString(
@@ -129,8 +135,10 @@ interface Command {
 const step = Effect.fnUntraced(function* (step: Step, program: Program, build: Build, { command, fetching }: Command) {
   const { cgroup } = build.settings
   const before = yield* killsFor(cgroup)
+  const { cacheHome } = fetching ?? {}
+  const environment = { ...build.environment, ...(cacheHome === undefined ? {} : { XDG_CACHE_HOME: cacheHome }) }
   const { isDiskFull, value: finished } = yield* watchRoom(build.measure, (look) =>
-    runNix(program, command, { log: build.log, whenSaid: look, cacheHome: fetching?.cacheHome })
+    runNix(program, command, { log: build.log, whenSaid: look, environment })
   ).pipe(Effect.mapError(orFailure("BuildFailed", `${program} could not be run`)))
   if (finished.exitCode === 0) return finished.stdout
   const isOutOfMemory = (yield* killsFor(cgroup)) > before

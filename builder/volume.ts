@@ -6,6 +6,7 @@
  *         store           Nix's
  *         var/nix         without it Nix quietly builds somewhere else
  *         home            HOME, owned by who builds
+ *         enbi/fetched    sources of builds that have not succeeded yet
  *         enbi/layouts    images, for the importer
  *         enbi/roots      what Nix must not collect
  */

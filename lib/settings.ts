@@ -25,6 +25,26 @@ const historyLimit = (name: string) => Config.schema(Natural, name).pipe(Config.
 
 const HistoryLimit = Schema.Int.pipe(Schema.withDecodingDefaultKey(Effect.succeed(defaultHistoryLimit)))
 
+// Each build Job gets them as one environment variable, for which Linux has 128 KiB (MAX_ARG_STRLEN).
+const maxCertificatesLength = 100 * 1024
+
+const Certificates = Schema.String.check(
+  Schema.isPattern(/^\s*$|-----BEGIN CERTIFICATE-----/u, {
+    message: "expected certificates in PEM, which begin with -----BEGIN CERTIFICATE-----"
+  }),
+  Schema.isPattern(/^(?![^]*PRIVATE KEY)/u, { message: "a private key is there, which everybody could read" }),
+  Schema.isMaxLength(maxCertificatesLength, {
+    message: "more than 100 KiB: only those of the authorities to add, since the usual ones are in the builder's image"
+  })
+)
+
+// The Jobs that get it can be read by people who must not know a password.
+const Proxy = Schema.String.check(
+  Schema.isPattern(/^$|^https?:\/\/[^/@\s]+\/?$/u, {
+    message: "expected http://host:port, without a user name or password"
+  })
+)
+
 const settings = Config.all({
   /** Image of the build, import and volume Jobs. */
   builderImage: Config.NonEmptyString("BUILDER_IMAGE"),
@@ -47,7 +67,13 @@ const settings = Config.all({
    * How large the cache of one namespace on one node may be, as a Kubernetes quantity: a build that finds more
    * collects it first. Soft: one build may exceed it. 0: no limit.
    */
-  cacheLimitBytes: Config.schema(BytesFromQuantity, "CACHE_LIMIT").pipe(Config.withDefault(defaultCacheLimitBytes))
+  cacheLimitBytes: Config.schema(BytesFromQuantity, "CACHE_LIMIT").pipe(Config.withDefault(defaultCacheLimitBytes)),
+  /** Certificates of authorities that builds trust beside the usual ones, in PEM. */
+  caCertificates: Config.schema(Certificates, "CA_CERTIFICATES").pipe(Config.withDefault("")),
+  /** By which proxies builds fetch over http and https, and which hosts they reach without. Empty: without. */
+  httpProxy: Config.schema(Proxy, "HTTP_PROXY").pipe(Config.withDefault("")),
+  httpsProxy: Config.schema(Proxy, "HTTPS_PROXY").pipe(Config.withDefault("")),
+  noProxy: Config.String("NO_PROXY").pipe(Config.withDefault(""))
 })
 
 /** The part of the settings that decisions look at, so that it stands in their records. */
@@ -61,7 +87,11 @@ export const SettingsSchema = Schema.Struct({
   // The defaults are for decision records that were written without them.
   cacheLimitBytes: Schema.Int.pipe(Schema.withDecodingDefaultKey(Effect.succeed(defaultCacheLimitBytes))),
   successfulBuildsHistoryLimit: HistoryLimit,
-  failedBuildsHistoryLimit: HistoryLimit
+  failedBuildsHistoryLimit: HistoryLimit,
+  caCertificates: Schema.optionalKey(Schema.String),
+  httpProxy: Schema.optionalKey(Schema.String),
+  httpsProxy: Schema.optionalKey(Schema.String),
+  noProxy: Schema.optionalKey(Schema.String)
 })
 export type SettingsValue = typeof SettingsSchema.Type
 

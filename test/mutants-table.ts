@@ -191,5 +191,23 @@ export const mutants: ReadonlyArray<Mutant> = [
     file: "embedded/cache.ts",
     find: "if (store.get(keyOf(meta))?.meta.uid === meta.uid) store",
     replace: "store"
+  },
+  {
+    name: "each node asks the forge itself",
+    file: "lib/source.ts",
+    find: "sourceOf(build) === undefined && node !== build.status?.buildNode",
+    replace: "sourceOf(build) === undefined && node === undefined"
+  },
+  {
+    name: "a failed attempt tells nothing of its source",
+    file: "functions/importer-status/locked.ts",
+    find: "if (reported === undefined || ",
+    replace: 'if (reported === undefined || work?.pod?.status?.phase === "Failed" || '
+  },
+  {
+    name: "a retry keeps the source of the failure",
+    file: "functions/importer-status/retry.ts",
+    find: "...(isAnew ? { lockedUrl: null, lockedInputs: null } : {}),",
+    replace: ""
   }
 ]

@@ -104,6 +104,16 @@ const environment = ({ build, liveTime, liveUids, settings }: BuildPlace) => [
   { name: "LIVE_UIDS", value: liveUids.length > maxLiveUids ? "" : liveUids.join(" ") },
   { name: "LIVE_TIME", value: liveTime },
   { name: "HOME", value: "/nix/home" },
+  ...variables({
+    CA_CERTIFICATES: settings.caCertificates,
+    // Programs differ in which of the two they read.
+    http_proxy: settings.httpProxy,
+    HTTP_PROXY: settings.httpProxy,
+    https_proxy: settings.httpsProxy,
+    HTTPS_PROXY: settings.httpsProxy,
+    no_proxy: settings.noProxy,
+    NO_PROXY: settings.noProxy
+  }),
   {
     name: "NIX_CONFIG",
     value: [
@@ -112,3 +122,6 @@ const environment = ({ build, liveTime, liveUids, settings }: BuildPlace) => [
     ].join("\n")
   }
 ]
+
+const variables = (values: Readonly<Record<string, string | undefined>>) =>
+  Object.entries(values).flatMap(([name, value = ""]) => (value === "" ? [] : [{ name, value }]))

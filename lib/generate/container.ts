@@ -10,6 +10,9 @@ export const port = 8080
 /** The ConfigMap of `knative/settings.env`; one for all, since a definition does not say which settings it reads. */
 export const settingsName = "enbi-settings"
 
+/** The ConfigMap of authorities that builds trust, for whoever has some: its key is the setting's name. */
+export const certificatesName = "enbi-certificates"
+
 export const metadataOf = ({ name }: Named) => ({ name, namespace: systemNamespace })
 
 export const labelsOf = ({ name }: Named) => ({
@@ -28,7 +31,7 @@ export const containerOf = ({ name }: Named) => ({
   name: "function",
   image: `enbi-functions:${version}`,
   command: ["node", `/app/functions/${name}.js`],
-  envFrom: [{ configMapRef: { name: settingsName } }],
+  envFrom: [{ configMapRef: { name: settingsName } }, { configMapRef: { name: certificatesName, optional: true } }],
   resources: {
     requests: { cpu: "25m", memory: "64Mi" },
     // A look at everything reads whole lists, so the limit is that of all functions in one process.

@@ -4,6 +4,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, FileSystem } from "effect"
 import { hold } from "../../builder/locks.ts"
 import { dockerArchive, parts } from "./archives.ts"
+import { own } from "./cache.ts"
 import { linkTo, run, withNix } from "./program.ts"
 
 const services = <A, E>(effect: Effect.Effect<A, E, NodeServices.NodeServices>) =>
@@ -34,6 +35,7 @@ describe.concurrent("build", { timeout: 60_000 }, () => {
       assert.isAbove(shown.length, 8 * 2 ** 20)
       assert.match(shown, /x\nThe log is longer than 9 MiB[^\n]*\nreading the image from/)
       assert.match(shown, /is ready to be imported\n$/)
+      assert.isFalse(yield* fs.exists(made.cache.fetchedOf(own)), "what was fetched for it alone")
       assert.strictEqual(yield* fs.readFileString(`${made.root}/seen`), "shared\n")
     }).pipe(Effect.scoped, services)
   )

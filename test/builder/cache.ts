@@ -77,12 +77,16 @@ export const makeBuild = Effect.fnUntraced(function* (
       liveUids: [own],
       liveTime,
       cgroup: root,
+      caCertificates: "",
+      usualCertificates: "/dev/null",
+      nixConfig: "",
       cache,
       ...settings
     },
     deadlineTime: 0,
     log,
     resolved: yield* Ref.make<Source | undefined>(undefined),
+    environment: {},
     measure: Effect.succeed(room)
   }
   return build

@@ -43,6 +43,17 @@ const rows: ReadonlyArray<Row> = [
   { name: "lock git+http://127.0.0.1:8088/nogit", reason: "FetchFailed", says: /Failed to fetch git/u },
   { name: "lock git+ssh://git@127.0.0.1:1/x", reason: "FetchFailed", says: /Failed to fetch git/u },
   { name: "lock https://127.0.0.1:1/x.tar.gz", reason: "FetchFailed", says: /Could not connect/u },
+  {
+    name: "untrusted https://127.0.0.1:8443/20-moving-branch.tar.gz",
+    reason: "FetchFailed",
+    says: /signer of the server's certificate is not trusted.*README/u
+  },
+  {
+    name: "untrusted git+https://127.0.0.1:8443/r/.git",
+    reason: "FetchFailed",
+    says: /signer of the server's certificate is not trusted.*README/u,
+    why: "git says it, not Nix"
+  },
   { name: "lock github:o/r", reason: "FetchFailed", says: /Could not resolve host/u },
   { name: "lock nixpkgs", reason: "FetchFailed", says: /flake:nixpkgs/u },
   { name: "lock foo:bar", reason: "FetchFailed", says: /foo:bar/u },
@@ -158,6 +169,22 @@ describe("classify", () => {
       assert.strictEqual(classify(step, { exitCode, log }, nothing).reason, reason)
     })
   }
+
+  it("a long gist leaves room for what to do", () => {
+    const { exitCode, log } = said("lock", `unable to download '\u001b[35;1m${"x".repeat(3000)}\u001b[0m': no`)
+    const { message } = classify("lock", { exitCode, log }, nothing)
+    assert.isBelow(message.length, 600)
+    assert.match(message, /check spec\.flakeUrl and the network\.$/u)
+  })
+
+  it("a certificate is no matter where nothing is fetched, whatever a builder prints", () => {
+    const line = { action: "result", type: 101, fields: ["curl: (60) self-signed certificate"] }
+    const { exitCode, log, step } = recorded("words")
+    const withLine = followLine(log, `@nix ${JSON.stringify(line)}`)[0]
+    assert.notInclude(classify(step, { exitCode, log: withLine }, nothing).message, "certificate")
+    const download = classify(step, { exitCode, log: withLine }, { ...nothing, isDownload: true })
+    assert.include(download.message, "certificate")
+  })
 
   it("gives the build's own last lines before Nix's", () => {
     const { exitCode, log, step } = recorded("words")

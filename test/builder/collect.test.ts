@@ -50,8 +50,10 @@ it.live("what is of nobody goes when no build runs: not what is younger than the
     yield* addLayout(made, young, { minutes: 1 })
     yield* addLayout(made, `.incoming-${living}`)
     yield* addLayout(made, "not-ours")
-    yield* fs.makeDirectory(made.cache.rootsOf(gone))
-    yield* fs.utimes(made.cache.rootsOf(gone), 0, 0)
+    for (const folder of [made.cache.rootsOf(gone), made.cache.fetchedOf(gone)]) {
+      yield* fs.makeDirectory(folder, { recursive: true })
+      yield* fs.utimes(folder, 0, 0)
+    }
     const left = `${made.cache.builds}/nix-1/read-only`
     yield* fs.makeDirectory(left, { recursive: true })
     yield* fs.writeFileString(`${left}/file`, "")
@@ -59,6 +61,7 @@ it.live("what is of nobody goes when no build runs: not what is younger than the
     yield* enter(yield* makeBuild(made, { liveUids: [own, living] }))
     assert.deepStrictEqual(yield* layoutsOf(made), [own, living, young, "not-ours"])
     assert.deepStrictEqual(yield* fs.readDirectory(made.cache.roots), [])
+    assert.deepStrictEqual(yield* fs.readDirectory(made.cache.fetched), [])
     assert.deepStrictEqual(yield* fs.readDirectory(made.cache.builds), [])
     assert.strictEqual(yield* made.asked, "")
   }).pipe(services)

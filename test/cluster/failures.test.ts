@@ -47,6 +47,7 @@ const table: ReadonlyArray<Failing> = [
   },
   { packageName: "eval-throw", reason: "EvaluationFailed", message: /evaluat/i, log: /throws when it is evaluated/ },
   { packageName: "fail", reason: "BuildFailed", message: /fail/i, log: /the compiler says no/ },
+  { packageName: "words", reason: "BuildFailed", message: /exit code 3/, log: /No space left on device/ },
   { packageName: "huge-log", reason: "BuildFailed", message: /exit code 3/, log: /the end of a long log/ },
   {
     packageName: "hang",

@@ -59,6 +59,7 @@ export const broken: Readonly<Record<string, ReadonlyArray<unknown>>> = {
   "spec.template.spec.containers[].image": ["", "nginx:1"],
   "spec.template.spec.containers[].command": [[], ["node", "/app/embedded/main.js"]],
   "spec.template.spec.containers[].envFrom[].configMapRef.name": ["", "nothing"],
+  "spec.template.spec.containers[].envFrom[].configMapRef.optional": [false],
   // Serving takes it as name of a port only if it is a protocol, and finds the port of its probes by itself.
   "spec.template.spec.containers[].ports[].name": ["", "Port"],
   "spec.template.spec.containers[].ports[].containerPort": [0, 80],

@@ -1,5 +1,6 @@
 /** What can be wrong with manifests together, though each by itself is one that Kubernetes and Knative take. */
 import { version } from "../../images/version.ts"
+import { certificatesName } from "../../lib/generate/container.ts"
 import { systemNamespace } from "../../lib/names.ts"
 import { eventProblems } from "./lint-events.ts"
 import { type Manifest, nameOf, of } from "./manifest.ts"
@@ -38,7 +39,9 @@ const workloadProblems = (all: ReadonlyArray<Manifest>) => {
       "has the account of another": isFunction && (spec.serviceAccountName !== name || !accounts.has(name)),
       "has an account for nothing": !isFunction && !("automountServiceAccountToken" in spec),
       "reads settings that are not there": (container.envFrom ?? []).some(
-        (from) => !settings.has(from.configMapRef.name)
+        ({ configMapRef }) =>
+          !settings.has(configMapRef.name) &&
+          !(configMapRef.optional === true && configMapRef.name === certificatesName)
       ),
       "runs the program of another": container.command.join(" ") !== `node ${program}`,
       "is another image than that of the functions": container.image !== `enbi-functions:${version}`,

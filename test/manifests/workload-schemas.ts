@@ -18,7 +18,11 @@ const common = {
   name: Name,
   image: Image,
   command: Schema.NonEmptyArray(Schema.NonEmptyString),
-  envFrom: optional(Schema.Array(Schema.Struct({ configMapRef: Schema.Struct({ name: Name }) }))),
+  envFrom: optional(
+    Schema.Array(
+      Schema.Struct({ configMapRef: Schema.Struct({ name: Name, optional: optional(Schema.Literal(true)) }) })
+    )
+  ),
   resources: Schema.Struct({ requests: Amounts, limits: Amounts }),
   // Literals where another value would give the container what no function needs.
   securityContext: Schema.Struct({

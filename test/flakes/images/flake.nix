@@ -70,6 +70,8 @@
           no-tags = run "no-tags.tar" { inherit revision; repoTags = "null"; } "base; app; archive base.tar app.tar > $out";
 
           fail = run "fail" { } "echo 'the compiler says no'; exit 3";
+          # Its words are those of other failures.
+          words = run "words" { } "echo 'error: unable to download x: No space left on device'; echo 'hash mismatch in x; pivot_root'; exit 3";
           # Doubles what it holds until somebody stops it.
           hungry = run "hungry" { } "echo 'getting hungry'; awk 'BEGIN { x = \"x\"; while (1) x = x x }'";
           hang = run "hang" { } "echo 'about to hang'; sleep 1000000";
