@@ -49,6 +49,7 @@ const finished = (index: number): object => ({
   },
   status: {
     status: "Succeeded",
+    observedGeneration: 1,
     buildNode: "worker",
     buildJobName: `build-${index}-build-0123456789`,
     imageDigest: `sha256:${"0".repeat(64)}`,
