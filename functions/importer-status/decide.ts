@@ -18,6 +18,7 @@ import { wokenAnnotation } from "../../lib/keys.ts"
 import { lastLines } from "../../lib/last-lines.ts"
 import { patchStatus, type StatusChange } from "../../lib/nixbuild-status.ts"
 import { say } from "../../lib/say.ts"
+import { recordImages } from "../../lib/tags.ts"
 import type { Observed } from "./observe.ts"
 import { failureAt, isMain, obstacleAt, type Seen, seen, settle, type World } from "./settle.ts"
 import { asksForRetry, retryAll } from "./retry.ts"
@@ -34,6 +35,8 @@ export const decide = (observed: typeof Observed.Type): ReadonlyArray<Action> =>
   const ending = main === undefined || isTrue(conditionsOf(build), "Complete") ? nothing : end(world, main)
   return [
     ...tell(world, settled),
+    // Before the NixBuild says so: whoever wants the tag then finds which image it is.
+    ...record(world, settled),
     ...patchStatus(build, {
       why: "What the Jobs on its nodes came to",
       time,
@@ -122,6 +125,11 @@ const tell = (world: World, settled: ReadonlyArray<NodeStatus>): ReadonlyArray<A
         })
       )
   )
+
+const record = ({ build, lease }: World, settled: ReadonlyArray<NodeStatus>): ReadonlyArray<Action> => {
+  const digests = settled.flatMap(({ digest }) => (digest === undefined ? [] : [digest]))
+  return lease === undefined || digests.length === 0 ? [] : recordImages(lease, { build, digests })
+}
 
 const again = ({ attempt, retryTime }: NodeStatus): string =>
   retryTime === undefined ? "" : `\nAttempt ${attempt} begins at ${retryTime}.`

@@ -1,5 +1,6 @@
 import { changed, sweep } from "../../lib/events.ts"
 import { defineFunction } from "../../lib/function.ts"
+import { systemNamespace } from "../../lib/names.ts"
 import { jobsOfOthers, podsOfOthers } from "../../lib/nixbuild-subjects.ts"
 import { decide } from "./decide.ts"
 import { observe, Observed, subjects } from "./observe.ts"
@@ -17,7 +18,13 @@ export default defineFunction({
     { apiGroups: ["batch"], resources: ["jobs"], verbs: ["get", "list", "delete"] },
     { apiGroups: ["enbi.hrzn.ee"], resources: ["nixbuilds"], verbs: ["get", "list"] },
     { apiGroups: ["enbi.hrzn.ee"], resources: ["nixbuilds/status"], verbs: ["patch"] },
-    { apiGroups: [""], resources: ["events"], verbs: ["create", "get"] }
+    { apiGroups: [""], resources: ["events"], verbs: ["create", "get"] },
+    {
+      namespace: systemNamespace,
+      apiGroups: ["coordination.k8s.io"],
+      resources: ["leases"],
+      verbs: ["get", "patch"]
+    }
   ],
   ignores: [jobsOfOthers, podsOfOthers],
   subjects,

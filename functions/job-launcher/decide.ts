@@ -5,7 +5,7 @@
  */
 import type { Action } from "../../lib/action.ts"
 import { isTrue, type Reason, reasons } from "../../lib/api/condition.ts"
-import { isFailed, isSucceeded } from "../../lib/api/kubernetes.ts"
+import { isFailed } from "../../lib/api/kubernetes.ts"
 import { attemptOn, conditionsOf, isWaitingForRetry, nodeStatusOf, unsettledNodes } from "../../lib/api/nixbuild.ts"
 import { jobName } from "../../lib/names.ts"
 import { patchStatus } from "../../lib/nixbuild-status.ts"
@@ -13,7 +13,8 @@ import { obstacleOf } from "../../lib/placement.ts"
 import { isOfFormerNode } from "../../lib/volume.ts"
 import { makeBuildJob } from "./build-job.ts"
 import { makeImportJob } from "./import-job.ts"
-import type { Observed, Place } from "./observe.ts"
+import { isBuilt, type Observed, type Place } from "./observe.ts"
+import { type Admittance, admitImport, type Expected } from "./tag.ts"
 import { makeClaim, makePersistentVolume, makeVolumeJob } from "./volume.ts"
 
 type World = typeof Observed.Type
@@ -36,11 +37,12 @@ export const decide = (world: World): ReadonlyArray<Action> => {
       obstacleOf(node, { system: build.spec.system, nodeRepel: settings.nodeRepel }) === undefined
   )
   const steps = able.map((place) => ({ name: place.node.metadata.name, ...nextStep(world, place) }))
+  const claims = able.some(isBuilt) ? admittanceOf(world).actions : []
   const step = steps.find((step) => step.name === build.status?.buildNode) ?? held(world)
   const main = step === undefined ? undefined : orRefused(world, step)
   return [
     // What was refused would be again; what comes before it in the list is done.
-    ...(world.refusal === undefined ? steps.flatMap((step) => step.actions) : []),
+    ...(world.refusal === undefined ? [...claims, ...steps.flatMap((step) => step.actions)] : []),
     ...(main === undefined
       ? []
       : patchStatus(build, {
@@ -102,12 +104,15 @@ const nextStep = (world: World, place: Place): Step => {
     liveTime: world.time
   })
   if (place.importJob !== undefined) return { actions: [], ...launched(world, buildJob.metadata) }
-  if (place.buildJob !== undefined) {
+  if (isBuilt(place)) {
+    const admittance = admittanceOf(world)
+    if (admittance.conflict !== undefined) return wait("TagConflict", admittance.conflict)
     return {
-      actions: isSucceeded(place.buildJob) ? [startImport(world, place)] : [],
+      actions: admittance.import === undefined ? [] : [startImport(world, place, admittance.import)],
       ...launched(world, buildJob.metadata)
     }
   }
+  if (place.buildJob !== undefined) return { actions: [], ...launched(world, buildJob.metadata) }
   if (isGoing(place)) return wait("VolumePending", reasons.VolumePending)
   if (place.admission === undefined) return beforeVolume(world, place)
   if (isLost(place)) {
@@ -135,6 +140,9 @@ const nextStep = (world: World, place: Place): Step => {
   }
 }
 
+const admittanceOf = ({ build, claim }: World): Admittance =>
+  claim === undefined ? { actions: [] } : admitImport(build, claim)
+
 // Kubernetes would not let the build Pod begin, and retention removes what a former node has left.
 const isGoing = ({ claim, node, volume }: Place): boolean =>
   volume?.metadata.deletionTimestamp !== undefined ||
@@ -151,10 +159,14 @@ const createUnless = (
   object: Extract<Action, { action: "Create" }>["object"]
 ): ReadonlyArray<Action> => (there === undefined ? [{ action: "Create", why, object }] : [])
 
-const startImport = ({ build, namespaceUid, settings }: World, { node }: Place): Action => ({
+const startImport = (
+  { build, namespaceUid, settings }: World,
+  { node }: Place,
+  held: { readonly expected?: Expected }
+): Action => ({
   action: "Create",
   why: `The build on ${node.metadata.name} succeeded`,
-  object: makeImportJob({ build, namespaceUid, node, settings })
+  object: makeImportJob({ build, namespaceUid, node, settings, ...held })
 })
 
 const beforeVolume = (world: World, place: Place): Step => {

@@ -11,7 +11,7 @@ import { hash10 } from "../../lib/names.ts"
 import { patchStatus } from "../../lib/nixbuild-status.ts"
 import { obstacleOf } from "../../lib/placement.ts"
 import type { Observed } from "./observe.ts"
-import { tagClaims } from "./tag.ts"
+import { tagClaims, type TagRefusal } from "./tag.ts"
 
 type World = typeof Observed.Type
 
@@ -43,8 +43,8 @@ export const decide = (world: World): ReadonlyArray<Action> => {
   return world.unfinished
     .filter((build) => !placed.includes(build))
     .flatMap((build) => {
-      const conflict = claims.conflictOf(build)
-      return conflict === undefined ? [...claims.take(build), ...place(build)] : tagConflict(world, { build, conflict })
+      const refusal = claims.refusalOf(build)
+      return refusal === undefined ? [...claims.take(build), ...place(build)] : tagRefused(world, { build, refusal })
     })
 }
 
@@ -104,14 +104,17 @@ const nodeFound = ({ time }: World, { build, node }: { readonly build: NixBuild;
   })
 }
 
-const tagConflict = ({ time }: World, { build, conflict }: { readonly build: NixBuild; readonly conflict: string }) =>
-  patchStatus(build, {
+const tagRefused = (
+  { time }: World,
+  { build, refusal }: { readonly build: NixBuild; readonly refusal: TagRefusal }
+) => [
+  ...refusal.actions,
+  ...patchStatus(build, {
     why: "Its tag is another's",
     time,
-    verdicts: [
-      { type: "Scheduled", status: "False", reason: "TagConflict", message: `${reasons.TagConflict} ${conflict}` }
-    ]
+    verdicts: [{ type: "Scheduled", status: "False", reason: refusal.reason, message: refusal.message }]
   })
+]
 
 const noFreeSlot = (
   { maxBuildsPerNode, time }: World,

@@ -6,16 +6,16 @@ import { Lease, leases, Node, nodes, withoutImages } from "../../lib/api/kuberne
 import { conditionsOf, hasFailed, NixBuild, nixBuilds } from "../../lib/api/nixbuild.ts"
 import { Cluster } from "../../lib/cluster.ts"
 import { Settings } from "../../lib/settings.ts"
-import { fullTag, heldTagOf } from "../../lib/tags.ts"
+import { fullTag, heldTagOf, holderOf } from "../../lib/tags.ts"
 import { currentTime } from "../../lib/time.ts"
 
 export const Observed = Schema.Struct({
   time: Schema.String,
   /** Oldest first. */
   unfinished: Schema.Array(NixBuild),
-  /** Those that succeeded under a tag that one of the unfinished asks for in the same namespace. */
+  /** Those that succeeded under a tag that one of the unfinished asks for, in its namespace or in the tag's. */
   succeeded: Schema.Array(NixBuild),
-  /** Who holds the tags that the unfinished ask for. */
+  /** Who has the tags that the unfinished ask for. */
   leases: Schema.Array(Lease),
   nodes: Schema.Array(Node),
   maxBuildsPerNode: Schema.Int,
@@ -35,22 +35,27 @@ export const observe = Effect.fn("scheduler.observe")(function* () {
     .filter((build) => !isTrue(conditionsOf(build), "Complete") && build.metadata.deletionTimestamp === undefined)
     .toSorted((a, b) => age(a).localeCompare(age(b)))
   if (unfinished.every((build) => isTrue(conditionsOf(build), "Launched"))) return Option.none()
-  const tags = new Set(unfinished.map(({ spec }) => fullTag(spec.imageTag)))
-  const wishes = new Set(unfinished.map(wishOf))
+  const asking = unfinished.filter((build) => !isTrue(conditionsOf(build), "Launched"))
+  const tags = new Set(asking.map(({ spec }) => fullTag(spec.imageTag)))
+  const claims = (yield* cluster.list(leases)).filter((lease) => tags.has(heldTagOf(lease)))
+  const holders = new Map(claims.map((lease) => [heldTagOf(lease), holderOf(lease)]))
+  const wishes = new Set(
+    asking.flatMap((build) => [wishOf(build), wishOf(build, holders.get(fullTag(build.spec.imageTag)))])
+  )
   return Option.some({
     time: yield* currentTime,
     unfinished,
     succeeded: builds.filter(
       (build) => isTrue(conditionsOf(build), "Complete") && !hasFailed(build) && wishes.has(wishOf(build))
     ),
-    leases: (yield* cluster.list(leases)).filter((lease) => tags.has(heldTagOf(lease))),
+    leases: claims,
     nodes: (yield* cluster.list(nodes)).map(withoutImages),
     maxBuildsPerNode,
     nodeRepel
   })
 })
 
-const wishOf = ({ metadata, spec }: NixBuild): string =>
-  `${metadata.namespace} ${spec.system} ${fullTag(spec.imageTag)}`
+const wishOf = ({ metadata, spec }: NixBuild, namespace = metadata.namespace): string =>
+  `${namespace} ${spec.system} ${fullTag(spec.imageTag)}`
 
 const age = ({ metadata }: NixBuild): string => `${metadata.creationTimestamp ?? ""} ${metadata.uid}`

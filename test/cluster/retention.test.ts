@@ -2,9 +2,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Option } from "effect"
 import { jobs, leases, nodes, persistentVolumes, pods } from "../../lib/api/kubernetes.ts"
-import { conditionsOf, nixBuilds } from "../../lib/api/nixbuild.ts"
+import { nixBuilds } from "../../lib/api/nixbuild.ts"
 import { reportOf } from "../../functions/retention/leases.ts"
-import { nixBuildAnnotation, unusedSinceAnnotation } from "../../lib/keys.ts"
+import { nixBuildAnnotation, retryAnnotation, unusedSinceAnnotation } from "../../lib/keys.ts"
 import { persistentVolumeName, systemNamespace, tagLeaseName, volumesPath } from "../../lib/names.ts"
 import {
   apply,
@@ -13,6 +13,7 @@ import {
   ctr,
   eventually,
   find,
+  flakeUrl,
   kubectl,
   list,
   namespace,
@@ -156,18 +157,19 @@ describe("retention", () => {
           )
         )
         const second = { namespace: yield* namespace("tag-second"), name: "app" }
-        yield* apply(nixBuild(second, { imageTag, nodes: [node] }))
-        const refusal = yield* eventually(
-          "the second is refused",
-          Effect.map(
-            find(nixBuilds, second),
-            Option.flatMapNullishOr((build) => conditionsOf(build).find(({ reason }) => reason === "TagConflict"))
-          )
-        )
-        const advice = /kubectl (delete lease -n \S+ \S+)$/.exec(refusal.message)?.[1] ?? ""
+        yield* apply(nixBuild(second, { imageTag, flakeUrl: flakeUrl("images-2"), nodes: [node] }))
+        const { failure } = (yield* complete(second)).status ?? {}
+        assert.strictEqual(failure?.reason, "TagConflict")
+        const advice = /kubectl (delete lease -n \S+ \S+)$/.exec(failure?.message ?? "")?.[1] ?? ""
         assert.include(advice, lease.name)
         yield* kubectl(...advice.split(" "))
-        assert.strictEqual((yield* complete(second)).status?.status, "Succeeded")
+        yield* kubectl("annotate", "nixbuild", "-n", second.namespace, second.name, `${retryAnnotation}=1`)
+        yield* eventually(
+          "the second has the tag",
+          Effect.map(find(nixBuilds, second), (found) =>
+            Option.filter(found, ({ status }) => status?.status === "Succeeded")
+          )
+        )
       }).pipe(Effect.provide(services))
   )
 
