@@ -5,6 +5,8 @@
  *
  *     pull as <repository>:enbi-import-<uid> ─▶ pull as the tag ─▶ forget the first name
  *       moves the blobs, unpacks them            moves nothing
+ *
+ * Where the tag may name one image only, any other is refused before that.
  */
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import { Console, Deferred, Effect, Fiber, FileSystem, Layer, Option, type PlatformError, Ref } from "effect"
@@ -34,6 +36,7 @@ export const importImage = Effect.fn("import")(function* (
     })
   }
   const name = formatReference(reference)
+  yield* holdToExpected(settings, { name, digest: layout.index.digest })
   const temporary = formatReference({ ...reference, tag: Option.some(`enbi-import-${settings.uid}`) })
   const serving = yield* makeServing
   const routes = HttpRouter.serve(layoutRoutes(layout, serving), { disableLogger: true, disableListenLog: true })
@@ -71,6 +74,27 @@ export const importImage = Effect.fn("import")(function* (
     ),
     movedBlobs: blobs,
     movedBytes: bytes
+  }
+})
+
+/**
+ * Where other namespaces use the tag too, no name moves unless it is to the
+ * image that they use, and where it names another already it stays as it is.
+ */
+const holdToExpected = Effect.fnUntraced(function* (
+  { expectedDigest, socket, system, tagUse }: Omit<ImportSettings, "cache">,
+  built: { readonly name: string; readonly digest: string }
+) {
+  if (Option.isNone(expectedDigest)) return
+  const { digest, name } = built
+  const expected = expectedDigest.value
+  const conflict = (message: string) => new Failure({ reason: "TagConflict", message: `${message} ${tagUse}`, log: "" })
+  if (digest !== expected) {
+    return yield* conflict(`${name} is ${expected} for ${system}, and this build gave ${digest}.`)
+  }
+  const there = yield* digestInContainerd({ socket, reference: name })
+  if (there !== undefined && there !== expected) {
+    return yield* conflict(`${name} is ${expected} for ${system}, and this node has ${there} under it.`)
   }
 })
 

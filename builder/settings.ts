@@ -2,6 +2,7 @@
 import { Config, Option, Schema } from "effect"
 import { LockedInput } from "../lib/api/nixbuild.ts"
 import { systems } from "../lib/api/system.ts"
+import { Digest } from "../lib/oci/result.ts"
 
 /** A uid of Kubernetes. It names folders on the node, so it may be nothing that leads elsewhere. */
 export const uidPattern = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/u
@@ -88,6 +89,10 @@ export const importSettings = Config.all({
   system,
   uid,
   socket: Config.NonEmptyString("CONTAINERD_SOCKET"),
+  /** The one image that may come under the tag, where another namespace uses it too. */
+  expectedDigest: Config.option(Config.schema(Digest, "EXPECTED_DIGEST")),
+  /** Who uses the tag and what to do: the end of what is said of any other image. */
+  tagUse: Config.String("TAG_USE").pipe(Config.withDefault("")),
   cache
 })
 export type ImportSettings = Config.Success<typeof importSettings>

@@ -21,11 +21,23 @@ export const nodeAnnotation = "enbi.hrzn.ee/node"
 export const nodeUidAnnotation = "enbi.hrzn.ee/node-uid"
 /** On a PersistentVolume: its name, for its claim to select. */
 export const volumeLabel = "enbi.hrzn.ee/volume"
-/** On a Lease: the namespace whose NixBuilds may use the image tag. */
+/** On a Lease: the namespace that has the image tag: its NixBuilds say what the first image is. */
 export const heldByLabel = "enbi.hrzn.ee/held-by"
 /** On a Lease: that image tag, in full. */
 export const heldTagAnnotation = "enbi.hrzn.ee/image-tag"
-/** On a Lease: since when no NixBuild names the image tag and no node is known to have the image. */
+/** On a Lease: the other namespaces that use the image tag, by blanks. */
+export const sharingAnnotation = "enbi.hrzn.ee/shared-with"
+/** On a Lease: namespaces that have built the image and are about to bring it to a node, by blanks. */
+export const joiningAnnotation = "enbi.hrzn.ee/joining"
+/** On a Lease: the digests of the images that came onto nodes under the tag for a system, by blanks. */
+export const digestsAnnotation = (system: string): string => `enbi.hrzn.ee/digests-${system}`
+/** On a Lease: the flake and package of the first image for a system. */
+export const sourceAnnotation = (system: string): string => `enbi.hrzn.ee/source-${system}`
+/** On an import Job: the name of the Lease of its image tag. */
+export const tagLabel = "enbi.hrzn.ee/tag"
+/** On a Lease: since when no NixBuild of a namespace names the image tag and no node is known to have the image. */
 export const unusedSinceAnnotation = "enbi.hrzn.ee/unused-since"
+/** On a Lease that has that: the namespaces that do not use the tag, by blanks; absent: the one that has it. */
+export const unusedByAnnotation = "enbi.hrzn.ee/unused-by"
 /** On an Event: the uid of the object that it speaks of. */
 export const regardingLabel = "enbi.hrzn.ee/regarding-uid"

@@ -1,12 +1,15 @@
-/** From an event about a NixBuild, or about a Job or Pod of one, to the NixBuild. */
+/** From an event about a NixBuild, about a Job or Pod of one, or about the Lease of its tag, to the NixBuild. */
 import { Effect, Option } from "effect"
+import { isTrue } from "./api/condition.ts"
 import type { ObjectMeta, Reference } from "./api/kind.ts"
 import { jobs, pods } from "./api/kubernetes.ts"
-import { type NixBuild, nixBuilds } from "./api/nixbuild.ts"
+import { conditionsOf, type NixBuild, nixBuilds } from "./api/nixbuild.ts"
 import { Cluster } from "./cluster.ts"
 import type { CloudEvent } from "./events.ts"
 import { ignore } from "./function.ts"
 import { namespaceAnnotation, nixBuildAnnotation } from "./keys.ts"
+import { tagLeaseName } from "./names.ts"
+import { fullTag } from "./tags.ts"
 
 /** Jobs that are for no NixBuild. */
 export const jobsOfOthers = ignore(jobs, ({ metadata: { annotations } }) => {
@@ -42,6 +45,15 @@ export const subjectsAmong = (isOpen: (build: NixBuild) => boolean) =>
       // The Job of a volume is for all that wait for it.
       const sharing = annotations?.[namespaceAnnotation]
       return kind === "Pod" || sharing === undefined ? [] : yield* openBuilds(isOpen, sharing)
+    }
+    if (kind === "Lease") {
+      // Before its Job is there, a build does not depend on the tag.
+      return yield* openBuilds(
+        (build) =>
+          isOpen(build) &&
+          isTrue(conditionsOf(build), "Launched") &&
+          tagLeaseName(fullTag(build.spec.imageTag)) === name
+      )
     }
     return yield* openBuilds(isOpen)
   })

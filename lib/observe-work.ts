@@ -27,8 +27,9 @@ export const observeWork = Effect.fnUntraced(function* ({ isOpen, name, namespac
   return Option.some({ ...workOf(job.value, pod), ...(report === undefined ? {} : { report }), waitingSince })
 })
 
+/** The Pods of a Job. */
 // By uid: a Job that was deleted and made again under the same name must not be told of by its forerunner's Pod.
-const podsOf = ({ metadata }: Job) => ({
+export const podsOf = ({ metadata }: Job) => ({
   namespace: metadata.namespace,
   labels: { "batch.kubernetes.io/controller-uid": metadata.uid }
 })

@@ -1,35 +1,158 @@
 /**
  * Who may use an image tag. A tag is a name on a node that everybody there
- * sees, so a namespace holds it by a Lease whose name is computed from the tag:
- * creating it is the claim, and only one can. It outlives the NixBuild while
- * the image may still be on a node. Within a namespace the oldest NixBuild that
- * did not fail has the tag.
+ * sees, so a namespace claims it by a Lease whose name is computed from the
+ * tag: creating it is the claim, and only one can. It outlives the NixBuild
+ * while the image may still be on a node. Within a namespace the oldest
+ * NixBuild that did not fail has the tag.
+ *
+ * Another namespace may use the tag too when its own build gives the one image
+ * that is known under it. From then on nobody brings another there:
+ *
+ *     holder alone ──▶ another builds the same ──▶ it says so ──▶ what the holder ──▶ it is let in,
+ *     brings what       and wants to bring it       (joining)      began before       all are held to
+ *     it builds                                                    has ended          the digest
+ *
+ * Every change of the Lease names the version that it was decided on, so of two
+ * that change it at the same moment one looks again.
  */
 import { Option } from "effect"
 import { type Action, referTo } from "./action.ts"
-import { leases, managedBy, type Lease } from "./api/kubernetes.ts"
+import { type Lease, leases, managedBy } from "./api/kubernetes.ts"
 import type { NixBuild } from "./api/nixbuild.ts"
-import { heldByLabel, heldTagAnnotation, unusedSinceAnnotation } from "./keys.ts"
+import {
+  digestsAnnotation,
+  heldByLabel,
+  heldTagAnnotation,
+  joiningAnnotation,
+  sharingAnnotation,
+  sourceAnnotation,
+  unusedByAnnotation,
+  unusedSinceAnnotation
+} from "./keys.ts"
 import { systemNamespace, tagLeaseName } from "./names.ts"
 import { normalizeReference } from "./oci/reference.ts"
 
 /** The tag in full: `x/y:1` is `docker.io/x/y:1`. */
 export const fullTag = (imageTag: string): string => Option.getOrElse(normalizeReference(imageTag), () => imageTag)
 
-/** The tag that a Lease holds, and the namespace for which it does. */
+const wordsIn = (lease: Lease, annotation: string): ReadonlyArray<string> =>
+  (lease.metadata.annotations?.[annotation] ?? "").split(" ").filter((word) => word !== "")
+
+/** The tag that a Lease holds, and the namespace that has it. */
 export const heldTagOf = ({ metadata }: Lease): string => metadata.annotations?.[heldTagAnnotation] ?? ""
 export const holderOf = ({ metadata }: Lease): string => metadata.labels?.[heldByLabel] ?? ""
 
-/** Says since when nobody uses the tag, or with null that somebody does. */
-export const markUnused = (
-  lease: Lease,
-  { since, why }: { readonly since: string | null; readonly why: string }
-): Action => ({
+/** All namespaces that use the tag, the holder first. */
+export const usersOf = (lease: Lease): ReadonlyArray<string> => [holderOf(lease), ...wordsIn(lease, sharingAnnotation)]
+
+/** The namespaces that are about to use it. */
+export const joiningOf = (lease: Lease): ReadonlyArray<string> => wordsIn(lease, joiningAnnotation)
+
+/** The images that came onto nodes under the tag; two say that there may be more. */
+export const digestsOf = (lease: Lease, system: string): ReadonlyArray<string> =>
+  wordsIn(lease, digestsAnnotation(system))
+
+export const sourceOf = (lease: Lease, system: string): string | undefined =>
+  lease.metadata.annotations?.[sourceAnnotation(system)]
+
+/** What a NixBuild's image is made of, as people write it. */
+export const sourceIn = ({ spec }: Pick<NixBuild, "spec">): string => `${spec.flakeUrl}#${spec.packageName}`
+
+/** `the namespace a` or `the namespaces a and b`. */
+export const namespacesIn = (names: ReadonlyArray<string>): string =>
+  names.length === 1
+    ? `the namespace ${names[0]}`
+    : `the namespaces ${names.slice(0, -1).join(", ")} and ${names.at(-1)}`
+
+/** How a person frees a tag that is not used any more. */
+export const freeing = (tag: string): string => `kubectl delete lease -n ${systemNamespace} ${tagLeaseName(tag)}`
+
+interface Change {
+  readonly why: string
+  readonly holder?: string
+  readonly sharing?: ReadonlyArray<string>
+  readonly joining?: ReadonlyArray<string>
+  /** Other annotations; null takes one away. */
+  readonly annotations?: Readonly<Record<string, string | null>>
+}
+
+const written = (annotation: string, words: ReadonlyArray<string> | undefined) =>
+  words === undefined ? {} : { [annotation]: words.length === 0 ? null : words.join(" ") }
+
+export const changeClaim = (lease: Lease, { annotations, holder, joining, sharing, why }: Change): Action => ({
   action: "Patch",
   why,
   target: referTo("Lease", lease),
-  patch: { metadata: { annotations: { [unusedSinceAnnotation]: since } } }
+  patch: {
+    metadata: {
+      ...(holder === undefined ? {} : { labels: { [heldByLabel]: holder } }),
+      annotations: {
+        ...written(sharingAnnotation, sharing),
+        ...written(joiningAnnotation, joining),
+        ...annotations
+      }
+    }
+  }
 })
+
+/** The namespaces of which a Lease says that they do not use the tag. */
+export const unusedByOf = (lease: Lease): ReadonlyArray<string> => {
+  if (lease.metadata.annotations?.[unusedSinceAnnotation] === undefined) return []
+  const names = wordsIn(lease, unusedByAnnotation)
+  return names.length === 0 ? [holderOf(lease)] : names
+}
+
+interface Mark {
+  readonly why: string
+  /** Absent: they use it again. */
+  readonly unused?: { readonly since: string; readonly by: ReadonlyArray<string> }
+}
+
+/** Says which namespaces do not use the tag, and since when. */
+export const markUnused = (lease: Lease, { unused, why }: Mark): Action =>
+  changeClaim(lease, {
+    why,
+    annotations: {
+      [unusedSinceAnnotation]: unused?.since ?? null,
+      ...written(unusedByAnnotation, unused?.by ?? [])
+    }
+  })
+
+/** The namespace is about to bring the image that it built: whoever begins from now on is held to the digest. */
+export const joinClaim = (lease: Lease, namespace: string): Action =>
+  changeClaim(lease, {
+    why: `${namespace} has built an image for ${heldTagOf(lease)} too`,
+    joining: [...joiningOf(lease), namespace]
+  })
+
+interface Came {
+  readonly build: NixBuild
+  readonly digests: ReadonlyArray<string>
+}
+
+/** Writes down which images came onto nodes under the tag, and that the namespace uses it. */
+export const recordImages = (lease: Lease, { build, digests }: Came): ReadonlyArray<Action> => {
+  const { metadata, spec } = build
+  const namespace = metadata.namespace ?? ""
+  const before = digestsOf(lease, spec.system)
+  // Which they all are does not matter once there are two.
+  const after = [...new Set([...before, ...digests])].slice(0, Math.max(2, before.length))
+  const isUser = usersOf(lease).includes(namespace)
+  if (after.length === before.length && isUser) return []
+  return [
+    changeClaim(lease, {
+      why: `${heldTagOf(lease)} is on a node`,
+      ...(isUser ? {} : { sharing: [...usersOf(lease).slice(1), namespace] }),
+      ...(joiningOf(lease).includes(namespace)
+        ? { joining: joiningOf(lease).filter((name) => name !== namespace) }
+        : {}),
+      annotations: {
+        ...(after.length === before.length ? {} : written(digestsAnnotation(spec.system), after)),
+        ...(before.length === 0 ? { [sourceAnnotation(spec.system)]: sourceIn(build) } : {})
+      }
+    })
+  ]
+}
 
 export const claimTag = ({ metadata, spec }: Pick<NixBuild, "metadata" | "spec">): Action => {
   const tag = fullTag(spec.imageTag)

@@ -209,5 +209,35 @@ export const mutants: ReadonlyArray<Mutant> = [
     file: "functions/importer-status/retry.ts",
     find: "...(isAnew ? { lockedUrl: null, lockedInputs: null } : {}),",
     replace: ""
+  },
+  {
+    name: "the namespace that has a tag is not held to the image that another uses too",
+    file: "functions/job-launcher/tag.ts",
+    find: "users.some((user) => user !== namespace)",
+    replace: "users.length < 0"
+  },
+  {
+    name: "nobody waits for what the tag's namespace has begun to bring",
+    file: "functions/job-launcher/observe-claim.ts",
+    find: "holder === build.metadata.namespace ? false : yield* isMoving({ build, holder })",
+    replace: "false && (yield* isMoving({ build, holder }))"
+  },
+  {
+    name: "the claim does not say which image came under the tag",
+    file: "functions/importer-status/decide.ts",
+    find: "lease === undefined || digests.length === 0 ?",
+    replace: "true || lease === undefined ?"
+  },
+  {
+    name: "whose import was refused still counts as one who uses the tag",
+    file: "functions/retention/observe-tags.ts",
+    find: ".some((build) => mayImport(build, there))",
+    replace: ".some(() => true)"
+  },
+  {
+    name: "Ready comes with the end only",
+    file: "lib/nixbuild-status.ts",
+    find: "set(told, readinessOf({ ...build.status, ...change.fields, conditions: told }))",
+    replace: "told"
   }
 ]

@@ -24,6 +24,7 @@ import { callOff } from "./waiting.ts"
 import { say } from "../../lib/say.ts"
 import { isWokenFor, wokenFor } from "../../lib/waking.ts"
 import { sourceFields } from "./locked.ts"
+import { recordImages } from "../../lib/tags.ts"
 import type { Observed } from "./observe.ts"
 import { failureAt, isMain, obstacleAt, type Seen, seen, settle, type World } from "./settle.ts"
 import { asksForRetry, retryAll } from "./retry.ts"
@@ -40,6 +41,8 @@ export const decide = (observed: typeof Observed.Type): ReadonlyArray<Action> =>
   const ending = main === undefined || isTrue(conditionsOf(build), "Complete") ? nothing : end(world, main)
   return [
     ...tell(world, settled),
+    // Before the NixBuild says so: whoever wants the tag then finds which image it is.
+    ...record(world, settled),
     ...patchStatus(build, {
       why: "What the Jobs on its nodes came to",
       time,
@@ -148,6 +151,11 @@ const tell = (world: World, settled: ReadonlyArray<NodeStatus>): ReadonlyArray<A
 // What keeps an attempt from beginning is said once, however often it is tried.
 const keyOf = (node: NodeStatus): string =>
   node.message !== undefined || endedAttempt(node) === 1 ? node.name : `${node.name} ${endedAttempt(node)}`
+
+const record = ({ build, lease }: World, settled: ReadonlyArray<NodeStatus>): ReadonlyArray<Action> => {
+  const digests = settled.flatMap(({ digest }) => (digest === undefined ? [] : [digest]))
+  return lease === undefined || digests.length === 0 ? [] : recordImages(lease, { build, digests })
+}
 
 const again = ({ attempt, retryTime }: NodeStatus): string =>
   retryTime === undefined ? "" : `\nAttempt ${attempt} begins at ${retryTime}.`

@@ -1,5 +1,6 @@
 import { changed, sweep } from "../../lib/events.ts"
 import { defineFunction } from "../../lib/function.ts"
+import { systemNamespace } from "../../lib/names.ts"
 import { jobsOfOthers, podsOfOthers } from "../../lib/nixbuild-subjects.ts"
 import { decide } from "./decide.ts"
 import { observe, Observed, subjects } from "./observe.ts"
@@ -18,7 +19,13 @@ export default defineFunction({
     { apiGroups: ["enbi.hrzn.ee"], resources: ["nixbuilds"], verbs: ["get", "list"] },
     { apiGroups: ["enbi.hrzn.ee"], resources: ["nixbuilds/status"], verbs: ["patch"] },
     // Of our own Pods that do not start.
-    { apiGroups: [""], resources: ["events"], verbs: ["create", "get", "list"] }
+    { apiGroups: [""], resources: ["events"], verbs: ["create", "get", "list"] },
+    {
+      namespace: systemNamespace,
+      apiGroups: ["coordination.k8s.io"],
+      resources: ["leases"],
+      verbs: ["get", "patch"]
+    }
   ],
   ignores: [jobsOfOthers, podsOfOthers],
   subjects,

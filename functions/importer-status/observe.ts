@@ -2,7 +2,7 @@
 import { Effect, Option, Schema } from "effect"
 import { isTrue } from "../../lib/api/condition.ts"
 import type { Reference } from "../../lib/api/kind.ts"
-import { jobs, Node, nodes, Pod, pods, withoutImages } from "../../lib/api/kubernetes.ts"
+import { jobs, Lease, leases, Node, nodes, Pod, pods, withoutImages } from "../../lib/api/kubernetes.ts"
 import {
   attemptOn,
   conditionsOf,
@@ -16,13 +16,14 @@ import {
 import { Cluster } from "../../lib/cluster.ts"
 import { type CloudEvent, isSweep } from "../../lib/events.ts"
 import { nixBuildUidLabel } from "../../lib/keys.ts"
-import { jobName, systemNamespace } from "../../lib/names.ts"
+import { jobName, systemNamespace, tagLeaseName } from "../../lib/names.ts"
 import { subjectsAmong } from "../../lib/nixbuild-subjects.ts"
 import { Settings } from "../../lib/settings.ts"
+import { fullTag } from "../../lib/tags.ts"
 import { currentTime } from "../../lib/time.ts"
 import { isWaitingFor, waitingContainers } from "../../lib/waiting.ts"
 import { observeWork } from "../../lib/observe-work.ts"
-import { Work } from "../../lib/work.ts"
+import { endedWell, Work } from "../../lib/work.ts"
 import { isMissed } from "./missed.ts"
 import { asksForRetry } from "./retry.ts"
 
@@ -43,7 +44,9 @@ export const Observed = Schema.Struct({
   build: NixBuild,
   nodeRepel: Schema.Array(Schema.String),
   retryDelaysSeconds: Schema.Array(Schema.Int),
-  places: Schema.Array(Place)
+  places: Schema.Array(Place),
+  /** The claim on the tag: asked only when an import has succeeded that is not told of yet. */
+  lease: optional(Lease)
 })
 
 export const subjects = Effect.fn("importer-status.subjects")(function* (event: CloudEvent) {
@@ -71,15 +74,32 @@ export const observe = Effect.fn("importer-status.observe")(function* (subject: 
   const { nodeRepel, retryDelaysSeconds } = yield* Settings
   const build = yield* cluster.get(nixBuilds, subject)
   if (Option.isNone(build) || build.value.metadata.deletionTimestamp !== undefined) return Option.none()
-  if (!isTrue(conditionsOf(build.value), "Scheduled")) return Option.none()
+  // One that is back in the queue may have other nodes.
+  if (build.value.status?.buildNode === undefined) return Option.none()
   const time = yield* currentTime
+  const places = yield* Effect.forEach(wantedNodes(build.value), (name) =>
+    observePlace({ build: build.value, name, time })
+  )
+  const isNews = places.some(
+    ({ import: work, name }) => work !== undefined && endedWell(work) && unsettledNodes(build.value).includes(name)
+  )
+  const lease = isNews ? yield* observeLease(build.value) : Option.none()
   return Option.some({
     time,
     build: build.value,
     nodeRepel,
     retryDelaysSeconds,
-    places: yield* Effect.forEach(wantedNodes(build.value), (name) => observePlace({ build: build.value, name, time }))
+    places,
+    ...(Option.isSome(lease) ? { lease: lease.value } : {})
   })
+})
+
+// Whoever writes to it names the version, so an old copy does no harm; none would be taken for a claim that is gone.
+const observeLease = Effect.fnUntraced(function* ({ spec }: NixBuild) {
+  const cluster = yield* Cluster
+  const at = { namespace: systemNamespace, name: tagLeaseName(fullTag(spec.imageTag)) }
+  const seen = yield* cluster.get(leases, at)
+  return Option.isSome(seen) ? seen : yield* cluster.getFresh(leases, at)
 })
 
 interface At {

@@ -6,7 +6,7 @@
 import { type Action, referTo } from "../../lib/action.ts"
 import { reasons } from "../../lib/api/condition.ts"
 import { attemptOn, type NixBuild, type NodeStatus, nodeStatusOf } from "../../lib/api/nixbuild.ts"
-import { begun, callOffOn, isHeld, isImporting } from "../../lib/slots.ts"
+import { begun, callOffOn, isHeld, isImporting, isObstructed } from "../../lib/slots.ts"
 import { hasStarted, isFinished, obstacleOf } from "../../lib/work.ts"
 import type { Place } from "./observe.ts"
 
@@ -25,7 +25,9 @@ export const waitingAt = ({ build, time }: At, place: Place): ReadonlyArray<Node
     const hasBegun = isImporting(known)
       ? place.import === undefined || hasStarted(place.import.pod)
       : hasStarted(work?.pod)
-    return known !== undefined && (isHeld(known) || isImporting(known)) && hasBegun ? [begun(known)] : []
+    // job-launcher tells of its own obstacles.
+    const isOurs = isImporting(known) || (isHeld(known) && !isObstructed(known))
+    return known !== undefined && isOurs && hasBegun ? [begun(known)] : []
   }
   const { reason } = obstacle
   const message = `${reasons[reason]} Job ${work.job.metadata.name}: ${obstacle.message}`

@@ -22,8 +22,9 @@ import { isOfFormerNode } from "../../lib/volume.ts"
 import { endedWell, obstacleOf as obstacleOfWork } from "../../lib/work.ts"
 import { makeBuildJob } from "./build-job.ts"
 import { makeImportJob } from "./import-job.ts"
-import type { Observed, Place } from "./observe.ts"
+import { isBuilt, type Observed, type Place } from "./observe.ts"
 import { waitForSource } from "./source.ts"
+import { type Admittance, admitImport, type Expected } from "./tag.ts"
 import { makeClaim, makePersistentVolume, makeVolumeJob } from "./volume.ts"
 
 type World = typeof Observed.Type
@@ -54,12 +55,13 @@ export const decide = (world: World): ReadonlyArray<Action> => {
     const step = nextStep(world, place)
     return step === undefined ? [] : [orRefused(world, withSlot(world, { name: place.node.metadata.name, ...step }))]
   })
+  const claims = able.some(isBuilt) ? admittanceOf(world).actions : []
   const step = steps.find((step) => step.name === build.status?.buildNode) ?? held(world)
   const main = step === undefined ? undefined : withWaiting(step, steps)
   const holds = steps.flatMap((step) => holdOf(world, step))
   return [
     // What was refused would be again; what comes before it in the list is done.
-    ...(world.refusal === undefined ? steps.flatMap((step) => step.actions) : []),
+    ...(world.refusal === undefined ? [...claims, ...steps.flatMap((step) => step.actions)] : []),
     ...(main === undefined && holds.length === 0
       ? []
       : patchStatus(build, {
@@ -162,14 +164,15 @@ const nextStep = (world: World, place: Place): Step | undefined => {
     liveTime: world.time
   })
   if (place.importJob !== undefined) return { actions: [], ...launched(world, buildJob.metadata) }
-  if (place.buildJob !== undefined) {
+  if (isBuilt(place)) {
+    const admittance = admittanceOf(world)
+    if (admittance.conflict !== undefined) return wait("TagConflict", admittance.conflict)
     return {
-      actions: endedWell({ job: place.buildJob, ...(place.buildPod === undefined ? {} : { pod: place.buildPod }) })
-        ? [startImport(world, place)]
-        : [],
+      actions: admittance.import === undefined ? [] : [startImport(world, place, admittance.import)],
       ...launched(world, buildJob.metadata)
     }
   }
+  if (place.buildJob !== undefined) return { actions: [], ...launched(world, buildJob.metadata) }
   if (isGoing(place)) return wait("VolumePending", reasons.VolumePending)
   const isPrepared =
     place.claim !== undefined ||
@@ -203,6 +206,9 @@ const nextStep = (world: World, place: Place): Step | undefined => {
   }
 }
 
+const admittanceOf = ({ build, claim }: World): Admittance =>
+  claim === undefined ? { actions: [] } : admitImport(build, claim)
+
 // Kubernetes would not let the build Pod begin, and retention removes what a former node has left.
 const isGoing = ({ claim, node, volume }: Place): boolean =>
   volume?.metadata.deletionTimestamp !== undefined ||
@@ -219,10 +225,14 @@ const createUnless = (
   object: Extract<Action, { action: "Create" }>["object"]
 ): ReadonlyArray<Action> => (there === undefined ? [{ action: "Create", why, object }] : [])
 
-const startImport = ({ build, namespaceUid, settings }: World, { node }: Place): Action => ({
+const startImport = (
+  { build, namespaceUid, settings }: World,
+  { node }: Place,
+  held: { readonly expected?: Expected }
+): Action => ({
   action: "Create",
   why: `The build on ${node.metadata.name} succeeded`,
-  object: makeImportJob({ build, namespaceUid, node, settings })
+  object: makeImportJob({ build, namespaceUid, node, settings, ...held })
 })
 
 const beforeVolume = (world: World, place: Place): Step => {

@@ -1,6 +1,7 @@
 import { changed, sweep } from "../../lib/events.ts"
 import { defineFunction } from "../../lib/function.ts"
 import { jobsOfOthers } from "../../lib/nixbuild-subjects.ts"
+import { systemNamespace } from "../../lib/names.ts"
 import { decide } from "./decide.ts"
 import { observe, Observed, subjects } from "./observe.ts"
 import { phases } from "./phases.ts"
@@ -8,18 +9,24 @@ import { phases } from "./phases.ts"
 /** NixBuilds with a node → volume, build Job, import Job. */
 export default defineFunction({
   name: "job-launcher",
-  on: [changed("NixBuild"), changed("Job"), sweep],
+  on: [changed("NixBuild"), changed("Job"), changed("Lease"), sweep],
   permissions: [
     { apiGroups: [""], resources: ["nodes", "namespaces"], verbs: ["get"] },
     { apiGroups: [""], resources: ["persistentvolumes", "persistentvolumeclaims"], verbs: ["get", "create"] },
     // Only for dry runs: the policy `enbi-functions-pods` refuses the rest.
     { apiGroups: [""], resources: ["pods"], verbs: ["create", "list"] },
     { apiGroups: [""], resources: ["events"], verbs: ["list"] },
-    { apiGroups: ["batch"], resources: ["jobs"], verbs: ["get", "create"] },
+    { apiGroups: ["batch"], resources: ["jobs"], verbs: ["get", "list", "create"] },
     { apiGroups: ["enbi.hrzn.ee"], resources: ["nixbuilds"], verbs: ["get", "list"] },
     // An owner reference that blocks deletion is a right over the owner's finalizers.
     { apiGroups: ["enbi.hrzn.ee"], resources: ["nixbuilds/finalizers"], verbs: ["update"] },
-    { apiGroups: ["enbi.hrzn.ee"], resources: ["nixbuilds/status"], verbs: ["patch"] }
+    { apiGroups: ["enbi.hrzn.ee"], resources: ["nixbuilds/status"], verbs: ["patch"] },
+    {
+      namespace: systemNamespace,
+      apiGroups: ["coordination.k8s.io"],
+      resources: ["leases"],
+      verbs: ["get", "create", "patch"]
+    }
   ],
   ignores: [jobsOfOthers],
   subjects,

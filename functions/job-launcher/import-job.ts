@@ -7,23 +7,30 @@
 import type { Node } from "../../lib/api/kubernetes.ts"
 import { attemptOn, type NixBuild } from "../../lib/api/nixbuild.ts"
 import { belongingTo, podBelongingTo, systemPod } from "../../lib/job.ts"
-import { jobName, systemNamespace, volumesPath } from "../../lib/names.ts"
+import { tagLabel } from "../../lib/keys.ts"
+import { jobName, systemNamespace, tagLeaseName, volumesPath } from "../../lib/names.ts"
 import type { SettingsValue } from "../../lib/settings.ts"
+import { fullTag } from "../../lib/tags.ts"
+import type { Expected } from "./tag.ts"
 
 export interface ImportPlace {
   readonly build: NixBuild
   readonly namespaceUid: string
   readonly node: Node
   readonly settings: SettingsValue
+  /** The one image that may come under the tag, where others use it too. */
+  readonly expected?: Expected
 }
 
-export const makeImportJob = ({ build, namespaceUid, node, settings }: ImportPlace) => {
+export const makeImportJob = ({ build, expected, namespaceUid, node, settings }: ImportPlace) => {
   const nodeName = node.metadata.name
   const name = jobName("import", { build: build.metadata, node: nodeName, attempt: attemptOn(build, nodeName) })
+  const owner = belongingTo(build)
+  const lease = tagLeaseName(fullTag(build.spec.imageTag))
   return {
     apiVersion: "batch/v1",
     kind: "Job" as const,
-    metadata: { name, namespace: systemNamespace, ...belongingTo(build) },
+    metadata: { name, namespace: systemNamespace, ...owner, labels: { ...owner.labels, [tagLabel]: lease } },
     spec: {
       backoffLimit: 0,
       // The NixBuild cannot own a Job in another namespace, so this removes what nobody else did.
@@ -41,7 +48,13 @@ export const makeImportJob = ({ build, namespaceUid, node, settings }: ImportPla
                 { name: "IMAGE_TAG", value: build.spec.imageTag },
                 { name: "NIXBUILD_UID", value: build.metadata.uid },
                 { name: "SYSTEM", value: build.spec.system },
-                { name: "CONTAINERD_SOCKET", value: "/containerd.sock" }
+                { name: "CONTAINERD_SOCKET", value: "/containerd.sock" },
+                ...(expected === undefined
+                  ? []
+                  : [
+                      { name: "EXPECTED_DIGEST", value: expected.digest },
+                      { name: "TAG_USE", value: expected.words }
+                    ])
               ],
               securityContext: {
                 runAsUser: 0,

@@ -38,7 +38,9 @@ import { claimName, jobName, persistentVolumeName, systemNamespace, volumeJobNam
 import { Settings, SettingsSchema } from "../../lib/settings.ts"
 import { currentTime } from "../../lib/time.ts"
 import { type BuildPlace, makeBuildPod } from "./build-job.ts"
+import { observeClaim } from "./observe-claim.ts"
 import { waitForSource } from "./source.ts"
+import { Claim } from "./tag.ts"
 
 const optional = Schema.optionalKey
 
@@ -74,6 +76,8 @@ export const Observed = Schema.Struct({
   liveUids: Schema.Array(Schema.String).pipe(Schema.withDecodingDefaultKey(Effect.succeed([]))),
   /** The nodes that want the image, and where it may be built or is built already; the build node first. */
   places: Schema.Array(Place),
+  /** Who may use the tag: asked only when a build has succeeded and its image is to be imported. */
+  claim: optional(Claim),
   /** What the API server has against an object that was to be created. */
   refusal: optional(Refusal)
 })
@@ -84,6 +88,12 @@ const isOpen = (build: NixBuild): boolean =>
   (isTrue(conditionsOf(build), "Scheduled") || isTrue(conditionsOf(build), "Launched")) &&
   !hasFailed(build) &&
   unsettledNodes(build).length > 0
+
+/** It has succeeded, and nothing imports yet what it gave. */
+export const isBuilt = ({ buildJob, buildPod, importJob }: Place): boolean =>
+  importJob === undefined &&
+  buildJob !== undefined &&
+  endedWell({ job: buildJob, ...(buildPod === undefined ? {} : { pod: buildPod }) })
 
 export const subjects = subjectsAmong(isOpen)
 
@@ -123,13 +133,15 @@ const observeBuild = Effect.fnUntraced(function* (build: Option.Option<NixBuild>
   const places = yield* Effect.forEach(due, (name) =>
     observePlace({ build: build.value, namespaceUid, node: name, settings, liveUids, liveTime: time })
   )
+  const found = places.flatMap((place) => (place === undefined ? [] : [place]))
   return Option.some({
     time,
     build: build.value,
     namespaceUid,
     liveUids,
     settings,
-    places: places.flatMap((place) => (place === undefined ? [] : [place]))
+    places: found,
+    ...(found.some(isBuilt) ? { claim: yield* observeClaim(build.value) } : {})
   })
 })
 

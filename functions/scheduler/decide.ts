@@ -14,7 +14,7 @@ import { obstacleOf } from "../../lib/placement.ts"
 import { hasSlot, isHeld, isObstructed, lacksSlot, leave, needsSlot, slotsOf } from "../../lib/slots.ts"
 import type { Observed } from "./observe.ts"
 import { makeQueues, type Queues } from "./queues.ts"
-import { tagClaims } from "./tag.ts"
+import { tagClaims, type TagRefusal } from "./tag.ts"
 
 type World = typeof Observed.Type
 
@@ -47,8 +47,8 @@ export const decide = (world: World): ReadonlyArray<Action> => {
   }
   const decideFor = (build: NixBuild): ReadonlyArray<Action> => {
     if (placed.includes(build) || world.delivering.includes(build)) return further(world, { ...state, build })
-    const conflict = claims.conflictOf(build)
-    return conflict === undefined ? [...claims.take(build), ...place(build)] : tagConflict(world, { build, conflict })
+    const refusal = claims.refusalOf(build)
+    return refusal === undefined ? [...claims.take(build), ...place(build)] : tagRefused(world, { build, refusal })
   }
   return [...world.unfinished, ...world.delivering].flatMap((build) => orRefused(world, build, decideFor(build)))
 }
@@ -232,14 +232,17 @@ const held = (
         ]
       })
 
-const tagConflict = ({ time }: World, { build, conflict }: { readonly build: NixBuild; readonly conflict: string }) =>
-  patchStatus(build, {
+const tagRefused = (
+  { time }: World,
+  { build, refusal }: { readonly build: NixBuild; readonly refusal: TagRefusal }
+) => [
+  ...refusal.actions,
+  ...patchStatus(build, {
     why: "Its tag is another's",
     time,
-    verdicts: [
-      { type: "Scheduled", status: "False", reason: "TagConflict", message: `${reasons.TagConflict} ${conflict}` }
-    ]
+    verdicts: [{ type: "Scheduled", status: "False", reason: refusal.reason, message: refusal.message }]
   })
+]
 
 const noFreeSlot = (
   { maxBuildsPerNode, time }: World,

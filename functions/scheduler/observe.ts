@@ -8,7 +8,7 @@ import { Cluster } from "../../lib/cluster.ts"
 import { Refusal } from "../../lib/function.ts"
 import { Settings } from "../../lib/settings.ts"
 import { lacksSlot } from "../../lib/slots.ts"
-import { fullTag, heldTagOf } from "../../lib/tags.ts"
+import { fullTag, heldTagOf, holderOf } from "../../lib/tags.ts"
 import { currentTime } from "../../lib/time.ts"
 
 export const Observed = Schema.Struct({
@@ -17,9 +17,9 @@ export const Observed = Schema.Struct({
   unfinished: Schema.Array(NixBuild),
   /** Complete, and wanted on further nodes; oldest first. */
   delivering: Schema.Array(NixBuild).pipe(Schema.withDecodingDefaultKey(Effect.succeed([]))),
-  /** Those that succeeded under a tag that one of the unfinished asks for in the same namespace. */
+  /** Those that succeeded under a tag that one of the unfinished asks for, in its namespace or in the tag's. */
   succeeded: Schema.Array(NixBuild),
-  /** Who holds the tags that the unfinished ask for. */
+  /** Who has the tags that the unfinished ask for. */
   leases: Schema.Array(Lease),
   nodes: Schema.Array(Node),
   maxBuildsPerNode: Schema.Int,
@@ -45,7 +45,11 @@ export const observe = Effect.fn("scheduler.observe")(function* () {
   const delivering = open.filter((build) => isTrue(conditionsOf(build), "Complete") && unsettledNodes(build).length > 0)
   if (![...unfinished, ...delivering].some((build) => mayWantSlot(build, time))) return Option.none()
   const tags = new Set(unfinished.map(({ spec }) => fullTag(spec.imageTag)))
-  const wishes = new Set(unfinished.map(wishOf))
+  const claims = (yield* cluster.list(leases)).filter((lease) => tags.has(heldTagOf(lease)))
+  const holders = new Map(claims.map((lease) => [heldTagOf(lease), holderOf(lease)]))
+  const wishes = new Set(
+    unfinished.flatMap((build) => [wishOf(build), wishOf(build, holders.get(fullTag(build.spec.imageTag)))])
+  )
   return Option.some({
     time,
     unfinished,
@@ -53,7 +57,7 @@ export const observe = Effect.fn("scheduler.observe")(function* () {
     succeeded: builds.filter(
       (build) => isTrue(conditionsOf(build), "Complete") && !hasFailed(build) && wishes.has(wishOf(build))
     ),
-    leases: (yield* cluster.list(leases)).filter((lease) => tags.has(heldTagOf(lease))),
+    leases: claims,
     nodes: (yield* cluster.list(nodes)).map(withoutImages),
     maxBuildsPerNode,
     nodeRepel,
@@ -66,7 +70,7 @@ const mayWantSlot = (build: NixBuild, time: string): boolean =>
   !(isTrue(conditionsOf(build), "Launched") || isTrue(conditionsOf(build), "Success")) ||
   unsettledNodes(build).some((name) => lacksSlot(build, name, time))
 
-const wishOf = ({ metadata, spec }: NixBuild): string =>
-  `${metadata.namespace} ${spec.system} ${fullTag(spec.imageTag)}`
+const wishOf = ({ metadata, spec }: NixBuild, namespace = metadata.namespace): string =>
+  `${namespace} ${spec.system} ${fullTag(spec.imageTag)}`
 
 const age = ({ metadata }: NixBuild): string => `${metadata.creationTimestamp ?? ""} ${metadata.uid}`

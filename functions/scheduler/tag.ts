@@ -1,48 +1,133 @@
-/** Who gets an image tag when several ask for it: the first namespace, and in a namespace the oldest NixBuild. */
+/**
+ * Who gets an image tag when several ask for it: the first namespace, and in a
+ * namespace the oldest NixBuild. Another namespace builds too once one image is
+ * known under the tag; whether it gave the same is seen when it is imported.
+ */
 import type { Action } from "../../lib/action.ts"
-import type { NixBuild } from "../../lib/api/nixbuild.ts"
-import { unusedSinceAnnotation } from "../../lib/keys.ts"
-import { systemNamespace, tagLeaseName } from "../../lib/names.ts"
-import { claimTag, fullTag, heldTagOf, holderOf, markUnused } from "../../lib/tags.ts"
+import { isTrue, type Reason, reasons } from "../../lib/api/condition.ts"
+import type { Lease } from "../../lib/api/kubernetes.ts"
+import { conditionsOf, type NixBuild } from "../../lib/api/nixbuild.ts"
+import {
+  claimTag,
+  digestsOf,
+  freeing,
+  fullTag,
+  heldTagOf,
+  holderOf,
+  markUnused,
+  namespacesIn,
+  recordImages,
+  sourceIn,
+  unusedByOf,
+  usersOf
+} from "../../lib/tags.ts"
 import type { Observed } from "./observe.ts"
 
 type World = Pick<typeof Observed.Type, "leases" | "succeeded" | "unfinished">
 
-/** Who holds which tag, with what is claimed in this look added one by one. */
-export const tagClaims = ({ leases, succeeded, unfinished }: World) => {
-  const holders = new Map(leases.map((lease) => [heldTagOf(lease), holderOf(lease)]))
-  const conflictOf = (build: NixBuild): string | undefined => {
-    const tag = fullTag(build.spec.imageTag)
-    const holder = holders.get(tag) ?? build.metadata.namespace
-    if (holder !== build.metadata.namespace) {
-      return `${tag} belongs to the namespace ${holder} as long as a NixBuild there names it or a node has it. If none does: kubectl delete lease -n ${systemNamespace} ${tagLeaseName(tag)}`
-    }
-    const older = unfinished.slice(0, unfinished.indexOf(build))
-    const rival = [...succeeded, ...older].find((other) => isRival(build, other))
-    return rival === undefined
-      ? undefined
-      : `${tag} is built by NixBuild ${rival.metadata.name} from ${rival.spec.flakeUrl}#${rival.spec.packageName}.`
-  }
-  const marked = leases.filter(({ metadata }) => metadata.annotations?.[unusedSinceAnnotation] !== undefined)
-  const take = (build: NixBuild): ReadonlyArray<Action> => {
-    const tag = fullTag(build.spec.imageTag)
-    if (holders.has(tag)) {
-      // Or retention could release the tag at this moment: it only releases what is still marked.
-      const at = marked.findIndex((lease) => heldTagOf(lease) === tag)
-      return at < 0
-        ? []
-        : marked.splice(at, 1).map((lease) => markUnused(lease, { since: null, why: `${tag} is used again` }))
-    }
-    holders.set(tag, build.metadata.namespace ?? "")
-    return [claimTag(build)]
-  }
-  return { conflictOf, take }
+/** Why a NixBuild may not be built under its tag now. */
+export interface TagRefusal {
+  readonly reason: Extract<Reason, "TagConflict" | "TagPending">
+  readonly message: string
+  readonly actions: ReadonlyArray<Action>
 }
 
-// One tag may name an image for each system, since a node has only one; two of one flake and package are the same image.
-const isRival = (build: NixBuild, other: NixBuild): boolean =>
-  other.metadata.namespace === build.metadata.namespace &&
-  other.metadata.uid !== build.metadata.uid &&
-  other.spec.system === build.spec.system &&
-  fullTag(other.spec.imageTag) === fullTag(build.spec.imageTag) &&
-  (other.spec.flakeUrl !== build.spec.flakeUrl || other.spec.packageName !== build.spec.packageName)
+/** Who has which tag, with what is claimed in this look added one by one. */
+export const tagClaims = ({ leases, succeeded, unfinished }: World) => {
+  const claims = new Map(leases.map((lease) => [heldTagOf(lease), lease]))
+  const claimed = new Map<string, string>()
+  const told = new Set<string>()
+  const marked = new Set(leases.filter((lease) => unusedByOf(lease).length > 0))
+  // Those that succeeded, then the oldest first.
+  const builds = Map.groupBy([...succeeded, ...unfinished], (build) => wishOf(build))
+
+  const refusalOf = (build: NixBuild): TagRefusal | undefined => {
+    const tag = fullTag(build.spec.imageTag)
+    const lease = claims.get(tag)
+    const holder = lease === undefined ? claimed.get(tag) : holderOf(lease)
+    if (holder !== undefined && holder !== build.metadata.namespace) {
+      const refusal = refusalBy(build, { holder, lease, theirs: builds.get(wishOf(build, holder)) ?? [] })
+      // The same write once, whoever is refused.
+      if (refusal !== undefined) {
+        const isTold = told.has(tag)
+        told.add(tag)
+        return isTold ? { ...refusal, actions: [] } : refusal
+      }
+    }
+    const alike = builds.get(wishOf(build)) ?? []
+    const rival = alike.slice(0, alike.indexOf(build)).find((other) => sourceIn(other) !== sourceIn(build))
+    return rival === undefined
+      ? undefined
+      : conflict(`${tag} is built by NixBuild ${rival.metadata.name} from ${sourceIn(rival)}.`)
+  }
+
+  const take = (build: NixBuild): ReadonlyArray<Action> => {
+    const tag = fullTag(build.spec.imageTag)
+    const lease = claims.get(tag)
+    if (lease !== undefined) {
+      // Or retention could release the tag at this moment: it only releases what is still marked.
+      return unusedByOf(lease).includes(build.metadata.namespace ?? "") && marked.delete(lease)
+        ? [markUnused(lease, { why: `${tag} is used again` })]
+        : []
+    }
+    if (claimed.has(tag)) return []
+    claimed.set(tag, build.metadata.namespace ?? "")
+    return [claimTag(build)]
+  }
+  return { refusalOf, take }
+}
+
+// One tag may name an image for each system, since a node has only one.
+const wishOf = ({ metadata, spec }: NixBuild, namespace = metadata.namespace): string =>
+  [namespace, spec.system, fullTag(spec.imageTag)].join(" ")
+
+interface Theirs {
+  readonly holder: string
+  readonly lease: Lease | undefined
+  /** What the holder builds under the tag for the same system. */
+  readonly theirs: ReadonlyArray<NixBuild>
+}
+
+/**
+ * | images known under the tag | the holder's builds            | another namespace |
+ * |----------------------------|--------------------------------|-------------------|
+ * | one                        |                                | builds            |
+ * | more                       |                                | TagConflict       |
+ * | none                       | one is not over                | TagPending        |
+ * | none                       | none, or they failed           | TagConflict       |
+ */
+const refusalBy = (build: NixBuild, { holder, lease, theirs }: Theirs): TagRefusal | undefined => {
+  const { system } = build.spec
+  const tag = fullTag(build.spec.imageTag)
+  const digests = lease === undefined ? [] : digestsOf(lease, system)
+  if (digests.length === 1) return undefined
+  const owners = namespacesIn(lease === undefined ? [holder] : usersOf(lease))
+  const until = `as long as a NixBuild there names it or a node has it. If none does: ${freeing(tag)}`
+  if (digests.length > 1) {
+    return conflict(`${tag} belongs to ${owners}, whose nodes may have ${digests.join(" and ")} under it, ${until}`)
+  }
+  const begun = theirs.find((other) => !isTrue(conditionsOf(other), "Complete"))
+  // From before images were written down.
+  const known = theirs.find((other) => imagesOf(other).length > 0)
+  if (begun === undefined && known === undefined) {
+    return conflict(`${tag} belongs to ${owners}, and no build there has given an image for ${system}, ${until}`)
+  }
+  const by = (begun ?? known)?.metadata.name
+  return {
+    reason: "TagPending",
+    message: `${reasons.TagPending} ${tag} belongs to ${owners}, where NixBuild ${by} builds it for ${system}.`,
+    actions:
+      lease === undefined || known === undefined
+        ? []
+        : recordImages(lease, { build: known, digests: theirs.flatMap(imagesOf) })
+  }
+}
+
+const imagesOf = ({ status }: NixBuild): ReadonlyArray<string> =>
+  (status?.nodes ?? []).flatMap(({ digest }) => (digest === undefined ? [] : [digest]))
+
+const conflict = (message: string): TagRefusal => ({
+  reason: "TagConflict",
+  message: `${reasons.TagConflict} ${message}`,
+  actions: []
+})

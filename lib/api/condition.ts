@@ -91,6 +91,8 @@ export const reasons = {
   ForbiddenContent:
     "The image holds what may not come onto a node: a device, a FIFO, a setuid or setgid file, file capabilities, a name that climbs out, or a reserved label; the message says which: leave it out.",
   ImageTooLarge: "The image has more bytes, layers or files than a node may be filled with: make it smaller.",
+  TagPending:
+    "Another namespace has the image tag and is about to bring the first image under it: when that is known, this one is built and compared.",
   Pending: "No function has looked at it yet: if that lasts longer than a minute, see whether they run.",
   Progressing: "It is being built, or brought to the nodes that want it."
 } as const

@@ -39,7 +39,7 @@ export const Spec = Schema.Struct({
   }),
   imageTag: Schema.String.check(Schema.isMinLength(1), Schema.isMaxLength(384)).annotate({
     description:
-      "The full name that the image gets in containerd: [registry/]repository:tag, as Pods write it under image. It belongs to the first namespace that asks for it; names of docker.io/library, of registry.k8s.io and pause images are nobody's. A namespace's annotation enbi.hrzn.ee/tag-prefixes limits it to names that begin with one of its blank-separated values. The name inside the archive counts for nothing. Immutable.",
+      "The full name that the image gets in containerd: [registry/]repository:tag, as Pods write it under image. It belongs to the first namespace that asks for it; another may use it too if its own build gives the same image, and then neither brings another under it while both use it. Names of docker.io/library, of registry.k8s.io and pause images are nobody's. A namespace's annotation enbi.hrzn.ee/tag-prefixes limits it to names that begin with one of its blank-separated values. The name inside the archive counts for nothing. Immutable.",
     "x-kubernetes-validations": [...rulesOf(imageTagRules), immutable]
   }),
   packageName: Schema.String.check(Schema.isMinLength(1), Schema.isMaxLength(512)).annotate({

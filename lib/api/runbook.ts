@@ -74,9 +74,10 @@ export const runbook: Readonly<Record<Reason, string>> = {
   ImageVanished: "`kubectl describe node NODE`: DiskPressure, ImageGCFailed; on the node `crictl images`.",
   RetryPending: `${nixBuild}: when, and why. At once: ${again}.`,
   RetryRequested: nothing,
-  TagConflict: `\`kubectl get nixbuilds -A\`: who has the tag; \`kubectl get leases ${ours} -o yaml\`: which namespace holds it.`,
+  TagConflict: `\`kubectl get nixbuilds -A\`: who has the tag; \`kubectl get leases ${ours} -o yaml\`: which namespaces use it, and its digests.`,
   ForbiddenContent: `${nixBuild}: which layer and entry. Leave it out of the package.`,
   ImageTooLarge: `${nixBuild}: which limit. \`nix path-info -rS FLAKE_URL#PACKAGE\` shows what is large in it.`,
+  TagPending: "`kubectl get nixbuilds -A`: the build that the message names. If it fails, this becomes TagConflict.",
   Pending: "If it stays: `kubectl get pods -n enbi-system`, and the log of the functions.",
   Progressing: `${nixBuild}: Status, and its Events.`
 }

@@ -23,7 +23,8 @@ export const FailureReason = Schema.Literals([
   "ForbiddenContent",
   "ImageTooLarge",
   "SandboxUnavailable",
-  "ImportFailed"
+  "ImportFailed",
+  "TagConflict"
 ])
 export type FailureReason = typeof FailureReason.Type
 

@@ -1,7 +1,7 @@
 /** What an import leaves in containerd, whatever the layout has become since it was built. */
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, layer } from "@effect/vitest"
-import { Effect, Fiber, FileSystem, Schedule, Schema } from "effect"
+import { Effect, Fiber, FileSystem, Option, Schedule, Schema } from "effect"
 import { Tar } from "effect/encoding"
 import { randomBytes } from "node:crypto"
 import { fileURLToPath } from "node:url"
@@ -31,15 +31,25 @@ const world = Effect.gen(function* () {
   yield* fs.chmod(`${directory}/ctr`, 0o755)
   process.env["PATH"] = `${directory}:${process.env["PATH"]}`
   const layout = `${directory}/layout`
+  const importLayout = Effect.fnUntraced(function* (expectedDigest: Option.Option<string> = Option.none()) {
+    const tagUse = "The namespaces a and b use the tag."
+    const settings = {
+      imageTag: name,
+      system: "x86_64-linux" as const,
+      uid,
+      socket: containerd,
+      expectedDigest,
+      tagUse
+    }
+    const reference = yield* Effect.fromOption(parseReference(name))
+    return yield* importImage(settings, reference, yield* openLayout(layout))
+  })
   return {
     fs,
     layout,
     containerd,
-    importLayout: Effect.gen(function* () {
-      const settings = { imageTag: name, system: "x86_64-linux" as const, uid, socket: containerd }
-      const reference = yield* Effect.fromOption(parseReference(name))
-      return yield* importImage(settings, reference, yield* openLayout(layout))
-    }),
+    importLayout: importLayout(),
+    importHeld: (digest: string) => importLayout(Option.some(digest)),
     images: Effect.flatMap(fs.readFileString(`${containerd}/images.json`), Schema.decodeEffect(Images)),
     calls: Effect.map(fs.readFileString(`${containerd}/calls`), (text) => text.trim().split("\n"))
   }
@@ -173,6 +183,35 @@ layer(NodeServices.layer, { excludeTestServices: true })("an import", (it) => {
       })
     )
   }
+
+  it.effect("under a tag that others use takes the image that they use, and then again", () =>
+    Effect.gen(function* () {
+      const { containerd, fs, images, importHeld, layout } = yield* world
+      yield* fs.writeFileString(`${containerd}/images.json`, "{}")
+      const { digest } = yield* plant(layout, yield* withGood({}))
+      for (const movedBlobs of [4, 0]) assert.strictEqual((yield* importHeld(digest)).movedBlobs, movedBlobs)
+      assert.deepStrictEqual(yield* images, { [name]: digest })
+    })
+  )
+
+  it.effect("under a tag that others use refuses every other image before a name moves, and says both digests", () =>
+    Effect.gen(function* () {
+      const { calls, containerd, fs, importHeld, layout } = yield* world
+      const { digest } = yield* plant(layout, yield* withGood({}))
+      const used = `sha256:${"c".repeat(64)}`
+      const failure = yield* outcomeOf(importHeld(used))
+      assert.deepStrictEqual(failure, {
+        reason: "TagConflict",
+        message: `${name} is ${used} for x86_64-linux, and this build gave ${digest}. The namespaces a and b use the tag.`
+      })
+      assert.isFalse(yield* fs.exists(`${containerd}/calls`))
+      // What the node had before it was shared stays too.
+      const there = yield* outcomeOf(importHeld(digest))
+      assert.strictEqual(there.reason, "TagConflict")
+      assert.include(there.message, `${name} is ${digest} for x86_64-linux, and this node has ${older[name]} under it.`)
+      assert.isFalse((yield* calls).some((call) => call.startsWith("images pull")))
+    })
+  )
 
   it.effect("that containerd cannot unpack leaves the tag as it was", () =>
     Effect.gen(function* () {

@@ -4,7 +4,7 @@ import { Effect, Option } from "effect"
 import { jobs, leases, nodes, persistentVolumes, pods } from "../../lib/api/kubernetes.ts"
 import { nixBuilds } from "../../lib/api/nixbuild.ts"
 import { reportOf } from "../../functions/retention/leases.ts"
-import { nixBuildAnnotation, unusedSinceAnnotation } from "../../lib/keys.ts"
+import { nixBuildAnnotation, retryAnnotation, unusedSinceAnnotation } from "../../lib/keys.ts"
 import { persistentVolumeName, systemNamespace, tagLeaseName, volumesPath } from "../../lib/names.ts"
 import {
   amongAll,
@@ -12,11 +12,11 @@ import {
   type At,
   becomes,
   complete,
-  conditionWith,
   ctr,
   eventually,
   find,
   gone,
+  flakeUrl,
   kubectl,
   namespace,
   nixBuild,
@@ -147,12 +147,19 @@ describe("retention", () => {
           Option.filter(({ metadata }) => metadata.annotations?.[unusedSinceAnnotation] === undefined)
         )
         const second = { namespace: yield* namespace("tag-second"), name: "app" }
-        yield* apply(nixBuild(second, { imageTag, nodes: [node] }))
-        const refusal = yield* conditionWith(second, "TagConflict")
-        const advice = /kubectl (delete lease -n \S+ \S+)$/.exec(refusal.message)?.[1] ?? ""
+        yield* apply(nixBuild(second, { imageTag, flakeUrl: flakeUrl("images-2"), nodes: [node] }))
+        const { failure } = (yield* complete(second)).status ?? {}
+        assert.strictEqual(failure?.reason, "TagConflict")
+        const advice = /kubectl (delete lease -n \S+ \S+)$/.exec(failure?.message ?? "")?.[1] ?? ""
         assert.include(advice, lease.name)
         yield* kubectl(...advice.split(" "))
-        assert.strictEqual((yield* complete(second)).status?.status, "Succeeded")
+        yield* kubectl("annotate", "nixbuild", "-n", second.namespace, second.name, `${retryAnnotation}=1`)
+        yield* eventually(
+          "the second has the tag",
+          Effect.map(find(nixBuilds, second), (found) =>
+            Option.filter(found, ({ status }) => status?.status === "Succeeded")
+          )
+        )
       }).pipe(Effect.provide(services))
   )
 

@@ -10,6 +10,7 @@ import {
   ctr,
   eventually,
   flakeUrl,
+  isRunning,
   kubectl,
   namespace,
   nixBuild,
@@ -115,13 +116,44 @@ describe("tags", () => {
       yield* apply(nixBuild(at("holds-tag"), { imageTag, nodes: [first] }))
       const { status } = yield* complete(at("holds-tag"))
       assert.strictEqual(status?.status, "Succeeded")
-      yield* apply(nixBuild(at("wants-tag"), { imageTag, packageName: "hello-gz", nodes: [second] }))
-      assert.include((yield* conditionWith(at("wants-tag"), "TagConflict")).message, "the namespace holds-tag")
+      const refused = Effect.fnUntraced(function* (name: string) {
+        yield* apply(nixBuild(at(name), { imageTag, flakeUrl: flakeUrl("images-2"), nodes: [second] }))
+        const { failure } = (yield* complete(at(name))).status ?? {}
+        assert.strictEqual(failure?.reason, "TagConflict")
+        assert.include(failure?.message, `${imageTag} is ${status?.imageDigest} for x86_64-linux`)
+        assert.include(failure?.message, "The source differs")
+        assert.include(failure?.message, "he namespace holds-tag")
+      })
+      yield* refused("wants-tag")
       yield* kubectl("delete", "nixbuild", "-n", "holds-tag", "build")
-      yield* apply(nixBuild(at("comes-late"), { imageTag, packageName: "hello-gz", nodes: [second] }))
-      assert.include((yield* conditionWith(at("comes-late"), "TagConflict")).message, "the namespace holds-tag")
+      yield* refused("comes-late")
       assert.strictEqual(yield* digestOn(first, imageTag), status?.imageDigest)
       assert.strictEqual(yield* digestOn(second, imageTag), "nothing")
+    }).pipe(Effect.provide(services))
+  )
+
+  it.live("two namespaces run one image under one tag, and neither brings another under it", () =>
+    Effect.gen(function* () {
+      const imageTag = "registry.invalid/environments/app:1"
+      const inside = (name: string) => ({ namespace: name, name: "app" })
+      for (const name of ["env-staging", "env-production"]) yield* namespace(name)
+      const asking = (of: string, nodeName: string) =>
+        pod(inside(of), {
+          annotations: annotations({ imageTag, packageName: "hello" }),
+          container: { image: imageTag },
+          nodeName
+        })
+      yield* apply(asking("env-staging", first), asking("env-production", second))
+      for (const name of ["env-staging", "env-production"]) yield* isRunning(inside(name))
+      const digest = yield* digestOn(first, imageTag)
+      assert.strictEqual(yield* digestOn(second, imageTag), digest)
+      const other = { namespace: "env-staging", name: "other" }
+      yield* kubectl("delete", "nixbuilds", "-n", other.namespace, "--all")
+      yield* apply(nixBuild(other, { imageTag, flakeUrl: flakeUrl("images-2"), nodes: [first] }))
+      const { failure } = (yield* complete(other)).status ?? {}
+      assert.strictEqual(failure?.reason, "TagConflict")
+      assert.include(failure?.message, "he namespace env-production uses the tag")
+      assert.strictEqual(yield* digestOn(first, imageTag), digest)
     }).pipe(Effect.provide(services))
   )
 })

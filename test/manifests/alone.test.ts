@@ -4,7 +4,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, FileSystem, Schema } from "effect"
 import { parse } from "yaml"
 import { isKindName } from "../../lib/api/kinds.ts"
-import { twoNodes } from "../memory/given.ts"
+import { namespace, nixBuild, node, twoNodes } from "../memory/given.ts"
 import { play } from "../memory/story.ts"
 import { type Asked, functions, playAlone } from "./alone.ts"
 import { accessTo, isPermitted } from "./permissions.ts"
@@ -62,8 +62,17 @@ describe("a function's account", () => {
         happens: ({ objects }) => Effect.orDie(objects.remove({ kind: "Namespace", name: "apps" }))
       })
       const { asked: waiting } = yield* playAlone({ full: ["volume one", "build two"] })
+      const { asked: sharing } = yield* playAlone({
+        given: [
+          ...["staging", "production"].flatMap((of) => [
+            namespace(of),
+            nixBuild({ name: "web", namespace: of, nodes: ["one"], image: "reg.io/web:1", packageName: "good" })
+          ]),
+          node("one")
+        ]
+      })
       const decided = yield* Effect.forEach(functions, ({ name }) => decidedBy(name))
-      const asked = [...usual, ...ending, ...waiting, ...decided.flat()]
+      const asked = [...usual, ...ending, ...waiting, ...sharing, ...decided.flat()]
       const forbidden = functions.flatMap(({ name, permissions }) =>
         asked.filter((access) => access.function === name && !isPermitted(permissions, access)).map(words)
       )

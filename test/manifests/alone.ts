@@ -3,6 +3,7 @@ import { NodeServices } from "@effect/platform-node"
 import { Effect, Layer, Logger, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { Cluster, getFrom, listFrom, writesOf } from "../../lib/cluster.ts"
+import type { KubernetesObject } from "../../lib/api/kind.ts"
 import { type CloudEvent, matches } from "../../lib/events.ts"
 import type { EnbiFunction } from "../../lib/function.ts"
 import { loadFunctions } from "../../lib/functions.ts"
@@ -53,6 +54,8 @@ const deliver = (definition: EnbiFunction<unknown>, event: CloudEvent) =>
   )
 
 export interface Story {
+  /** Absent: two nodes. */
+  readonly given?: ReadonlyArray<KubernetesObject>
   readonly settings?: Partial<SettingsValue>
   /** `step node`: Jobs of this step find no room there at first. */
   readonly full?: ReadonlyArray<string>
@@ -60,12 +63,12 @@ export interface Story {
   readonly happens?: (server: ApiServer) => Effect.Effect<void>
 }
 
-export const playAlone = ({ full = [], happens = () => Effect.void, settings: differing }: Story) =>
+export const playAlone = ({ full = [], given = twoNodes, happens = () => Effect.void, settings: differing }: Story) =>
   Effect.gen(function* () {
     const server = makeApiServer()
     const world = makeWorld(server.objects)
     const asked: Array<Asked> = []
-    for (const object of twoNodes) yield* Effect.orDie(server.objects.create(object))
+    for (const object of given) yield* Effect.orDie(server.objects.create(object))
     const own = Layer.succeed(Settings, { ...settings, ...differing })
     const send = (event: CloudEvent) =>
       Effect.forEach(

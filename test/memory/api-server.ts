@@ -78,7 +78,8 @@ export const makeApiServer = () => {
     if (isWriting) attempts.push(what)
     yield* fate.before(counted)
     return yield* answer.pipe(
-      Effect.tap(() => fate.after(counted)),
+      // Also when it found nothing.
+      Effect.ensuring(Effect.suspend(() => fate.after(counted))),
       Effect.tap(() => Effect.sync(() => (isWriting ? writes.push(what) : undefined))),
       suffer(fate.faultOf(counted), { what, touch: touch(asked) }),
       Effect.tapError((error) =>

@@ -29,6 +29,10 @@ export const namespace = (name: string) => ({ apiVersion: "v1", kind: "Namespace
 
 export interface Wish {
   readonly name: string
+  /** Absent: apps. */
+  readonly namespace?: string
+  /** Absent: github:a/b. With the word "moving" each build gives another image, with "odd" node two. */
+  readonly flakeUrl?: string
   readonly image: string
   /** `bad` is a package whose build fails, `flaky` one that fails once on each node in a way that passes. */
   readonly packageName: "good" | "bad" | "flaky"
@@ -40,9 +44,9 @@ export const waitingPod = (pod: Wish & { readonly nodeName: string }) => ({
   kind: "Pod",
   metadata: {
     name: pod.name,
-    namespace: "apps",
+    namespace: pod.namespace ?? "apps",
     annotations: {
-      "enbi.hrzn.ee/nixbuild-flakeUrl": "github:a/b",
+      "enbi.hrzn.ee/nixbuild-flakeUrl": pod.flakeUrl ?? "github:a/b",
       "enbi.hrzn.ee/nixbuild-imageTag": pod.image,
       "enbi.hrzn.ee/nixbuild-packageName": pod.packageName
     }
@@ -88,9 +92,9 @@ export const podOfTwoImages = ({ isInitFirst }: { readonly isInitFirst: boolean 
 export const nixBuild = (build: Wish & { readonly nodes: ReadonlyArray<string> }) => ({
   apiVersion: "enbi.hrzn.ee/v1alpha1",
   kind: "NixBuild",
-  metadata: { name: build.name, namespace: "apps" },
+  metadata: { name: build.name, namespace: build.namespace ?? "apps" },
   spec: {
-    flakeUrl: "github:a/b",
+    flakeUrl: build.flakeUrl ?? "github:a/b",
     imageTag: build.image,
     packageName: build.packageName,
     system: "x86_64-linux",

@@ -2,16 +2,17 @@
 import { Schema } from "effect"
 import { isTrue } from "../../lib/api/condition.ts"
 import { conditionsOf, type NixBuild, nixBuilds, wantedNodes } from "../../lib/api/nixbuild.ts"
-import { managedBy } from "../../lib/api/kubernetes.ts"
+import { leases, managedBy } from "../../lib/api/kubernetes.ts"
 import { nixBuildUidLabel, wokenAnnotation } from "../../lib/keys.ts"
+import { digestsOf, usersOf as namespacesOf } from "../../lib/tags.ts"
 import { readJob } from "./job.ts"
 import { kstatusOf, type Word } from "./kstatus.ts"
 import { isFields, type Logged, type Stored } from "../../lib/memory/objects.ts"
 
 export interface Witnessed extends Logged {
   readonly objects: ReadonlyMap<string, Stored>
-  /** `node image` of what is in a node's containerd. */
-  readonly images: ReadonlySet<string>
+  /** By `node image`, the digest of what is in a node's containerd. */
+  readonly images: ReadonlyMap<string, string>
 }
 
 type Check = (witnessed: Witnessed) => string | undefined
@@ -157,6 +158,22 @@ export const checks = {
       })?.type
   ),
 
+  "I14 under a tag that two namespaces use, all nodes have one image": aboutBuild(({ spec }, _before, witnessed) => {
+    const users = usersOf(spec.imageTag, witnessed.objects)
+    const there = new Set(
+      [...witnessed.images].flatMap(([name, digest]) => (isUnder(spec.imageTag, name) ? [digest] : []))
+    )
+    return users.size < 2 || there.size < 2 ? undefined : `${[...users].join()} have ${[...there].join()}`
+  }),
+
+  "I14 the image of a tag that two namespaces use stays what it is": ({ before, object, verb }) => {
+    if (object.kind !== "Lease" || verb !== "MODIFIED" || before === undefined) return undefined
+    const [was, is] = [claimIn(before), claimIn(object)]
+    return was.users.length < 2 || is.users.length < 2 || was.digests.every((digest) => is.digests.includes(digest))
+      ? undefined
+      : `${was.digests.join()} became ${is.digests.join()}`
+  },
+
   "I13 who waits for any object is told the truth about this one": aboutBuild((now, _before, { images, object }) => {
     const said = kstatusOf(object)
     const may = truthOf(now, images)
@@ -172,10 +189,29 @@ export const checks = {
  * | a node that wants the image has it            | Current, InProgress   |
  * | builds, waits, is refused, is tried again     | InProgress            |
  */
-const truthOf = (now: NixBuild, images: ReadonlySet<string>): ReadonlyArray<Word> => {
+const truthOf = (now: NixBuild, images: ReadonlyMap<string, string>): ReadonlyArray<Word> => {
   if (now.status?.observedGeneration !== now.metadata.generation) return ["InProgress"]
   if (now.status?.status === "Failed") return ["Failed"]
   // It comes onto the node before it is told of.
   const isThere = wantedNodes(now).some((name) => images.has(`${name} ${now.spec.imageTag}`))
   return isThere ? ["Current", "InProgress"] : ["InProgress"]
+}
+
+/** Namespaces of which a NixBuild brought an image under the tag. */
+const usersOf = (imageTag: string, objects: ReadonlyMap<string, Stored>): ReadonlySet<string | undefined> =>
+  new Set(
+    ofKind(objects, "NixBuild")
+      .map(decodeBuild)
+      .filter(
+        ({ spec, status }) =>
+          spec.imageTag === imageTag && status?.nodes?.some(({ importedTime }) => importedTime !== undefined) === true
+      )
+      .map(({ metadata }) => metadata.namespace)
+  )
+
+const isUnder = (imageTag: string, name: string): boolean => name.split(" ")[1] === imageTag
+
+const claimIn = (stored: Stored) => {
+  const lease = Schema.decodeUnknownSync(leases.schema)(stored)
+  return { users: namespacesOf(lease), digests: digestsOf(lease, "x86_64-linux") }
 }

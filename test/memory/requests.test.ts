@@ -13,7 +13,7 @@ const live = Effect.fnUntraced(function* ({ api, first, world }: Stage) {
   }
 })
 
-it.effect("a build makes 19 requests on a node that has no cache yet, 15 on one that has, and a sweep none", () =>
+it.effect("a build makes 21 requests on a node that has no cache yet, 17 on one that has, and a sweep none", () =>
   play({
     given: onePod,
     happens: (stage) =>
@@ -21,13 +21,13 @@ it.effect("a build makes 19 requests on a node that has no cache yet, 15 on one 
         const { api, first } = stage
         yield* live(stage)
         const cold = api.requests.slice()
-        assert.lengthOf(cold, 19, cold.join("\n"))
+        assert.lengthOf(cold, 21, cold.join("\n"))
         yield* Effect.orDie(
           api.objects.create(waitingPod({ name: "d", nodeName: "one", image: "reg.io/d:1", packageName: "good" }))
         )
         yield* live(stage)
         const warm = api.requests.slice(cold.length)
-        assert.lengthOf(warm, 15, warm.join("\n"))
+        assert.lengthOf(warm, 17, warm.join("\n"))
         yield* first.sweep
         assert.lengthOf(api.requests, cold.length + warm.length)
       })

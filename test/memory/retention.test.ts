@@ -1,11 +1,13 @@
 /** What nobody needs any more goes, and what is needed again comes back. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Schema } from "effect"
 import { TestClock } from "effect/testing"
-import { managedBy } from "../../lib/api/kubernetes.ts"
-import { namespaceAnnotation, nodeAnnotation } from "../../lib/keys.ts"
-import { persistentVolumeName } from "../../lib/names.ts"
+import { leases, managedBy } from "../../lib/api/kubernetes.ts"
+import { namespaceAnnotation, nodeAnnotation, retryAnnotation } from "../../lib/keys.ts"
+import { persistentVolumeName, systemNamespace, tagLeaseName } from "../../lib/names.ts"
+import { usersOf } from "../../lib/tags.ts"
 import { namespace, nixBuild, node, onePod } from "./given.ts"
+import { keyOf } from "../../lib/memory/objects.ts"
 import { readJob } from "./job.ts"
 import { play, round, type Stage } from "./story.ts"
 
@@ -224,13 +226,17 @@ describe("volumes", () => {
 })
 
 describe("tags", () => {
-  const other = {
-    ...nixBuild({ name: "d", nodes: ["one"], image: "reg.io/c:1", packageName: "good" }),
-    metadata: { name: "d", namespace: "other" }
-  }
+  const other = { name: "d", namespace: "other", nodes: ["one"], image: "reg.io/c:1", packageName: "good" } as const
+  const another = { ...other, flakeUrl: "github:another/one" }
+  const at = { kind: "NixBuild", namespace: "other", name: "d" }
+  const lease = { kind: "Lease", namespace: systemNamespace, name: tagLeaseName("reg.io/c:1") }
 
   /** What becomes of another namespace's NixBuild under the tag of one that is deleted, while the node reports this image. */
-  const story = Effect.fnUntraced(function* (names: ReadonlyArray<string>) {
+  const story = Effect.fnUntraced(function* (
+    names: ReadonlyArray<string>,
+    wish: Parameters<typeof nixBuild>[0],
+    then: (stage: Stage) => Effect.Effect<unknown, unknown> = () => Effect.void
+  ) {
     const { state } = yield* play({
       given: [...given, namespace("other")],
       happens: (stage) =>
@@ -241,31 +247,60 @@ describe("tags", () => {
             { kind: "Node", name: "one", subresource: "status" },
             { status: { images: [{ names }] } }
           )
-          yield* objects.remove(build)
-          yield* objects.create(other)
           yield* round(stage)
+          yield* objects.remove(build)
+          yield* objects.create(nixBuild(wish))
+          const isOver = () => JSON.stringify(objects.objects.get(keyOf(at))).includes('"type":"Complete"')
+          yield* rounds(stage, isOver)
           yield* TestClock.adjust("10 minutes")
+          yield* then(stage)
+          yield* round(stage)
         }).pipe(Effect.orDie)
     })
     return state.find((line) => line.startsWith("NixBuild"))
   })
 
-  it.effect("a NixBuild is deleted and no node has its image: ten minutes later the tag is another namespace's", () =>
+  const usersIn = ({ api }: Stage) =>
+    Effect.map(api.objects.find(lease), (stored) => usersOf(Schema.decodeUnknownSync(leases.schema)(stored)))
+
+  it.effect("a NixBuild is deleted and no node has its image: ten minutes later the tag is the other namespace's", () =>
     Effect.gen(function* () {
-      assert.strictEqual(yield* story(["reg.io/other:1"]), "NixBuild d Succeeded one one:ImagePulled")
+      const end = yield* story(["reg.io/other:1"], other, (stage) =>
+        Effect.gen(function* () {
+          assert.deepStrictEqual(yield* usersIn(stage), ["apps", "other"])
+          yield* round(stage)
+          assert.deepStrictEqual(yield* usersIn(stage), ["other"])
+        })
+      )
+      assert.strictEqual(end, "NixBuild d Succeeded one one:ImagePulled")
     })
   )
 
-  it.effect("a node still has the image: nobody else gets the tag", () =>
+  it.effect("and one that was refused can be tried again then", () =>
     Effect.gen(function* () {
-      assert.strictEqual(yield* story(["reg.io/other:1", "reg.io/c:1"]), "NixBuild d Pending one")
+      const end = yield* story(["reg.io/other:1"], another, (stage) =>
+        Effect.gen(function* () {
+          const { status } = yield* stage.api.objects.find(at)
+          assert.include(JSON.stringify(status), '"reason":"TagConflict"')
+          yield* round(stage)
+          yield* stage.api.objects.patch(at, { metadata: { annotations: { [retryAnnotation]: "1" } } })
+        })
+      )
+      assert.strictEqual(end, "NixBuild d Succeeded one one:ImagePulled")
     })
   )
 
-  it.effect("a node may have names that it does not report: nobody else gets the tag", () =>
+  it.effect("a node still has the image: nobody else brings another under the tag", () =>
+    Effect.gen(function* () {
+      const end = yield* story(["reg.io/other:1", "reg.io/c:1"], another)
+      assert.strictEqual(end, "NixBuild d Failed TagConflict one one:TagConflict")
+    })
+  )
+
+  it.effect("a node may have names that it does not report: nobody else brings another under the tag", () =>
     Effect.gen(function* () {
       const many = Array.from({ length: 5 }, (_, index) => `reg.io/x:${index}`)
-      assert.strictEqual(yield* story(many), "NixBuild d Pending one")
+      assert.strictEqual(yield* story(many, another), "NixBuild d Failed TagConflict one one:TagConflict")
     })
   )
 })

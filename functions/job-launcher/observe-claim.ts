@@ -1,0 +1,71 @@
+/**
+ * The claim on a NixBuild's tag, past any cache, and whether its holder may
+ * still bring an image that it is not held to.
+ */
+import { Effect, Option } from "effect"
+import { isFailed, isSucceeded, type Job, jobs, leases, pods } from "../../lib/api/kubernetes.ts"
+import { attemptOn, type NixBuild, nixBuilds, unsettledNodes } from "../../lib/api/nixbuild.ts"
+import { Cluster } from "../../lib/cluster.ts"
+import { nixBuildAnnotation, tagLabel } from "../../lib/keys.ts"
+import { jobName, systemNamespace, tagLeaseName } from "../../lib/names.ts"
+import { fullTag, holderOf } from "../../lib/tags.ts"
+import { podsOf } from "../../lib/observe-work.ts"
+import { endedWell } from "../../lib/work.ts"
+import { admitImport } from "./tag.ts"
+
+export const observeClaim = Effect.fnUntraced(function* (build: NixBuild) {
+  const cluster = yield* Cluster
+  const at = { namespace: systemNamespace, name: tagLeaseName(fullTag(build.spec.imageTag)) }
+  const seen = yield* cluster.get(leases, at)
+  // Whoever is refused waits, and asks again when the Lease changes.
+  if (Option.exists(seen, (lease) => admitImport(build, { lease, isMoving: false }).conflict !== undefined)) {
+    return { ...(Option.isSome(seen) ? { lease: seen.value } : {}), isMoving: false }
+  }
+  const lease = yield* cluster.getFresh(leases, at)
+  if (Option.isNone(lease)) return { isMoving: false }
+  const holder = holderOf(lease.value)
+  return {
+    lease: lease.value,
+    isMoving: holder === build.metadata.namespace ? false : yield* isMoving({ build, holder })
+  }
+})
+
+// The Lease was read before: whoever of the holder read it before it said who joins has a build Job that succeeded by
+// now, or an import Job.
+const isMoving = Effect.fnUntraced(function* ({
+  build,
+  holder
+}: {
+  readonly build: NixBuild
+  readonly holder: string
+}) {
+  const cluster = yield* Cluster
+  const { system } = build.spec
+  const tag = fullTag(build.spec.imageTag)
+  const builds = (yield* cluster.listFresh(nixBuilds, { namespace: holder })).filter(
+    ({ spec }) => spec.system === system && fullTag(spec.imageTag) === tag
+  )
+  for (const other of builds) {
+    for (const node of unsettledNodes(other)) {
+      const attempt = { build: other.metadata, node, attempt: attemptOn(other, node) }
+      const built = yield* cluster.getFresh(jobs, { namespace: holder, name: jobName("build", attempt) })
+      if (Option.isSome(built) && (yield* hasBuilt(built.value))) return true
+    }
+  }
+  // Of a NixBuild that is gone, too.
+  const imports = yield* cluster.listFresh(jobs, {
+    namespace: systemNamespace,
+    labels: { [tagLabel]: tagLeaseName(tag) }
+  })
+  return imports.some(
+    (job) => job.metadata.annotations?.[nixBuildAnnotation]?.startsWith(`${holder}/`) === true && !isFailed(job)
+  )
+})
+
+// Containers of others may outlive the build.
+const hasBuilt = Effect.fnUntraced(function* (job: Job) {
+  if (isSucceeded(job) || isFailed(job)) return isSucceeded(job)
+  const cluster = yield* Cluster
+  const [pod] = yield* cluster.listFresh(pods, podsOf(job))
+  return endedWell({ job, ...(pod === undefined ? {} : { pod }) })
+})
