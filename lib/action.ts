@@ -36,8 +36,14 @@ export const referTo = (kind: KindName, { metadata }: { readonly metadata: Objec
   resourceVersion: metadata.resourceVersion
 })
 
-/** Whether the action writes the object of this kind and name. */
-export const isAbout = (action: Action, { kind, name }: { readonly kind: string; readonly name: string }): boolean =>
+/** The object that the action writes. */
+export const objectOf = (action: Action): { readonly kind: string; readonly name: string } =>
   action.action === "Create"
-    ? action.object.kind === kind && action.object.metadata.name === name
-    : action.target.kind === kind && action.target.name === name
+    ? { kind: action.object.kind, name: action.object.metadata.name }
+    : { kind: action.target.kind, name: action.target.name }
+
+/** Whether the action writes the object of this kind and name. */
+export const isAbout = (action: Action, { kind, name }: { readonly kind: string; readonly name: string }): boolean => {
+  const object = objectOf(action)
+  return object.kind === kind && object.name === name
+}

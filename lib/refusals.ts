@@ -10,7 +10,7 @@ import type { Reference } from "./api/kind.ts"
 import { Cluster } from "./cluster.ts"
 import type { KubernetesError } from "./kube/error.ts"
 import { systemNamespace } from "./names.ts"
-import { seenSince } from "./since.ts"
+import { seenSince, unsee } from "./since.ts"
 import { currentTime, secondsBetween } from "./time.ts"
 
 const lastingSeconds = 10
@@ -32,12 +32,17 @@ interface Asked {
  */
 export const isLastingRefusal = Effect.fnUntraced(function* ({ about, error, what }: Asked) {
   if (error.status === 403 && ofAuthorizer.test(error.message)) yield* mustBeAllowed(about)
-  const { kind, name, namespace = "" } = about
   // Quotas count and webhooks number their answers, so numbers make no other answer.
   const words = error.message.replaceAll(/[0-9a-f]{8,}|\d+/gu, "#")
-  const sinceTime = yield* seenSince({ what: `${what} ${kind}/${namespace}/${name}`, words })
+  const sinceTime = yield* seenSince({ what: keyOf({ about, what }), words })
   return secondsBetween(sinceTime, yield* currentTime) >= lastingSeconds
 })
+
+/** It was done after all. */
+export const forgetRefusal = (asked: Omit<Asked, "error">) => unsee(keyOf(asked))
+
+const keyOf = ({ about: { kind, name, namespace = "" }, what }: Omit<Asked, "error">): string =>
+  `${what} ${kind}/${namespace}/${name}`
 
 const mustBeAllowed = Effect.fnUntraced(function* ({ kind, name, namespace }: Reference) {
   const cluster = yield* Cluster

@@ -10,6 +10,7 @@ import { reasons } from "./api/condition.ts"
 import { ObjectMeta, type Reference } from "./api/kind.ts"
 import { isKindName, kinds } from "./api/kinds.ts"
 import { Cluster } from "./cluster.ts"
+import { objectOf } from "./action.ts"
 import { type Decision, makeRecord } from "./decision-record.ts"
 import { DecisionsFile } from "./decisions-file.ts"
 import { type CloudEvent, isSweep } from "./events.ts"
@@ -17,7 +18,7 @@ import type { EnbiFunction, Refusal } from "./function.ts"
 import { type Done, interpret, type NameTaken, type Refused } from "./interpret.ts"
 import type { KubernetesError } from "./kube/error.ts"
 import { countDecision, countSweepRepair, measureLag, type Outcome } from "./metrics.ts"
-import { isLastingRefusal } from "./refusals.ts"
+import { forgetRefusal, isLastingRefusal } from "./refusals.ts"
 import { say } from "./say.ts"
 import type { Settings } from "./settings.ts"
 import { currentTime } from "./time.ts"
@@ -46,8 +47,14 @@ export const run = Effect.fn("run")(function* <O>(definition: EnbiFunction<O>, e
       Effect.tapError((error) => tell(outcomeOf(error), `${nameOf(error)}: ${error.message}`))
     )
     yield* tell("Done", "Done")
+    yield* Effect.forEach([{ kind: "", name: "" }, ...done.map(({ action }) => objectOf(action))], (object) =>
+      forgetRefusal({ what: whatOf(object), about: subject })
+    )
     if (isSweep(event)) yield* countSweepRepair
   })
+  const whatOf = ({ kind, name }: { readonly kind: string; readonly name: string }) =>
+    `${definition.name} ${kind} ${name}`
+
   /** What has lasted is told, and done without where the function can; the sweep asks again. */
   const whenRefused: (at: {
     readonly observed: O
@@ -58,7 +65,7 @@ export const run = Effect.fn("run")(function* <O>(definition: EnbiFunction<O>, e
     const { message, status } = objection
     const { kind, name } = objection._tag === "Refused" ? objection : { kind: "", name: "" }
     const isLasting = yield* isLastingRefusal({
-      what: `${definition.name} ${kind} ${name}`,
+      what: whatOf({ kind, name }),
       about: subject,
       error: { message, status }
     })

@@ -35,3 +35,6 @@ export const seenSince = Effect.fnUntraced(function* ({
   sights.set(what, { words, sinceTime, lastTime: time })
   return sinceTime
 })
+
+/** It is not so any more. */
+export const unsee = (what: string) => Effect.map(Sights, (sights) => sights.delete(what))
