@@ -10,7 +10,7 @@ import type { Reference } from "./api/kind.ts"
 import { Cluster } from "./cluster.ts"
 import type { KubernetesError } from "./kube/error.ts"
 import { systemNamespace } from "./names.ts"
-import { seenSince } from "./since.ts"
+import { seenSince, Sights } from "./since.ts"
 import { currentTime, secondsBetween } from "./time.ts"
 
 const lastingSeconds = 10
@@ -37,6 +37,21 @@ export const isLastingRefusal = Effect.fnUntraced(function* ({ about, error, wha
   const words = error.message.replaceAll(/[0-9a-f]{8,}|\d+/gu, "#")
   const sinceTime = yield* seenSince({ what: `${what} ${kind}/${namespace}/${name}`, words })
   return secondsBetween(sinceTime, yield* currentTime) >= lastingSeconds
+})
+
+/** All that a function asked for about this was done, so what was refused before did not last. */
+export const forgetRefusals = Effect.fnUntraced(function* ({
+  about,
+  by
+}: {
+  readonly about: Reference
+  readonly by: string
+}) {
+  const { kind, name, namespace = "" } = about
+  const sights = yield* Sights
+  for (const what of sights.keys()) {
+    if (what.startsWith(`${by} `) && what.endsWith(` ${kind}/${namespace}/${name}`)) sights.delete(what)
+  }
 })
 
 const mustBeAllowed = Effect.fnUntraced(function* ({ kind, name, namespace }: Reference) {

@@ -17,7 +17,7 @@ import type { EnbiFunction, Refusal } from "./function.ts"
 import { type Done, interpret, type NameTaken, type Refused } from "./interpret.ts"
 import type { KubernetesError } from "./kube/error.ts"
 import { countDecision, countSweepRepair, measureLag, type Outcome } from "./metrics.ts"
-import { isLastingRefusal } from "./refusals.ts"
+import { forgetRefusals, isLastingRefusal } from "./refusals.ts"
 import { say } from "./say.ts"
 import type { Settings } from "./settings.ts"
 import { currentTime } from "./time.ts"
@@ -32,7 +32,8 @@ export const run = Effect.fn("run")(function* <O>(definition: EnbiFunction<O>, e
     if (actions.length === 0) {
       // That an event changes nothing is worth keeping; that a sweep finds nothing is so every 30 s.
       if (!isSweep(event)) yield* keep({ ...about, observed, actions, done: 0, outcome: "Done" })
-      return yield* Effect.logDebug("nothing to do", about)
+      yield* Effect.logDebug("nothing to do", about)
+      return false
     }
     const done: Array<Done> = []
     const tell = Effect.fnUntraced(function* (outcome: Outcome, words: string) {
@@ -47,6 +48,7 @@ export const run = Effect.fn("run")(function* <O>(definition: EnbiFunction<O>, e
     )
     yield* tell("Done", "Done")
     if (isSweep(event)) yield* countSweepRepair
+    return true
   })
   /** What has lasted is told, and done without where the function can; the sweep asks again. */
   const whenRefused: (at: {
@@ -81,6 +83,7 @@ export const run = Effect.fn("run")(function* <O>(definition: EnbiFunction<O>, e
     const observed = yield* definition.observe(subject)
     if (Option.isNone(observed)) return yield* Effect.logDebug("nothing to look at", about)
     yield* act(observed.value, startMillis).pipe(
+      Effect.tap((hasActed) => (hasActed ? forgetRefusals({ by: definition.name, about: subject }) : Effect.void)),
       Effect.catchIf(isObjection, (objection) => whenRefused({ observed: observed.value, objection, startMillis }))
     )
   })
