@@ -111,8 +111,8 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     name: "an attempt that is called off keeps its number",
     file: "lib/slots.ts",
-    find: "attemptOn(build, node) + (isBegun ? 1 : 0)",
-    replace: "attemptOn(build, node)"
+    find: "attempt: attemptOn(build, node) + 1,",
+    replace: "attempt: attemptOn(build, node),"
   },
   {
     name: "a second node is not written down",
