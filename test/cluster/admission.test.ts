@@ -5,8 +5,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { pending } from "../../lib/api/condition.ts"
-import { nixBuilds } from "../../lib/api/nixbuild.ts"
-import { apply, complete, kubectl, namespace, nixBuild, refusalOf, services, stored } from "./cluster.ts"
+import { apply, complete, firstStatusOf, kubectl, namespace, nixBuild, refusalOf, services } from "./cluster.ts"
 
 const ns = "admission"
 const rev = "f5d531177a7330e9b270c15cca5df0eb72b8684c"
@@ -216,10 +215,10 @@ describe("admission", () => {
   it.live("a NixBuild is not Ready before anybody has looked at it", () =>
     Effect.gen(function* () {
       const object = nixBuild({ namespace: "default", name: "new" }, {})
-      assert.deepStrictEqual((yield* stored(nixBuilds, object)).status, { conditions: [pending] })
+      assert.deepStrictEqual(yield* firstStatusOf(object), { conditions: [pending] })
       // Only the functions write a status, so one that comes with the object is dropped.
       const status = { conditions: [{ ...pending, status: "True" }] }
-      assert.deepStrictEqual((yield* stored(nixBuilds, { ...object, status })).status, { conditions: [pending] })
+      assert.deepStrictEqual(yield* firstStatusOf({ ...object, status }), { conditions: [pending] })
     }).pipe(Effect.provide(services))
   )
 

@@ -163,11 +163,13 @@ const askFor = Effect.fnUntraced(function* (verb: Verb, object: object, { as, dr
 export const apply = (...objects: ReadonlyArray<object>) =>
   Effect.forEach(objects, (object) => askFor("apply", object), { discard: true })
 
-/** What the API server would store, defaults included. */
-export const stored = <A>(kind: Kind<A>, object: object) =>
-  Effect.flatMap(
-    askFor("create", object, { dryRun: true }),
-    Schema.decodeUnknownEffect(Schema.fromJsonString(kind.schema))
+const WithStatus = Schema.fromJsonString(Schema.Struct({ status: Schema.optionalKey(Schema.Unknown) }))
+
+/** The status that an object would have if it were created. */
+export const firstStatusOf = (object: object) =>
+  Effect.map(
+    Effect.flatMap(askFor("create", object, { dryRun: true }), Schema.decodeUnknownEffect(WithStatus)),
+    ({ status }) => status
   )
 
 /** What the API server says when it refuses; nothing when it does not. */
