@@ -17,6 +17,7 @@ import {
 import { jobName } from "../../lib/names.ts"
 import { patchStatus } from "../../lib/nixbuild-status.ts"
 import { obstacleOf } from "../../lib/placement.ts"
+import { say } from "../../lib/say.ts"
 import { clear, hasSlot, isHeld, isObstructed, needsSlot, obstruct, withoutSlots } from "../../lib/slots.ts"
 import { isOfFormerNode } from "../../lib/volume.ts"
 import { endedWell, obstacleOf as obstacleOfWork } from "../../lib/work.ts"
@@ -62,6 +63,7 @@ export const decide = (world: World): ReadonlyArray<Action> => {
   return [
     // What was refused would be again; what comes before it in the list is done.
     ...(world.refusal === undefined ? [...claims, ...steps.flatMap((step) => step.actions)] : []),
+    ...holds.flatMap((node) => tellHold(world, node)),
     ...(main === undefined && holds.length === 0
       ? []
       : patchStatus(build, {
@@ -99,6 +101,22 @@ const holdOf = ({ build, time }: World, step: NamedStep): ReadonlyArray<NodeStat
   const known = nodeStatusOf(build, name)
   return known !== undefined && isObstructed(known) ? [clear(known, time)] : []
 }
+
+/** What is new of it; that it goes on is said by the status. */
+const tellHold = ({ build, time }: World, node: NodeStatus): ReadonlyArray<Action> =>
+  isHeld(node) && node !== nodeStatusOf(build, node.name)
+    ? [
+        say({
+          regarding: "NixBuild",
+          about: build.metadata,
+          type: "Warning",
+          reason: node.reason,
+          message: `On ${node.name}: ${node.message ?? ""}`,
+          time,
+          key: node.name
+        })
+      ]
+    : []
 
 const heldFields = ({ build }: World, holds: ReadonlyArray<NodeStatus>) => {
   const names = holds.map(({ name }) => name)

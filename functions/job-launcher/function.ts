@@ -15,7 +15,7 @@ export default defineFunction({
     { apiGroups: [""], resources: ["persistentvolumes", "persistentvolumeclaims"], verbs: ["get", "create"] },
     // Only for dry runs: the policy `enbi-functions-pods` refuses the rest.
     { apiGroups: [""], resources: ["pods"], verbs: ["create", "list"] },
-    { apiGroups: [""], resources: ["events"], verbs: ["list"] },
+    { apiGroups: [""], resources: ["events"], verbs: ["get", "list", "create"] },
     { apiGroups: ["batch"], resources: ["jobs"], verbs: ["get", "list", "create"] },
     { apiGroups: ["enbi.hrzn.ee"], resources: ["nixbuilds"], verbs: ["get", "list"] },
     // An owner reference that blocks deletion is a right over the owner's finalizers.

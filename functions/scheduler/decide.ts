@@ -11,6 +11,7 @@ import { conditionsOf, isWaitingForRetry, type NixBuild, type NodeStatus } from 
 import { hash10 } from "../../lib/names.ts"
 import { patchStatus } from "../../lib/nixbuild-status.ts"
 import { obstacleOf } from "../../lib/placement.ts"
+import { say } from "../../lib/say.ts"
 import { hasSlot, isHeld, isObstructed, lacksSlot, leave, needsSlot, slotsOf } from "../../lib/slots.ts"
 import type { Observed } from "./observe.ts"
 import { makeQueues, type Queues } from "./queues.ts"
@@ -59,18 +60,18 @@ const orRefused = (world: World, build: NixBuild, actions: ReadonlyArray<Action>
   if (refusal === undefined) return actions
   // A status that can't be written tells nobody.
   if (refusal.kind === "NixBuild") return []
-  return patchStatus(build, {
-    why: `${refusal.kind} ${refusal.name} is refused`,
-    time: world.time,
-    verdicts: [
-      {
-        type: "Scheduled",
-        status: "False",
-        reason: "RequestRefused",
-        message: `${reasons.RequestRefused} ${refusal.kind} ${refusal.name}: ${refusal.message}`
-      }
-    ]
-  })
+  const reason = "RequestRefused"
+  const message = `${reasons.RequestRefused} ${refusal.kind} ${refusal.name}: ${refusal.message}`
+  const isTold = conditionsOf(build).some((condition) => condition.type === "Scheduled" && condition.reason === reason)
+  const { time } = world
+  return [
+    ...(isTold ? [] : [say({ regarding: "NixBuild", about: build.metadata, type: "Warning", reason, message, time })]),
+    ...patchStatus(build, {
+      why: `${refusal.kind} ${refusal.name} is refused`,
+      time,
+      verdicts: [{ type: "Scheduled", status: "False", reason, message }]
+    })
+  ]
 }
 
 /** It has its node, unless that became unable, or the slot there was taken back, before anything was begun. */

@@ -13,6 +13,7 @@ export default defineFunction({
     { apiGroups: [""], resources: ["nodes"], verbs: ["list"] },
     { apiGroups: ["enbi.hrzn.ee"], resources: ["nixbuilds"], verbs: ["get", "list"] },
     { apiGroups: ["enbi.hrzn.ee"], resources: ["nixbuilds/status"], verbs: ["patch"] },
+    { apiGroups: [""], resources: ["events"], verbs: ["get", "create"] },
     {
       namespace: systemNamespace,
       apiGroups: ["coordination.k8s.io"],

@@ -2,6 +2,7 @@
 import { assert, it } from "@effect/vitest"
 import { Effect, Option } from "effect"
 import { pods } from "../../lib/api/kubernetes.ts"
+import { nixBuilds } from "../../lib/api/nixbuild.ts"
 import {
   amongAll,
   annotations,
@@ -67,6 +68,10 @@ const underPolicy = Effect.fnUntraced(function* (ca: string) {
         })
       )
       assert.include((yield* told("Pod", at, "PodRefused")).message, "policy require-limits")
+      const [build] = yield* amongAll("its NixBuild", { kind: nixBuilds, namespace: ns }, (all) => Option.some(all))
+      assert.isDefined(build)
+      const { message } = yield* told("NixBuild", { namespace: ns, name: build?.metadata.name ?? "" }, "PodRefused")
+      assert.include(message, "policy require-limits")
       yield* end
       yield* isRunning(at)
     })
