@@ -160,32 +160,34 @@ describe("another image", () => {
     })
   )
 
-  it.effect(
-    "that the first namespace began to bring before another asked is waited for, and then nobody else comes in",
-    () =>
-      Effect.gen(function* () {
-        const flakeUrl = "github:odd/one"
+  it.effect("that the first namespace began to bring before another joined is waited for: then nobody comes in", () =>
+    Effect.gen(function* () {
+      const flakeUrl = "github:odd/one"
+      const ends = new Set<string>()
+      // Whose import begins first, or that both begin in one sweep, depends on who asks how much earlier.
+      for (const early of [0, 1, 2]) {
         const { state } = yield* play({
           given: [...cluster, build("staging", { flakeUrl })],
-          // The build on node two gives another.
+          // Its own nodes have what each of them has built.
           excused: ["I13 all nodes that have the image have the same one"],
           happens: (stage) =>
             Effect.gen(function* () {
               const { objects } = stage.api
               yield* over(stage, "staging")
+              yield* Effect.orDie(objects.create(build("production", { nodes: ["three"], flakeUrl })))
+              for (let rounds = 0; rounds < early; rounds += 1) yield* round(stage)
               const at = { kind: "NixBuild", namespace: "staging", name: "web" }
               yield* Effect.orDie(objects.patch(at, { spec: { nodes: ["one", "two"] } }))
-              // So that both come to their import in the same sweep.
-              yield* Effect.orDie(objects.create(build("production", { nodes: ["three"], flakeUrl })))
               while ((yield* claimIn(stage)).joining.length === 0) yield* round(stage)
-              assert.isFalse(stage.world.images.has(`two ${image}`))
             })
         })
-        assert.deepStrictEqual(ofKind(state, "NixBuild"), [
-          "NixBuild web Importing three three:TagConflict",
-          "NixBuild web Succeeded one two one:ImagePulled two:ImagePulled"
-        ])
-      })
+        ends.add(ofKind(state, "NixBuild").join())
+      }
+      assert.deepStrictEqual([...ends].toSorted(), [
+        "NixBuild web Importing three three:TagConflict,NixBuild web Succeeded one two one:ImagePulled two:ImagePulled",
+        "NixBuild web Succeeded one two one:ImagePulled two:TagConflict,NixBuild web Succeeded three three:ImagePulled"
+      ])
+    })
   )
 
   it.effect("never comes to any node under a tag that two namespaces use, whatever happens", () =>
