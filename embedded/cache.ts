@@ -60,12 +60,14 @@ export const layer = Layer.effectContext(
     const stores = new Map(Object.keys(kinds).map((name) => [name, new Map<string, Stored<unknown>>()]))
     const storeOf = (kind: Kind<unknown>) => stores.get(kind.kind) ?? new Map<string, Stored<unknown>>()
     const listed = new Set<string>()
+    const ended = makeEnded()
 
     /** Its metadata if that is news, none if the cache has this version or a newer one. */
     const put = Effect.fnUntraced(function* (kind: Kind<unknown>, object: unknown, { metadata, spec }: Head) {
       const store = storeOf(kind)
       const key = keyOf(metadata)
       const before = store.get(key)
+      if (ended.has(metadata.uid)) return Option.none<ObjectMeta>()
       if (before !== undefined && isOlder(metadata, before.meta)) return Option.none<ObjectMeta>()
       store.set(key, { kind, meta: metadata, nodeName: spec?.nodeName, value: yield* decodeAs(kind)(object) })
       return before?.meta.resourceVersion === metadata.resourceVersion ? Option.none() : Option.some(metadata)
@@ -80,7 +82,10 @@ export const layer = Layer.effectContext(
       const keys = new Set(heads.map(({ metadata }) => keyOf(metadata)))
       // What we wrote while the list was on its way is not in it.
       const gone = [...storeOf(kind)].filter(([key, { meta }]) => !keys.has(key) && !isOlder(list, meta))
-      for (const [key] of gone) storeOf(kind).delete(key)
+      for (const [key, { meta }] of gone) {
+        ended.add(meta.uid)
+        storeOf(kind).delete(key)
+      }
       listed.add(kind.kind)
       const time = yield* preciseTime
       return [
@@ -98,6 +103,7 @@ export const layer = Layer.effectContext(
       const time = yield* preciseTime
       if (change._tag === "DELETED") {
         const store = storeOf(kind)
+        ended.add(meta.uid)
         if (store.get(keyOf(meta))?.meta.uid === meta.uid) store.delete(keyOf(meta))
         return [eventOf(kind, { meta, verb: "delete", time })]
       }
@@ -151,13 +157,36 @@ export const layer = Layer.effectContext(
       listFresh: listFrom(api),
       dryRunCreate: writes.dryRunCreate,
       create: (kind, object) => writes.create(kind, object).pipe(Effect.tap(keep(kind))),
-      patch: (target, patch) => writes.patch(target, patch).pipe(Effect.tap(keep(target.kind))),
+      patch: (target, patch) =>
+        writes.patch(target, patch).pipe(
+          Effect.tap(keep(target.kind)),
+          // Or whoever has more to do than this would meet it again with every look.
+          Effect.tapError((error) =>
+            Effect.sync(() => (error.isMissing ? storeOf(target.kind).delete(keyOf(target)) : undefined))
+          )
+        ),
       remove: (target) =>
         writes.remove(target).pipe(Effect.tap(() => Effect.sync(() => storeOf(target.kind).delete(keyOf(target)))))
     })
     return Context.make(Cluster, cluster).pipe(Context.add(WatchCache, { follow, isComplete }))
   })
 )
+
+/** The uids of objects that are gone: the answer to a write of ours may come after the watch has told of the end. */
+const makeEnded = () => {
+  const uids = new Set<string>()
+  return {
+    has: (uid: string) => uids.has(uid),
+    add: (uid: string) => {
+      uids.add(uid)
+      // No answer takes that long.
+      const [oldest] = uids
+      if (oldest !== undefined && uids.size > maxEnded) uids.delete(oldest)
+    }
+  }
+}
+
+const maxEnded = 1000
 
 const isSelected = ({ meta, nodeName }: Stored<unknown>, selection: Selection): boolean =>
   (selection.namespace === undefined || meta.namespace === selection.namespace) &&

@@ -82,6 +82,31 @@ describe("what we write is there at once, whatever the watch says", () => {
       })
     )
   )
+  it.effect("but not what is gone: an answer may come after the watch has told of the end", () =>
+    test(
+      Effect.gen(function* () {
+        const { api, catchUp, cluster, wokenOf } = yield* makeCache(pod)
+        // Between the write and its answer.
+        api.fate.after = () => Effect.andThen(Effect.orDie(api.objects.remove({ ...at, kind: "Pod" })), catchUp)
+        yield* cluster.patch(target, woken)
+        assert.deepStrictEqual(yield* wokenOf, Option.none())
+        api.fate.after = () => Effect.void
+        yield* cluster.create(kinds.Pod, pod)
+        assert.deepStrictEqual(yield* wokenOf, Option.some("never"))
+      })
+    )
+  )
+  it.effect("and what we change and is gone, though the watch has not told of it", () =>
+    test(
+      Effect.gen(function* () {
+        const { api, cluster, wokenOf } = yield* makeCache(pod)
+        yield* Effect.orDie(api.objects.remove({ ...at, kind: "Pod" }))
+        const error = yield* Effect.flip(cluster.patch(target, woken))
+        assert.isTrue(error.isMissing)
+        assert.deepStrictEqual(yield* wokenOf, Option.none())
+      })
+    )
+  )
   it.effect("what we create while a list is on its way", () =>
     test(
       Effect.gen(function* () {
