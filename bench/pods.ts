@@ -1,7 +1,8 @@
 /** From a Pod that waits to its build, and from its image to its container. */
 import { Clock, Effect } from "effect"
 import { nixBuildName } from "../functions/pod-failure-detector/nixbuild.ts"
-import { isSucceeded, type Job, jobs, type Pod, pods } from "../lib/api/kubernetes.ts"
+import type { ObjectMeta } from "../lib/api/kind.ts"
+import { type Job, jobs, type Pod, pods } from "../lib/api/kubernetes.ts"
 import { nixBuilds } from "../lib/api/nixbuild.ts"
 import { nixBuildAnnotation } from "../lib/keys.ts"
 import { systemNamespace } from "../lib/names.ts"
@@ -21,8 +22,13 @@ const isPod = (name: string) => (one: Pod) => one.metadata.namespace === ns && o
 const isWaiting = (name: string) => (one: Pod) => isPod(name)(one) && waitingContainers(one).length > 0
 const isRunning = (name: string) => (one: Pod) =>
   isPod(name)(one) && one.status?.containerStatuses?.[0]?.state?.running !== undefined
-const isFor = (build: string, namespace: string) => (one: Job) =>
-  one.metadata.namespace === namespace && one.metadata.annotations?.[nixBuildAnnotation] === `${ns}/${build}`
+const isFor =
+  (build: string, namespace: string) =>
+  ({ metadata }: { readonly metadata: ObjectMeta }) =>
+    metadata.namespace === namespace && metadata.annotations?.[nixBuildAnnotation] === `${ns}/${build}`
+// Its Job may be gone before it says that it is complete.
+const isImported = (build: string) => (one: Pod) =>
+  isFor(build, systemNamespace)(one) && one.status?.containerStatuses?.[0]?.state?.terminated !== undefined
 
 export const podRows = Effect.fn("podRows")(function* (builderImage: string) {
   yield* namespace(ns)
@@ -46,19 +52,16 @@ export const podRows = Effect.fn("podRows")(function* (builderImage: string) {
     yield* conditionWith(build, "JobCreated")
     const there = yield* Effect.flatMap(find(nixBuilds, build), Effect.fromOption)
     if (round < running) {
-      const imported = yield* firstSeen(
-        `the import for ${name}`,
-        jobChanges,
-        (one) => isFor(build.name, systemNamespace)(one) && isSucceeded(one)
-      )
+      const imported = yield* firstSeen(`the import for ${name}`, podChanges, isImported(build.name))
       started.push((yield* firstSeen(`${name} runs`, podChanges, isRunning(name))) - imported)
       const object = pod({ namespace: ns, name: `${name}-bare` }, { container, nodeName: node })
       startedBare.push(yield* timeUntil({ kind: pods, object }, podChanges, isRunning(object.metadata.name)))
     }
     const begin = yield* Clock.currentTimeMillis
-    yield* sendBare(there, name)
-    const isBare = ({ metadata }: Job) => metadata.namespace === ns && metadata.name === name
-    const bare = (yield* firstSeen(`the bare Job ${name}`, jobChanges, isBare)) - begin
+    const bareName = `bare-${round}`
+    yield* sendBare(there, bareName)
+    const isBare = ({ metadata }: Job) => metadata.namespace === ns && metadata.name === bareName
+    const bare = (yield* firstSeen(`the Job ${bareName}`, jobChanges, isBare)) - begin
     if (round > 0) {
       created.push(launched - waiting)
       createdBare.push(bare)
@@ -66,7 +69,7 @@ export const podRows = Effect.fn("podRows")(function* (builderImage: string) {
     // What is measured is measured: the slot is the next round's.
     yield* remove(nixBuilds, build)
     yield* remove(pods, { namespace: ns, name })
-    yield* remove(jobs, { namespace: ns, name })
+    yield* remove(jobs, { namespace: ns, name: bareName })
   }
   const row = (share: number, most: number): Row => ({
     what: `Pod failing → build Job, p${share * 100} of ${rounds}; the same requests one after the other`,
