@@ -1,18 +1,31 @@
 /**
  * The requests by which a waiting Pod comes to a build Job, sent bare: one
- * after the other, each as large as the functions' own. What they create is of
- * no interest to the functions: the NixBuild is of a kind of its own, which has
- * the schema of the true one, and the Job never runs.
+ * after the other, each as large as the functions' own, from a Pod as theirs
+ * is. What they create is of no interest to the functions: the NixBuild is of a
+ * kind of its own, which has the schema of the true one, and the Job never
+ * runs.
  */
-import { DateTime, Effect, FileSystem, Path, Schedule, Schema } from "effect"
+import { type Cause, DateTime, Effect, FileSystem, Path, Queue, Schedule, Schema, Stream } from "effect"
+import { ChildProcess, ChildProcessSpawner } from "effect/process"
 import { parse } from "yaml"
 import { makeBuildJob, makeBuildPod } from "../functions/job-launcher/build-job.ts"
-import { type Kind, ObjectMeta, pathOf } from "../lib/api/kind.ts"
+import { type Kind, pathOf } from "../lib/api/kind.ts"
 import { jobs, leases, pods } from "../lib/api/kubernetes.ts"
 import { type NixBuild, nixBuilds } from "../lib/api/nixbuild.ts"
 import { KubernetesApi } from "../lib/kube/api.ts"
-import type { Query } from "../lib/kube/requests.ts"
-import { apply, kubectl, patienceFlag } from "../test/cluster/kubectl.ts"
+import { systemNamespace } from "../lib/names.ts"
+import type { SettingsValue } from "../lib/settings.ts"
+import { CommandFailed } from "../images/command.ts"
+import {
+  apply,
+  isRunning,
+  Kubeconfig,
+  kubectl,
+  list,
+  patienceFlag,
+  pod,
+  readKubeconfig
+} from "../test/cluster/kubectl.ts"
 import { node } from "./cluster.ts"
 import { settingsWith } from "./settings.ts"
 
@@ -45,40 +58,74 @@ const defineKind = Effect.gen(function* () {
   yield* Effect.retry(api.list(pathOf(bareBuilds)), Schedule.spaced("1 second"))
 })
 
-const Stored = Schema.Struct({ metadata: ObjectMeta })
-const strict = { fieldValidation: "Strict", fieldManager: "bench" }
+const strict = "fieldValidation=Strict&fieldManager=bench"
 
-/** Sends them all with what is in a NixBuild that is there, under another name; the last is the Job's creation. */
-export const makeChain = Effect.fnUntraced(function* (builderImage: string) {
+/** What is sent, with what is in a NixBuild that is there, under another name; the last is the Job's creation. */
+const requestsFor = (build: NixBuild, name: string, settings: SettingsValue, liveTime: string) => {
+  const { namespace } = build.metadata
+  const create = (kind: Kind<unknown>, object: object, more = "") => ({
+    method: "POST",
+    path: `${pathOf(kind, { namespace })}?${strict}${more}`,
+    body: { apiVersion: kind.apiVersion, kind: kind.kind, metadata: { namespace, name }, ...object }
+  })
+  const place = { build, node, settings, liveUids: [], liveTime }
+  const one = pathOf(bareBuilds, { namespace, name })
+  return [
+    create(bareBuilds, { spec: build.spec }),
+    create(leases, { spec: { holderIdentity: `${namespace}/${build.metadata.uid}` } }),
+    {
+      method: "PATCH",
+      path: `${one}/status?${strict}`,
+      type: "application/merge-patch+json",
+      body: { status: build.status }
+    },
+    create(pods, { spec: makeBuildPod(place).spec }, "&dryRun=All"),
+    { method: "GET", path: one },
+    create(jobs, { spec: { ...makeBuildJob(place).spec, suspend: true } })
+  ]
+}
+
+/** Beside the functions, with as much of a processor: a Pod whose program takes lines. */
+const startSender = Effect.fnUntraced(function* (namespace: string, image: string) {
+  const files = yield* FileSystem.FileSystem
+  const [functions] = yield* list(pods, systemNamespace, "-l", "app.kubernetes.io/name=enbi-functions")
+  const container = { image, command: ["busybox", "sleep", "1000000"], resources: { requests: { cpu: "50m" } } }
+  const at = { namespace, name: "sender" }
+  yield* apply(pod(at, { container, nodeName: functions?.spec.nodeName ?? node }))
+  yield* isRunning(at)
+  const spawner = yield* ChildProcessSpawner.ChildProcessSpawner
+  const lines = yield* Queue.unbounded<string>()
+  const program = yield* files.readFileString("bench/chain-sender.cjs")
+  const args = ["exec", "-i", "-n", namespace, at.name, "--", "node", "-e", program]
+  const sender = yield* spawner.spawn(
+    ChildProcess.make("kubectl", args, {
+      env: { KUBECONFIG: yield* Kubeconfig },
+      extendEnv: true,
+      stderr: "inherit",
+      stdin: Stream.fromQueue(lines).pipe(Stream.encodeText)
+    })
+  )
+  const answers = yield* Queue.unbounded<number, Cause.Done>()
+  yield* sender.stdout.pipe(
+    Stream.decodeText,
+    Stream.splitLines,
+    Stream.runForEach((line) => Queue.offer(answers, Number(line))),
+    Effect.ensuring(Queue.end(answers)),
+    Effect.forkScoped
+  )
+  const tell = (value: unknown) => Queue.offer(lines, `${JSON.stringify(value)}\n`)
+  yield* tell((yield* readKubeconfig).identity)
+  return (requests: unknown) =>
+    Effect.andThen(tell(requests), Queue.take(answers)).pipe(
+      Effect.mapError(() => new CommandFailed({ message: "The Pod that sends requests came to an end." }))
+    )
+})
+
+/** Gives how many milliseconds they take, for one NixBuild after the other. */
+export const makeChain = Effect.fnUntraced(function* (namespace: string, builderImage: string) {
   yield* defineKind
-  const { request } = yield* KubernetesApi
   const settings = yield* settingsWith(builderImage)
   const liveTime = DateTime.formatIso(yield* DateTime.now)
-  return Effect.fnUntraced(function* (build: NixBuild, name: string) {
-    const { namespace } = build.metadata
-    const create = (kind: Kind<unknown>, object: object, more: Query = {}) =>
-      request("POST", pathOf(kind, { namespace }), {
-        query: { ...strict, ...more },
-        body: {
-          type: "application/json",
-          value: { apiVersion: kind.apiVersion, kind: kind.kind, metadata: { namespace, name }, ...object }
-        }
-      })
-    const place = { build, node, settings, liveUids: [], liveTime }
-    const one = pathOf(bareBuilds, { namespace, name })
-    const created = yield* create(bareBuilds, { spec: build.spec })
-    const { uid, resourceVersion } = (yield* Schema.decodeUnknownEffect(Stored)(created)).metadata
-    yield* create(leases, { spec: { holderIdentity: `${namespace}/${uid}` } })
-    yield* request("PATCH", `${one}/status`, {
-      query: strict,
-      body: {
-        type: "application/merge-patch+json",
-        value: { metadata: { uid, resourceVersion }, status: build.status }
-      }
-    })
-    yield* create(pods, { spec: makeBuildPod(place).spec }, { dryRun: "All" })
-    yield* request("GET", one)
-    const { spec } = makeBuildJob(place)
-    yield* create(jobs, { spec: { ...spec, suspend: true } })
-  })
+  const send = yield* startSender(namespace, builderImage)
+  return (build: NixBuild, name: string) => send(requestsFor(build, name, settings, liveTime))
 })

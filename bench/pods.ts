@@ -1,8 +1,8 @@
 /** From a Pod that waits to its build, and from its image to its container. */
-import { Clock, Effect } from "effect"
+import { Effect } from "effect"
 import { nixBuildName } from "../functions/pod-failure-detector/nixbuild.ts"
 import type { ObjectMeta } from "../lib/api/kind.ts"
-import { type Job, jobs, type Pod, pods } from "../lib/api/kubernetes.ts"
+import { jobs, type Pod, pods } from "../lib/api/kubernetes.ts"
 import { nixBuilds } from "../lib/api/nixbuild.ts"
 import { nixBuildAnnotation } from "../lib/keys.ts"
 import { systemNamespace } from "../lib/names.ts"
@@ -32,7 +32,7 @@ const isImported = (build: string) => (one: Pod) =>
 
 export const podRows = Effect.fn("podRows")(function* (builderImage: string) {
   yield* namespace(ns)
-  const sendBare = yield* makeChain(builderImage)
+  const sendBare = yield* makeChain(ns, builderImage)
   const podChanges = yield* watch(pods)
   const jobChanges = yield* watch(jobs)
   const created: Array<number> = []
@@ -57,11 +57,8 @@ export const podRows = Effect.fn("podRows")(function* (builderImage: string) {
       const object = pod({ namespace: ns, name: `${name}-bare` }, { container, nodeName: node })
       startedBare.push(yield* timeUntil({ kind: pods, object }, podChanges, isRunning(object.metadata.name)))
     }
-    const begin = yield* Clock.currentTimeMillis
     const bareName = `bare-${round}`
-    yield* sendBare(there, bareName)
-    const isBare = ({ metadata }: Job) => metadata.namespace === ns && metadata.name === bareName
-    const bare = (yield* firstSeen(`the Job ${bareName}`, jobChanges, isBare)) - begin
+    const bare = yield* sendBare(there, bareName)
     if (round > 0) {
       created.push(launched - waiting)
       createdBare.push(bare)

@@ -77,16 +77,22 @@ const makeAsk = Effect.fnUntraced(function* (url: string) {
   })
 })
 
+/** Where the API server is, and who we are to it. */
+export const readKubeconfig = Effect.gen(function* () {
+  const files = yield* FileSystem.FileSystem
+  const text = yield* files.readFileString(yield* Kubeconfig)
+  const { clusters, users } = yield* Schema.decodeUnknownEffect(File)(parse(text))
+  const { "certificate-authority-data": ca, server: url } = clusters[0].cluster
+  const { "client-certificate-data": cert, "client-key-data": key } = users[0].user
+  return { url, identity: { ca, cert, key } }
+})
+
 /** For requests, and for watches that go on where they were when the server comes back. */
 export const layer = Layer.unwrap(
   Effect.gen(function* () {
-    const files = yield* FileSystem.FileSystem
-    const text = yield* files.readFileString(yield* Kubeconfig)
-    const { clusters, users } = yield* Schema.decodeUnknownEffect(File)(parse(text))
-    const { "certificate-authority-data": ca, server: url } = clusters[0].cluster
-    const { "client-certificate-data": cert, "client-key-data": key } = users[0].user
+    const { identity, url } = yield* readKubeconfig
     // Its own, whatever other client there is: all that are built together would share what they are made of.
-    const client = Layer.fresh(NodeHttpClient.layerNodeHttpOptions({ ca, cert, key, keepAlive: true }))
+    const client = Layer.fresh(NodeHttpClient.layerNodeHttpOptions({ ...identity, keepAlive: true }))
     const asking = Layer.effect(
       ApiServer,
       Effect.map(makeAsk(url), (ask) => ApiServer.of({ ask }))
