@@ -3,7 +3,7 @@
  * cache volume, the build Job, and when that succeeded the import Job. Sets
  * `Launched` for the node that builds; `importer-status` reads the outcomes.
  */
-import type { Action } from "../../lib/action.ts"
+import { type Action, isAbout } from "../../lib/action.ts"
 import { isTrue, obstacles, type Reason, reasons } from "../../lib/api/condition.ts"
 import { isFailed } from "../../lib/api/kubernetes.ts"
 import {
@@ -14,13 +14,25 @@ import {
   nodeStatusOf,
   unsettledNodes
 } from "../../lib/api/nixbuild.ts"
+import type { Refusal } from "../../lib/function.ts"
 import { jobName } from "../../lib/names.ts"
 import { patchStatus } from "../../lib/nixbuild-status.ts"
 import { obstacleOf } from "../../lib/placement.ts"
 import { say } from "../../lib/say.ts"
-import { clear, hasSlot, isHeld, isObstructed, needsSlot, obstruct, withoutSlots } from "../../lib/slots.ts"
+import {
+  clear,
+  hasSlot,
+  holdImport,
+  isHeld,
+  isObstructed,
+  needsSlot,
+  obstruct,
+  postpone,
+  withoutSlots
+} from "../../lib/slots.ts"
 import { isOfFormerNode } from "../../lib/volume.ts"
-import { endedWell, obstacleOf as obstacleOfWork } from "../../lib/work.ts"
+import { secondsBetween } from "../../lib/time.ts"
+import { containerOf, endedWell, obstacleOf as obstacleOfWork } from "../../lib/work.ts"
 import { makeBuildJob } from "./build-job.ts"
 import { makeImportJob } from "./import-job.ts"
 import { isBuilt, type Observed, type Place } from "./observe.ts"
@@ -41,6 +53,10 @@ interface Step {
 interface NamedStep extends Step {
   /** The node's. */
   readonly name: string
+  /** What is left there is the import. */
+  readonly isBuilt?: boolean
+  /** It was refused when it was to be created, although a dry run said nothing. */
+  readonly isRefused?: true
 }
 
 export const decide = (world: World): ReadonlyArray<Action> => {
@@ -52,17 +68,29 @@ export const decide = (world: World): ReadonlyArray<Action> => {
       importJob !== undefined ||
       obstacleOf(node, { system: build.spec.system, nodeRepel: settings.nodeRepel }) === undefined
   )
+  const { refusal } = world
+  // A status that can't be written tells nothing, and without it nothing may be done.
+  if (refusal?.kind === "NixBuild") return tellRefusal(world, refusal)
+  const claims = able.some(isBuilt) ? admittanceOf(world).actions : []
+  const isClaimRefused = refusal !== undefined && claims.some((action) => isAbout(action, refusal))
   const steps = able.flatMap((place): ReadonlyArray<NamedStep> => {
     const step = nextStep(world, place)
-    return step === undefined ? [] : [orRefused(world, withSlot(world, { name: place.node.metadata.name, ...step }))]
+    const named = { name: place.node.metadata.name, isBuilt: isBuilt(place) }
+    if (step === undefined) return []
+    if (
+      refusal !== undefined &&
+      ((isClaimRefused && named.isBuilt) || step.actions.some((one) => isAbout(one, refusal)))
+    ) {
+      return refusal.isLasting ? [{ ...named, ...refused(refusal), isRefused: true }] : []
+    }
+    return [withSlot(world, { ...named, ...step })]
   })
-  const claims = able.some(isBuilt) ? admittanceOf(world).actions : []
   const step = steps.find((step) => step.name === build.status?.buildNode) ?? held(world)
   const main = step === undefined ? undefined : withWaiting(step, steps)
   const holds = steps.flatMap((step) => holdOf(world, step))
   return [
-    // What was refused would be again; what comes before it in the list is done.
-    ...(world.refusal === undefined ? [...claims, ...steps.flatMap((step) => step.actions)] : []),
+    ...(isClaimRefused ? [] : claims),
+    ...steps.flatMap((step) => step.actions),
     ...holds.flatMap((node) => tellHold(world, node)),
     ...(main === undefined && holds.length === 0
       ? []
@@ -81,9 +109,32 @@ export const decide = (world: World): ReadonlyArray<Action> => {
 
 /** Where there was an obstacle, the slot comes before the Job. */
 const withSlot = ({ build }: World, step: NamedStep): NamedStep =>
-  step.buildJobName !== undefined && isObstructed(nodeStatusOf(build, step.name)) && !hasSlot(build, step.name)
+  step.buildJobName !== undefined &&
+  step.isBuilt !== true &&
+  isObstructed(nodeStatusOf(build, step.name)) &&
+  !hasSlot(build, step.name)
     ? { name: step.name, ...wait("NoFreeSlot", reasons.NoFreeSlot) }
     : step
+
+/** The step as it is when the API server refuses what it creates. */
+const refused = ({ kind, message, name }: Refusal): Step => {
+  const reason = kind === "Lease" ? "RequestRefused" : "PodRefused"
+  return wait(reason, `${reasons[reason]} ${kind} ${name}: ${message}`)
+}
+
+const tellRefusal = ({ build, time }: World, { isLasting, kind, message, name }: Refusal): ReadonlyArray<Action> =>
+  isLasting
+    ? [
+        say({
+          regarding: "NixBuild",
+          about: build.metadata,
+          type: "Warning",
+          reason: "RequestRefused",
+          message: `${reasons.RequestRefused} ${kind} ${name}: ${message}`,
+          time
+        })
+      ]
+    : []
 
 const launchedVerdict = ({ buildJobName, message, reason }: Step) => ({
   type: "Launched" as const,
@@ -92,19 +143,30 @@ const launchedVerdict = ({ buildJobName, message, reason }: Step) => ({
   message
 })
 
-/** Who can't begin gives its slot back until the obstacle is gone; then it gets one by its age. */
+/**
+ * Who can't begin gives its slot back:
+ *
+ * | what keeps it                    | until                                                  |
+ * |----------------------------------|--------------------------------------------------------|
+ * | anything, of the import          | it begins; it needs no slot                            |
+ * | a refusal of what was created    | its back-off is over, and there is a slot to ask again |
+ * | anything else, of the build      | it is gone, which is looked at without a slot          |
+ */
 const holdOf = ({ build, time }: World, step: NamedStep): ReadonlyArray<NodeStatus> => {
   const { buildJobName, message, name, reason } = step
+  const hold = { node: name, reason, message, time }
   // A source that is refused will be so again, until somebody asks for a retry.
-  const isHeldUp = buildJobName === undefined && obstacles.includes(reason) && reason !== "SourceRefused"
-  if (isHeldUp) return [obstruct(build, { node: name, reason, message })]
+  if (buildJobName === undefined && obstacles.includes(reason) && reason !== "SourceRefused") {
+    if (step.isBuilt === true) return [holdImport(build, hold)]
+    return [step.isRefused === true ? postpone(build, hold) : obstruct(build, hold)]
+  }
   const known = nodeStatusOf(build, name)
   return known !== undefined && isObstructed(known) ? [clear(known, time)] : []
 }
 
 /** What is new of it; that it goes on is said by the status. */
 const tellHold = ({ build, time }: World, node: NodeStatus): ReadonlyArray<Action> =>
-  isHeld(node) && node !== nodeStatusOf(build, node.name)
+  node.message !== undefined && node.reason !== nodeStatusOf(build, node.name)?.reason
     ? [
         say({
           regarding: "NixBuild",
@@ -134,21 +196,8 @@ const withWaiting = (step: NamedStep, steps: ReadonlyArray<NamedStep>): NamedSte
     : { ...step, message: [step.message, ...waiting.map(({ message }) => message)].join("\n") }
 }
 
-/** The step as it is when the API server refuses what it creates. */
-const orRefused = ({ refusal }: World, step: NamedStep): NamedStep => {
-  const isOurs = step.actions.some(
-    (action) => action.action === "Create" && action.object.metadata.name === refusal?.name
-  )
-  return refusal === undefined || !isOurs
-    ? step
-    : {
-        name: step.name,
-        ...wait("PodRefused", `${reasons.PodRefused} ${refusal.kind} ${refusal.name}: ${refusal.message}`)
-      }
-}
-
 /** Why nothing happens on the node that builds, where that is not so already. */
-const held = ({ build, places, time }: World): NamedStep | undefined => {
+const held = ({ build, places, refusal, time }: World): NamedStep | undefined => {
   const { buildJobName, buildNode: name = "", failure } = build.status ?? {}
   const attempt = attemptOn(build, name)
   const node = nodeStatusOf(build, name)
@@ -163,10 +212,14 @@ const held = ({ build, places, time }: World): NamedStep | undefined => {
   if (!unsettledNodes(build).includes(name) || isBegun || !isTrue(conditionsOf(build), "Launched")) return undefined
   // The scheduler says which place in the queue the next attempt has.
   if (needsSlot(build, name) && !hasSlot(build, name)) return { name, ...wait("NoFreeSlot", reasons.NoFreeSlot) }
-  const isThere = places.some((place) => place.node.metadata.name === name)
+  const place = places.find((place) => place.node.metadata.name === name)
+  if (place?.admission?.outcome === "Unclear" || (place !== undefined && refusal !== undefined)) return undefined
   return {
     name,
-    ...wait("NoMatchingNode", `${reasons.NoMatchingNode} ${name} ${isThere ? "can't build now" : "is gone"}.`)
+    ...wait(
+      "NoMatchingNode",
+      `${reasons.NoMatchingNode} ${name} ${place === undefined ? "is gone" : "can't build now"}.`
+    )
   }
 }
 
@@ -253,6 +306,9 @@ const startImport = (
   object: makeImportJob({ build, namespaceUid, node, settings, ...held })
 })
 
+// It makes some directories.
+const volumeSeconds = 600
+
 const beforeVolume = (world: World, place: Place): Step => {
   const { volumeJob } = place
   if (volumeJob !== undefined && isFailed(volumeJob)) {
@@ -263,6 +319,10 @@ const beforeVolume = (world: World, place: Place): Step => {
     )
   }
   const at = placeOf(world, place)
+  const startedAt = containerOf(place.volumeWait?.pod)?.state?.running?.startedAt
+  if (typeof startedAt === "string" && secondsBetween(startedAt, world.time) > volumeSeconds) {
+    return wait("VolumeFailed", `${reasons.VolumeFailed} Job ${volumeJob?.metadata.name} runs since ${startedAt}.`)
+  }
   const obstacle =
     volumeJob === undefined ? undefined : obstacleOfWork({ job: volumeJob, ...place.volumeWait }, world.time)
   if (obstacle !== undefined) {

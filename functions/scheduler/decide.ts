@@ -5,9 +5,16 @@
  * theirs from beginning. Sets `Scheduled`; `job-launcher` acts on it.
  */
 import { type Action, isAbout } from "../../lib/action.ts"
-import { isTrue, reasons } from "../../lib/api/condition.ts"
+import { isTrue, type Reason, reasons } from "../../lib/api/condition.ts"
 import type { Node } from "../../lib/api/kubernetes.ts"
-import { conditionsOf, isWaitingForRetry, type NixBuild, type NodeStatus } from "../../lib/api/nixbuild.ts"
+import {
+  conditionsOf,
+  isWaitingForRetry,
+  type NixBuild,
+  type NodeStatus,
+  nodeStatusOf,
+  wantedNodes
+} from "../../lib/api/nixbuild.ts"
 import { hash10 } from "../../lib/names.ts"
 import { patchStatus } from "../../lib/nixbuild-status.ts"
 import { obstacleOf } from "../../lib/placement.ts"
@@ -30,13 +37,16 @@ export const decide = (world: World): ReadonlyArray<Action> => {
   const state = { load, queues }
   let queued = 0
   const place = (build: NixBuild): ReadonlyArray<Action> => {
-    // All of it waits for its next attempt.
-    if (isWaitingForRetry(build.status, world.time)) return []
+    // The node that builds waits for its next attempt.
+    const beside = { ...state, build, but: build.status?.buildNode }
+    if (isWaitingForRetry(build.status, world.time)) return further(world, beside)
     const able = world.nodes.filter((node) => obstacleIn(world, { node, build }) === undefined)
     if (able.length === 0) return noMatchingNode(world, build)
-    const candidates = candidatesFor(build, able)
+    const candidates = candidatesFor(build, { able, queues })
     const open = candidates.filter(({ metadata }) => queues.blockOf(build, metadata.name) === undefined)
-    if (open.length === 0) return held(world, { build, block: blockIn(queues, { build, candidates }) })
+    if (open.length === 0) {
+      return [...held(world, { build, block: blockIn(queues, { build, candidates }) }), ...further(world, beside)]
+    }
     const [chosen] = open
       .filter((node) => loadOf(load, node) < world.maxBuildsPerNode)
       .toSorted((a, b) =>
@@ -58,6 +68,8 @@ export const decide = (world: World): ReadonlyArray<Action> => {
 const orRefused = (world: World, build: NixBuild, actions: ReadonlyArray<Action>): ReadonlyArray<Action> => {
   const refusal = world.refusals.find((refusal) => actions.some((action) => isAbout(action, refusal)))
   if (refusal === undefined) return actions
+  // One that may pass is asked again with the next look.
+  if (!refusal.isLasting) return []
   // A status that can't be written tells nobody.
   if (refusal.kind === "NixBuild") return []
   const reason = "RequestRefused"
@@ -87,13 +99,31 @@ const isPlaced = (world: World, build: NixBuild): boolean => {
   )
 }
 
-/** Where Pods wait, or else anywhere; a further attempt stays where the first was. */
-const candidatesFor = (build: NixBuild, able: ReadonlyArray<Node>): ReadonlyArray<Node> => {
+// What another node may not have.
+const ofNode: ReadonlyArray<Reason> = [
+  "PodImageUnavailable",
+  "PodNotStarted",
+  "PodUnschedulable",
+  "SandboxUnavailable",
+  "VolumeFailed"
+]
+
+/** Where Pods wait, or else anywhere; a further attempt stays where the first was, unless that node keeps it. */
+const candidatesFor = (
+  build: NixBuild,
+  { able, queues }: { readonly able: ReadonlyArray<Node>; readonly queues: Queues }
+): ReadonlyArray<Node> => {
+  const { buildNode = "" } = build.status ?? {}
   const wanted = able.filter((node) => build.spec.nodes.includes(node.metadata.name))
-  const before = wanted.filter((node) => node.metadata.name === build.status?.buildNode)
+  const before = (wanted.length > 0 ? wanted : able).filter((node) => node.metadata.name === buildNode)
+  const isBegun = isTrue(conditionsOf(build), "Scheduled") && before.length > 0
+  const own = nodeStatusOf(build, buildNode)
+  const isKeptElsewhere = isHeld(own) && !ofNode.includes(own.reason)
+  // Its image is there, or it would meet the same on every node.
+  if (isBegun && (isTrue(conditionsOf(build), "Success") || isKeptElsewhere)) return before
   // Elsewhere the image would be where no Pod waits for it.
-  if (wanted.length > 0) return isTrue(conditionsOf(build), "Scheduled") && before.length > 0 ? before : wanted
-  return able
+  if (wanted.length === 0) return able
+  return isBegun && queues.blockOf(build, buildNode) === undefined ? before : wanted
 }
 
 const blockIn = (
@@ -108,12 +138,19 @@ interface Taking {
   readonly queues: Queues
 }
 
+interface Beside {
+  readonly first?: Node
+  /** The node that builds, which gets its slot by the queue. */
+  readonly but?: string | undefined
+}
+
 /** Takes a slot on `first`, and on each other node that wants the image, is able, and has one. */
-const take = (world: World, { build, first, load, queues }: Taking & { readonly first?: Node }) => {
+const take = (world: World, { build, but, first, load, queues }: Taking & Beside) => {
   const free = world.nodes.filter(
     (node) =>
       node === first ||
-      (build.spec.nodes.includes(node.metadata.name) &&
+      (node.metadata.name !== but &&
+        build.spec.nodes.includes(node.metadata.name) &&
         lacksSlot(build, node.metadata.name, world.time) &&
         obstacleIn(world, { node, build }) === undefined &&
         queues.blockOf(build, node.metadata.name) === undefined &&
@@ -123,14 +160,16 @@ const take = (world: World, { build, first, load, queues }: Taking & { readonly 
   return free.map(({ metadata }) => metadata.name)
 }
 
-/** The further nodes of a build that has its own. */
-const further = (world: World, taking: Taking): ReadonlyArray<Action> => {
+/** The further nodes of a build that has its own. Where the image is not wanted any more it has no slot. */
+const further = (world: World, taking: Taking & Beside): ReadonlyArray<Action> => {
   const { build } = taking
+  if (!isTrue(conditionsOf(build), "Scheduled")) return []
   const slots = take(world, taking)
-  return slots.length === 0
+  const isStale = slotsOf(build).some((name) => !wantedNodes(build).includes(name))
+  return slots.length === 0 && !isStale
     ? []
     : patchStatus(build, {
-        why: `${slots.join(", ")} has a free slot`,
+        why: slots.length === 0 ? "It is not wanted everywhere any more" : `${slots.join(", ")} has a free slot`,
         time: world.time,
         verdicts: [],
         fields: withSlots(world, build, { queues: taking.queues, slots })
@@ -154,7 +193,9 @@ const withSlots = (world: World, build: NixBuild, { former, queues, slots }: Slo
   const news = [...marks, ...left]
   const nodes = [...before.filter(({ name }) => news.every((node) => node.name !== name)), ...news]
   return {
-    scheduledNodes: [...new Set([...slotsOf(build).filter((name) => name !== former), ...slots])],
+    scheduledNodes: [
+      ...new Set([...slotsOf(build).filter((name) => name !== former && wantedNodes(build).includes(name)), ...slots])
+    ],
     ...(news.length === 0 ? {} : { nodes })
   }
 }
@@ -223,7 +264,7 @@ const held = (
   { time }: World,
   { block, build }: { readonly block: NodeStatus | undefined; readonly build: NixBuild }
 ) =>
-  block === undefined || build.status?.nodes?.some(isHeld) === true
+  block === undefined || (isTrue(conditionsOf(build), "Scheduled") && build.status?.nodes?.some(isHeld) === true)
     ? []
     : patchStatus(build, {
         why: `Builds like it cannot begin on ${block.name}`,

@@ -118,5 +118,5 @@ export const withWebhook =
           rules: [{ apiGroups: [""], apiVersions: ["v1"], operations: ["CREATE"], resources: ["pods"] }]
         }
       ]
-    }).pipe(Effect.andThen(self(end)), Effect.ensuring(Effect.ignore(end)))
+    }).pipe(Effect.andThen(untilAsked(about)), Effect.andThen(self(end)), Effect.ensuring(Effect.ignore(end)))
   }
