@@ -129,7 +129,10 @@ const WithMetadata = Schema.Struct({ metadata: ObjectMeta })
 
 const isConflict = (error: Failure): boolean => error._tag === "KubernetesError" && error.isConflict
 
-const nameOf = (error: Failure): string => (error._tag === "KubernetesError" ? error.reason : error._tag)
+const nameOf = (error: Failure): string =>
+  error._tag === "KubernetesError" ? error.reason : isRecoverable(error) ? error.answer.reason : error._tag
 
 const outcomeOf = (error: Failure): Outcome =>
-  error._tag === "Refused" ? "Refused" : isConflict(error) ? "Conflict" : "Failed"
+  isConflict(error) ? "Conflict" : error._tag === "Refused" && !isRecoverable(error) ? "Refused" : "Failed"
+
+const isRecoverable = (error: Failure): error is Refused => error._tag === "Refused" && error.answer.isRetryable

@@ -4,60 +4,26 @@
  * `Launched` for the node that builds; `importer-status` reads the outcomes.
  */
 import { type Action, isAbout } from "../../lib/action.ts"
-import { isTrue, obstacles, type Reason, reasons } from "../../lib/api/condition.ts"
+import { isTrue, type Reason, reasons } from "../../lib/api/condition.ts"
 import { isFailed } from "../../lib/api/kubernetes.ts"
-import {
-  attemptOn,
-  conditionsOf,
-  isWaitingForRetry,
-  type NodeStatus,
-  nodeStatusOf,
-  unsettledNodes
-} from "../../lib/api/nixbuild.ts"
-import type { Refusal } from "../../lib/function.ts"
+import { attemptOn, conditionsOf, isWaitingForRetry, nodeStatusOf, unsettledNodes } from "../../lib/api/nixbuild.ts"
 import { jobName } from "../../lib/names.ts"
 import { patchStatus } from "../../lib/nixbuild-status.ts"
 import { obstacleOf } from "../../lib/placement.ts"
-import { say } from "../../lib/say.ts"
-import {
-  clear,
-  hasSlot,
-  holdImport,
-  isHeld,
-  isObstructed,
-  needsSlot,
-  obstruct,
-  postpone,
-  withoutSlots
-} from "../../lib/slots.ts"
+import { hasSlot, isHeld, needsSlot } from "../../lib/slots.ts"
 import { isOfFormerNode } from "../../lib/volume.ts"
 import { secondsBetween } from "../../lib/time.ts"
 import { containerOf, endedWell, obstacleOf as obstacleOfWork } from "../../lib/work.ts"
 import { makeBuildJob } from "./build-job.ts"
 import { makeImportJob } from "./import-job.ts"
+import { heldFields, holdOf, refused, tellHold, tellRefusal, withSlot } from "./hold.ts"
 import { isBuilt, type Observed, type Place } from "./observe.ts"
 import { waitForSource } from "./source.ts"
+import { type NamedStep, type Step, wait } from "./step.ts"
 import { type Admittance, admitImport, type Expected } from "./tag.ts"
 import { makeClaim, makePersistentVolume, makeVolumeJob } from "./volume.ts"
 
 type World = typeof Observed.Type
-
-/** The next step on one node, and how far that is, for the condition. */
-interface Step {
-  readonly actions: ReadonlyArray<Action>
-  readonly reason: Reason
-  readonly message: string
-  readonly buildJobName?: string
-}
-
-interface NamedStep extends Step {
-  /** The node's. */
-  readonly name: string
-  /** What is left there is the import. */
-  readonly isBuilt?: boolean
-  /** It was refused when it was to be created, although a dry run said nothing. */
-  readonly isRefused?: true
-}
 
 export const decide = (world: World): ReadonlyArray<Action> => {
   const { build, settings, time } = world
@@ -107,84 +73,12 @@ export const decide = (world: World): ReadonlyArray<Action> => {
   ]
 }
 
-/** Where there was an obstacle, the slot comes before the Job. */
-const withSlot = ({ build }: World, step: NamedStep): NamedStep =>
-  step.buildJobName !== undefined &&
-  step.isBuilt !== true &&
-  isObstructed(nodeStatusOf(build, step.name)) &&
-  !hasSlot(build, step.name)
-    ? { name: step.name, ...wait("NoFreeSlot", reasons.NoFreeSlot) }
-    : step
-
-/** The step as it is when the API server refuses what it creates. */
-const refused = ({ kind, message, name }: Refusal): Step => {
-  const reason = kind === "Lease" ? "RequestRefused" : "PodRefused"
-  return wait(reason, `${reasons[reason]} ${kind} ${name}: ${message}`)
-}
-
-const tellRefusal = ({ build, time }: World, { isLasting, kind, message, name }: Refusal): ReadonlyArray<Action> =>
-  isLasting
-    ? [
-        say({
-          regarding: "NixBuild",
-          about: build.metadata,
-          type: "Warning",
-          reason: "RequestRefused",
-          message: `${reasons.RequestRefused} ${kind} ${name}: ${message}`,
-          time
-        })
-      ]
-    : []
-
 const launchedVerdict = ({ buildJobName, message, reason }: Step) => ({
   type: "Launched" as const,
   status: buildJobName === undefined ? ("False" as const) : ("True" as const),
   reason,
   message
 })
-
-/**
- * Who can't begin gives its slot back:
- *
- * | what keeps it                    | until                                                  |
- * |----------------------------------|--------------------------------------------------------|
- * | anything, of the import          | it begins; it needs no slot                            |
- * | a refusal of what was created    | its back-off is over, and there is a slot to ask again |
- * | anything else, of the build      | it is gone, which is looked at without a slot          |
- */
-const holdOf = ({ build, time }: World, step: NamedStep): ReadonlyArray<NodeStatus> => {
-  const { buildJobName, message, name, reason } = step
-  const hold = { node: name, reason, message, time }
-  // A source that is refused will be so again, until somebody asks for a retry.
-  if (buildJobName === undefined && obstacles.includes(reason) && reason !== "SourceRefused") {
-    if (step.isBuilt === true) return [holdImport(build, hold)]
-    return [step.isRefused === true ? postpone(build, hold) : obstruct(build, hold)]
-  }
-  const known = nodeStatusOf(build, name)
-  return known !== undefined && isObstructed(known) ? [clear(known, time)] : []
-}
-
-/** What is new of it; that it goes on is said by the status. */
-const tellHold = ({ build, time }: World, node: NodeStatus): ReadonlyArray<Action> =>
-  node.message !== undefined && node.reason !== nodeStatusOf(build, node.name)?.reason
-    ? [
-        say({
-          regarding: "NixBuild",
-          about: build.metadata,
-          type: "Warning",
-          reason: node.reason,
-          message: `On ${node.name}: ${node.message ?? ""}`,
-          time,
-          key: node.name
-        })
-      ]
-    : []
-
-const heldFields = ({ build }: World, holds: ReadonlyArray<NodeStatus>) => {
-  const names = holds.map(({ name }) => name)
-  const others = (build.status?.nodes ?? []).filter(({ name }) => !names.includes(name))
-  return holds.length === 0 ? {} : { nodes: [...others, ...holds], ...withoutSlots(build, names) }
-}
 
 const isAboutSource = (reason: Reason): boolean => reason === "SourcePending" || reason === "SourceRefused"
 
@@ -344,8 +238,6 @@ const placeOf = ({ build, namespaceUid, settings }: World, { node }: Place) => (
   settings,
   node
 })
-
-const wait = (reason: Reason, message: string): Step => ({ actions: [], reason, message })
 
 const launched = ({ build }: World, job: { readonly name: string }) => ({
   reason: "JobCreated" as const,
