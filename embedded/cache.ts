@@ -67,7 +67,7 @@ export const layer = Layer.effectContext(
       const store = storeOf(kind)
       const key = keyOf(metadata)
       const before = store.get(key)
-      if (ended.has(metadata.uid)) return Option.none<ObjectMeta>()
+      if (ended.isOver(metadata)) return Option.none<ObjectMeta>()
       if (before !== undefined && isOlder(metadata, before.meta)) return Option.none<ObjectMeta>()
       store.set(key, { kind, meta: metadata, nodeName: spec?.nodeName, value: yield* decodeAs(kind)(object) })
       return before?.meta.resourceVersion === metadata.resourceVersion ? Option.none() : Option.some(metadata)
@@ -83,7 +83,7 @@ export const layer = Layer.effectContext(
       // What we wrote while the list was on its way is not in it.
       const gone = [...storeOf(kind)].filter(([key, { meta }]) => !keys.has(key) && !isOlder(list, meta))
       for (const [key, { meta }] of gone) {
-        ended.add(meta.uid)
+        ended.add({ ...meta, resourceVersion: list.resourceVersion })
         storeOf(kind).delete(key)
       }
       listed.add(kind.kind)
@@ -103,7 +103,7 @@ export const layer = Layer.effectContext(
       const time = yield* preciseTime
       if (change._tag === "DELETED") {
         const store = storeOf(kind)
-        ended.add(meta.uid)
+        ended.add(meta)
         if (store.get(keyOf(meta))?.meta.uid === meta.uid) store.delete(keyOf(meta))
         return [eventOf(kind, { meta, verb: "delete", time })]
       }
@@ -172,16 +172,24 @@ export const layer = Layer.effectContext(
   })
 )
 
-/** The uids of objects that are gone: the answer to a write of ours may come after the watch has told of the end. */
+type Version = Pick<ObjectMeta, "resourceVersion" | "uid">
+
+/**
+ * Which objects are gone, by uid: the answer to a write of ours may come after the watch has told of the end. One that
+ * only had no label that we look for may come back.
+ */
 const makeEnded = () => {
-  const uids = new Set<string>()
+  const ends = new Map<string, Version>()
   return {
-    has: (uid: string) => uids.has(uid),
-    add: (uid: string) => {
-      uids.add(uid)
+    isOver: (object: Version) => {
+      const end = ends.get(object.uid)
+      return end !== undefined && !isOlder(end, object)
+    },
+    add: (object: Version) => {
+      ends.set(object.uid, object)
       // No answer takes that long.
-      const [oldest] = uids
-      if (oldest !== undefined && uids.size > maxEnded) uids.delete(oldest)
+      const [oldest] = ends.keys()
+      if (oldest !== undefined && ends.size > maxEnded) ends.delete(oldest)
     }
   }
 }

@@ -3,7 +3,7 @@
  * the three steps. `npm run generate` makes its Triggers, its permissions and
  * what runs it on its own of this; `run` takes it through one event.
  */
-import { type Effect, Option, Schema } from "effect"
+import { Effect, Option, Schema } from "effect"
 import type { Action } from "./action.ts"
 import type { Kind, Reference } from "./api/kind.ts"
 import type { Cluster } from "./cluster.ts"
@@ -22,8 +22,14 @@ export interface Permission {
   readonly verbs: ReadonlyArray<string>
 }
 
-/** An object that a function wanted to create, and what the API server has against it. */
-export const Refusal = Schema.Struct({ kind: Schema.String, name: Schema.String, message: Schema.String })
+/** An object that a function wanted to write, and what the API server has against it. */
+export const Refusal = Schema.Struct({
+  kind: Schema.String,
+  name: Schema.String,
+  message: Schema.String,
+  /** It was answered so twice in a row, ten seconds apart: only then is it told. */
+  isLasting: Schema.Boolean.pipe(Schema.withDecodingDefaultKey(Effect.succeed(true)))
+})
 export type Refusal = typeof Refusal.Type
 
 export type Reads<A> = Effect.Effect<A, KubernetesError, Cluster | Settings>

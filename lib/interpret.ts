@@ -10,8 +10,9 @@ import { type KindName, kinds } from "./api/kinds.ts"
 import { ObjectMeta } from "./api/kind.ts"
 import { type NixBuild, nixBuilds } from "./api/nixbuild.ts"
 import { Cluster } from "./cluster.ts"
-import type { KubernetesError } from "./kube/error.ts"
+import { KubernetesError } from "./kube/error.ts"
 import { record } from "./metrics.ts"
+import { isLastingRefusal } from "./refusals.ts"
 import { observationsOf } from "./transitions.ts"
 
 /** An object of the name that we computed is there, but it is not ours, or it is on its way out. */
@@ -21,9 +22,9 @@ export class NameTaken extends Schema.TaggedError<NameTaken>()("NameTaken", { me
 export class Refused extends Schema.TaggedError<Refused>()("Refused", {
   kind: Schema.String,
   name: Schema.String,
-  /** HTTP status of the answer. */
-  status: Schema.Int,
-  message: Schema.String
+  message: Schema.String,
+  /** What the API server answered. */
+  answer: Schema.instanceOf(KubernetesError)
 }) {}
 
 /** An action that was carried out. */
@@ -53,10 +54,13 @@ const carryOut = Effect.fnUntraced(function* (
   const metadata = { uid, resourceVersion }
   if (action.action === "Delete") {
     const precondition = action.ifUnchanged === true ? metadata : { uid }
-    yield* cluster.remove({ ...target, ...precondition }).pipe(
-      Effect.catchIf(
-        (error) => error.isMissing,
-        () => Effect.void
+    yield* orRefused(
+      action.target,
+      cluster.remove({ ...target, ...precondition }).pipe(
+        Effect.catchIf(
+          (error) => error.isMissing,
+          () => Effect.void
+        )
       )
     )
     return {}
@@ -94,8 +98,8 @@ const orRefused = <A, R>(
 ): Effect.Effect<A, KubernetesError | Refused, R> =>
   Effect.catchIf(
     self,
-    (error) => error.isRefusal,
-    ({ message, status }) => Effect.fail(new Refused({ kind, name, status, message }))
+    (error) => error.isObjection,
+    (answer) => Effect.fail(new Refused({ kind, name, message: answer.message, answer }))
   )
 
 const create = Effect.fnUntraced(function* (object: Extract<Action, { action: "Create" }>["object"]) {
@@ -108,14 +112,23 @@ const create = Effect.fnUntraced(function* (object: Extract<Action, { action: "C
       () => Effect.as(mustBeOurs(object), {})
     ),
     Effect.catchIf(
-      (error): error is KubernetesError => error._tag === "KubernetesError" && error.isRefusal,
-      ({ message, status }) =>
+      (error): error is KubernetesError => error._tag === "KubernetesError" && error.isObjection,
+      (answer) => {
+        const { name } = object.metadata
+        const refused = new Refused({ kind: object.kind, name, message: answer.message, answer })
         // An Event only tells; a quota that refuses it must not stop the work.
-        object.kind === "Event"
-          ? Effect.as(Effect.logWarning("an Event was refused", message), {})
-          : Effect.fail(new Refused({ kind: object.kind, name: object.metadata.name, status, message }))
+        return object.kind === "Event" ? untold(refused) : Effect.fail(refused)
+      }
     )
   )
+})
+
+const untold = Effect.fnUntraced(function* (refused: Refused) {
+  const { answer, kind, name } = refused
+  const isLasting = yield* isLastingRefusal({ what: "Events", about: { kind, name }, error: answer })
+  if (answer.isRetryable && !isLasting) return yield* Effect.fail(refused)
+  yield* Effect.logWarning("an Event was refused", answer)
+  return {}
 })
 
 const createdOf = (object: unknown): Omit<Done, "action"> =>

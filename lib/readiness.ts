@@ -10,7 +10,7 @@
  * | not Scheduled or not Launched: an obstacle | False   | that condition's   |
  * | the same, and it only waits                | Unknown | that condition's   |
  * | the attempt before failed                  | False   | the failure's      |
- * | the Job that brings it to a node waits     | False   | that node's        |
+ * | the Job that is to bring it waits          | False   | the node's         |
  * | it was built, and no node has it now       | False   | the node's reason  |
  * | none of these                              | Unknown | how far it is      |
  */
@@ -33,7 +33,7 @@ export const readinessOf = ({ buildNode, conditions, failure, nodes }: Told): Ve
     return ready(Predicate.isNotNullish(failure) || obstacles.includes(held.reason) ? "False" : "Unknown", held)
   }
   if (Predicate.isNotNullish(failure)) return ready("False", failure)
-  const waiting = nodes?.find(({ message }) => message !== undefined)
+  const waiting = nodes?.find(({ message, name }) => message !== undefined && name === buildNode)
   if (waiting?.message !== undefined) return ready("False", { reason: waiting.reason, message: waiting.message })
   const missing = isTrue(conditions, "Complete")
     ? (nodes?.find(({ name }) => name === buildNode) ?? nodes?.[0])

@@ -15,6 +15,14 @@ import { currentTime, secondsBetween } from "./time.ts"
 
 const lastingSeconds = 10
 
+// Whatever failed may have been about to recover.
+const lastingFailureSeconds = 25
+
+// Whatever the words, which may hold something that no two answers share.
+const anyLastingSeconds = 60
+
+const uuid = /[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/gu
+
 // Kubernetes' words when permissions are missing, which is also what a server says that has not read them yet.
 const ofAuthorizer = /User .* cannot \w+ resource/u
 
@@ -33,20 +41,25 @@ interface Asked {
 export const isLastingRefusal = Effect.fnUntraced(function* ({ about, error, what }: Asked) {
   if (error.status === 403 && ofAuthorizer.test(error.message)) yield* mustBeAllowed(about)
   // Quotas count and webhooks number their answers, so numbers make no other answer.
-  const words = error.message.replaceAll(/[0-9a-f]{8,}|\d+/gu, "#")
+  const words = error.message.replaceAll(uuid, "#").replaceAll(/[0-9a-f]{8,}|\d+/gu, "#")
   const sinceTime = yield* seenSince({ what: keyOf({ about, what }), words })
-  return secondsBetween(sinceTime, yield* currentTime) >= lastingSeconds
+  const firstTime = yield* seenSince({ what: `any ${keyOf({ about, what })}`, words: "" })
+  const time = yield* currentTime
+  const isAlike = secondsBetween(sinceTime, time) >= (error.status >= 500 ? lastingFailureSeconds : lastingSeconds)
+  return isAlike || secondsBetween(firstTime, time) >= anyLastingSeconds
 })
 
 /** It was done after all. */
-export const forgetRefusal = (asked: Omit<Asked, "error">) => unsee(keyOf(asked))
+export const forgetRefusal = (asked: Omit<Asked, "error">) =>
+  Effect.andThen(unsee(keyOf(asked)), unsee(`any ${keyOf(asked)}`))
 
 const keyOf = ({ about: { kind, name, namespace = "" }, what }: Omit<Asked, "error">): string =>
   `${what} ${kind}/${namespace}/${name}`
 
+// Every function may read NixBuilds; that there is none of this name is an answer like any other.
 const mustBeAllowed = Effect.fnUntraced(function* ({ kind, name, namespace }: Reference) {
   const cluster = yield* Cluster
   yield* isKindName(kind)
     ? cluster.getFresh(kinds[kind], { name, namespace })
-    : cluster.getFresh(kinds.Namespace, { name: systemNamespace })
+    : cluster.getFresh(kinds.NixBuild, { name: "none", namespace: systemNamespace })
 })

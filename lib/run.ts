@@ -47,48 +47,46 @@ export const run = Effect.fn("run")(function* <O>(definition: EnbiFunction<O>, e
       Effect.tapError((error) => tell(outcomeOf(error), `${nameOf(error)}: ${error.message}`))
     )
     yield* tell("Done", "Done")
-    yield* Effect.forEach([{ kind: "", name: "" }, ...done.map(({ action }) => objectOf(action))], (object) =>
-      forgetRefusal({ what: whatOf(object), about: subject })
-    )
+    yield* Effect.forEach(done, ({ action }) => forgetRefusal({ what: whatOf(objectOf(action)), about: subject }))
     if (isSweep(event)) yield* countSweepRepair
   })
   const whatOf = ({ kind, name }: { readonly kind: string; readonly name: string }) =>
     `${definition.name} ${kind} ${name}`
 
-  /** What has lasted is told, and done without where the function can; the sweep asks again. */
+  /**
+   * What is refused to one must not hold up the rest: a function that can goes on without it. What has lasted is told;
+   * the sweep asks again.
+   */
   const whenRefused: (at: {
     readonly observed: O
-    readonly objection: Refused | KubernetesError
+    readonly refused: Refused
     readonly startMillis: number
   }) => Effect.Effect<void, Failure, Cluster | Settings> = Effect.fnUntraced(function* (at) {
-    const { objection, observed, startMillis } = at
-    const { message, status } = objection
-    const { kind, name } = objection._tag === "Refused" ? objection : { kind: "", name: "" }
-    const isLasting = yield* isLastingRefusal({
-      what: whatOf({ kind, name }),
-      about: subject,
-      error: { message, status }
-    })
-    if (!isLasting) return yield* Effect.fail(objection)
-    const { refused } = definition
-    if (refused === undefined || objection._tag !== "Refused") {
-      yield* Effect.ignore(tellRefusal(subject, { kind, name, message }))
-      return yield* Effect.fail(objection)
+    const { observed, startMillis } = at
+    const { answer, kind, message, name } = at.refused
+    const isLasting = yield* isLastingRefusal({ what: whatOf({ kind, name }), about: subject, error: answer })
+    // The API server may be about to recover.
+    if (!isLasting && answer.isRetryable) return yield* Effect.fail(answer)
+    const failed = answer.isRetryable ? answer : at.refused
+    if (definition.refused === undefined) {
+      if (isLasting) yield* Effect.ignore(tellRefusal(subject, { kind, name, message, isLasting }))
+      return yield* Effect.fail(failed)
     }
-    const without = refused(observed, { kind, name, message })
+    const without = definition.refused(observed, { kind, name, message, isLasting })
     yield* act(without, startMillis).pipe(
       Effect.catchIf(
         (error): error is Refused => error._tag === "Refused" && !(error.kind === kind && error.name === name),
-        (objection) => whenRefused({ observed: without, objection, startMillis })
+        (refused) => whenRefused({ observed: without, refused, startMillis })
       )
     )
+    if (!isLasting || answer.isRetryable) return yield* Effect.fail(failed)
   })
   const once = Effect.gen(function* () {
     const startMillis = yield* Clock.currentTimeMillis
     const observed = yield* definition.observe(subject)
     if (Option.isNone(observed)) return yield* Effect.logDebug("nothing to look at", about)
     yield* act(observed.value, startMillis).pipe(
-      Effect.catchIf(isObjection, (objection) => whenRefused({ observed: observed.value, objection, startMillis }))
+      Effect.catchTag("Refused", (refused) => whenRefused({ observed: observed.value, refused, startMillis }))
     )
   })
   return yield* once.pipe(
@@ -109,22 +107,18 @@ const keep = (decision: Decision) => Effect.flatMap(DecisionsFile, (keep) => kee
 
 type Failure = KubernetesError | NameTaken | Refused
 
-const isObjection = (error: Failure): error is Refused | KubernetesError =>
-  error._tag === "Refused" || (error._tag === "KubernetesError" && error.isObjection)
-
 /** An Event on the object that the function looked at. */
 const tellRefusal = Effect.fnUntraced(function* (subject: Reference, { kind, message, name }: Refusal) {
   if (!isKindName(subject.kind)) return
   const cluster = yield* Cluster
   const found = yield* cluster.getFresh({ ...kinds[subject.kind], schema: WithMetadata }, subject)
   if (Option.isNone(found)) return
-  const what = kind === "" ? "" : ` ${kind} ${name}:`
   const event = say({
     regarding: subject.kind,
     about: found.value.metadata,
     type: "Warning",
     reason: "RequestRefused",
-    message: `${reasons.RequestRefused}${what} ${message}`,
+    message: `${reasons.RequestRefused} ${kind} ${name}: ${message}`,
     time: yield* currentTime,
     key: `${kind}/${name}`
   })
@@ -135,7 +129,10 @@ const WithMetadata = Schema.Struct({ metadata: ObjectMeta })
 
 const isConflict = (error: Failure): boolean => error._tag === "KubernetesError" && error.isConflict
 
-const nameOf = (error: Failure): string => (error._tag === "KubernetesError" ? error.reason : error._tag)
+const nameOf = (error: Failure): string =>
+  error._tag === "KubernetesError" ? error.reason : isRecoverable(error) ? error.answer.reason : error._tag
 
 const outcomeOf = (error: Failure): Outcome =>
-  error._tag === "Refused" ? "Refused" : isConflict(error) ? "Conflict" : "Failed"
+  isConflict(error) ? "Conflict" : error._tag === "Refused" && !isRecoverable(error) ? "Refused" : "Failed"
+
+const isRecoverable = (error: Failure): error is Refused => error._tag === "Refused" && error.answer.isRetryable

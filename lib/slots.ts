@@ -31,8 +31,8 @@ export const hasSlot = (build: NixBuild, node: string): boolean => slotsOf(build
 
 /** The status without the slots on these nodes. */
 export const withoutSlots = (build: NixBuild, nodes: ReadonlyArray<string>): Pick<Status, "scheduledNodes"> => {
-  const before = build.status?.scheduledNodes
-  return before === undefined || before.every((name) => !nodes.includes(name))
+  const before = slotsOf(build)
+  return before.every((name) => !nodes.includes(name))
     ? {}
     : { scheduledNodes: before.filter((name) => !nodes.includes(name)) }
 }
@@ -43,9 +43,13 @@ export const isHeld = (node: NodeStatus | undefined): node is NodeStatus => node
 /** No Job could be made for it: job-launcher asks again by itself, and needs no slot for that. */
 export const isObstructed = (node: NodeStatus | undefined): boolean => isHeld(node) && node.retryTime === undefined
 
-/** What waits there is the import, which needs no slot. */
+/** What is left there is the import, which needs no slot. */
 export const isImporting = (node: NodeStatus | undefined): boolean =>
-  node?.message !== undefined && node.waits === undefined
+  node?.reason === "ResultSuccess" || (node?.message !== undefined && node.waits === undefined)
+
+/** It had to wait, and does so no more. */
+export const isUnderWay = ({ reason }: NodeStatus): boolean =>
+  reason === "JobCreated" || reason === "NoFreeSlot" || reason === "ResultSuccess"
 
 /** Whether the image is still to be built there: who has been built holds no slot. */
 export const needsSlot = (build: NixBuild, name: string): boolean => {
@@ -86,6 +90,27 @@ export const callOffOn = (build: NixBuild, { message, node, reason, time }: Hold
   }
 }
 
+/** What it says of a node where what a Job needs was refused when it was created: to ask again takes a slot. */
+export const postpone = (build: NixBuild, refused: Hold): NodeStatus => ({
+  ...callOffOn(build, refused),
+  attempt: attemptOn(build, refused.node)
+})
+
+/** What it says of a node that has built, and where something keeps the import from beginning. */
+export const holdImport = (build: NixBuild, { message, node, reason, time }: Hold): NodeStatus => {
+  const known = nodeStatusOf(build, node)
+  // Its words change with each try of kubelet's; what it says is one thing.
+  if (known !== undefined && isImporting(known) && known.reason === reason) return known
+  return {
+    name: node,
+    attempt: attemptOn(build, node),
+    reason,
+    message: message.slice(0, maxMessage),
+    retryTime: time,
+    ...(known?.retries === undefined ? {} : { retries: known.retries })
+  }
+}
+
 /** What it says of a node where no Job can be made. Of the same obstacle it goes on saying what it said first. */
 export const obstruct = (build: NixBuild, { message, node, reason }: Omit<Hold, "time">): NodeStatus => {
   const known = nodeStatusOf(build, node)
@@ -106,7 +131,7 @@ const maxMessage = 1000
 /** What it says of a node where an attempt that had to wait has begun. */
 export const begun = (known: NodeStatus): NodeStatus => {
   const { message: _, waits: __, ...rest } = known
-  return { ...rest, reason: "JobCreated" }
+  return { ...rest, reason: isImporting(known) ? "ResultSuccess" : "JobCreated" }
 }
 
 /** What it says of a node whose obstacle is gone: the attempt waits for a slot like any other. */

@@ -104,7 +104,7 @@ export const obstacleOf = (work: Work, time: string): Obstacle | undefined => {
     return pod === undefined ? { reason: "PodRefused", message } : notStarted(message)
   }
   if (work.waitingSince === undefined || secondsBetween(work.waitingSince, time) < silenceSeconds) return undefined
-  const what = pod === undefined ? "it has no Pod" : `its Pod ${pod.metadata.name} has not started`
+  const what = pod === undefined ? "it has no Pod" : "its Pod has not started"
   return notStarted(`${what} after ${silenceSeconds} s, and Kubernetes does not say why`)
 }
 
@@ -136,7 +136,7 @@ const heldContainer = ({ status }: Pod): Obstacle | undefined => {
 }
 
 /** Why the Pod ended before our container ran. */
-const wordsOfEnd = ({ metadata, status }: Pod): string => {
+const wordsOfEnd = ({ status }: Pod): string => {
   const { containerStatuses = [], initContainerStatuses = [], message, reason } = status ?? {}
   const failed = [...initContainerStatuses, ...containerStatuses].find(
     ({ state }) => state?.terminated !== undefined && state.terminated.exitCode !== 0
@@ -147,5 +147,5 @@ const wordsOfEnd = ({ metadata, status }: Pod): string => {
       ? undefined
       : `container ${failed?.name} ended with exit code ${ended.exitCode}${ended.reason === undefined ? "" : ` (${ended.reason})`}${ended.message === undefined ? "" : `: ${ended.message}`}`
   const words = [reason, message ?? container].filter((word) => word !== undefined).join(": ")
-  return `Pod ${metadata.name} was ended before it began: ${words === "" ? "nobody says why" : words}`
+  return `its Pod was ended before it began: ${words === "" ? "nobody says why" : words}`
 }

@@ -4,7 +4,7 @@
  * there; then removes the Jobs that succeeded and leaves those that failed for
  * reading. Sets `Success`, `Complete` and `Stalled`.
  */
-import { type Action, referTo } from "../../lib/action.ts"
+import { type Action, isAbout, referTo } from "../../lib/action.ts"
 import { isTrue, reasons, type Verdict } from "../../lib/api/condition.ts"
 import {
   conditionsOf,
@@ -14,10 +14,11 @@ import {
   type NodeStatus,
   nodeStatusOf
 } from "../../lib/api/nixbuild.ts"
+import type { Refusal } from "../../lib/function.ts"
 import { wokenAnnotation } from "../../lib/keys.ts"
 import { lastLines } from "../../lib/last-lines.ts"
 import { patchStatus, type StatusChange } from "../../lib/nixbuild-status.ts"
-import { isHeld, withoutSlots } from "../../lib/slots.ts"
+import { isHeld, isUnderWay, withoutSlots } from "../../lib/slots.ts"
 import { runs } from "../../lib/work.ts"
 import { overdue } from "./overdue.ts"
 import { callOff } from "./waiting.ts"
@@ -30,6 +31,25 @@ import { failureAt, isMain, obstacleAt, type Seen, seen, settle, type World } fr
 import { asksForRetry, retryAll } from "./retry.ts"
 
 export const decide = (observed: typeof Observed.Type): ReadonlyArray<Action> => {
+  const { refusals } = observed
+  const told = refusals.filter(({ isLasting }) => isLasting).map((refusal) => tellRefusal(observed, refusal))
+  // Nothing follows from what the status does not say yet.
+  if (refusals.some(({ kind }) => kind === "NixBuild" || kind === "Lease")) return told
+  return [...told, ...work(observed).filter((action) => refusals.every((refusal) => !isAbout(action, refusal)))]
+}
+
+const tellRefusal = ({ build, time }: typeof Observed.Type, { kind, message, name }: Refusal): Action =>
+  say({
+    regarding: "NixBuild",
+    about: build.metadata,
+    type: "Warning",
+    reason: "RequestRefused",
+    message: `${reasons.RequestRefused} ${kind} ${name}: ${message}`,
+    time,
+    key: `${kind}/${name}`
+  })
+
+const work = (observed: typeof Observed.Type): ReadonlyArray<Action> => {
   const { build, time } = observed
   if (asksForRetry(build)) return retryAll(build, time)
   const world = seen(observed)
@@ -54,7 +74,7 @@ export const decide = (observed: typeof Observed.Type): ReadonlyArray<Action> =>
         ...(nodes.length === 0 ? {} : { nodes }),
         ...withoutSlots(
           build,
-          settled.filter((node) => node.reason !== "JobCreated").map(({ name }) => name)
+          settled.filter((node) => !isUnderWay(node)).map(({ name }) => name)
         )
       }
     }),
@@ -134,7 +154,7 @@ const mergeNodes = (build: NixBuild, settled: ReadonlyArray<NodeStatus>): Readon
 const tell = (world: World, settled: ReadonlyArray<NodeStatus>): ReadonlyArray<Action> =>
   world.places.flatMap((place) =>
     settled
-      .filter((node) => node.name === place.name && node.reason !== "JobCreated")
+      .filter((node) => node.name === place.name && !isUnderWay(node))
       .map((node) =>
         say({
           regarding: "NixBuild",

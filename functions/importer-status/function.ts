@@ -32,6 +32,7 @@ export default defineFunction({
   observe,
   Observed,
   decide,
+  refused: (observed, refusal) => ({ ...observed, refusals: [...observed.refusals, refusal] }),
   phases,
   witnesses: started
 })

@@ -15,6 +15,7 @@ import {
 } from "../../lib/api/nixbuild.ts"
 import { Cluster } from "../../lib/cluster.ts"
 import { type CloudEvent, isSweep } from "../../lib/events.ts"
+import { Refusal } from "../../lib/function.ts"
 import { nixBuildUidLabel } from "../../lib/keys.ts"
 import { jobName, systemNamespace, tagLeaseName } from "../../lib/names.ts"
 import { subjectsAmong } from "../../lib/nixbuild-subjects.ts"
@@ -46,7 +47,9 @@ export const Observed = Schema.Struct({
   retryDelaysSeconds: Schema.Array(Schema.Int),
   places: Schema.Array(Place),
   /** The claim on the tag: asked only when an import has succeeded that is not told of yet. */
-  lease: optional(Lease)
+  lease: optional(Lease),
+  /** What the API server has against objects that were to be written. */
+  refusals: Schema.Array(Refusal).pipe(Schema.withDecodingDefaultKey(Effect.succeed([])))
 })
 
 export const subjects = Effect.fn("importer-status.subjects")(function* (event: CloudEvent) {
@@ -90,7 +93,8 @@ export const observe = Effect.fn("importer-status.observe")(function* (subject: 
     nodeRepel,
     retryDelaysSeconds,
     places,
-    ...(Option.isSome(lease) ? { lease: lease.value } : {})
+    ...(Option.isSome(lease) ? { lease: lease.value } : {}),
+    refusals: []
   })
 })
 

@@ -71,7 +71,10 @@ export const failureAt = ({ build, time }: World, place: Seen): Failure | undefi
   const { built, imported } = place
   if (imported._tag === "Failed") return imported.failure
   if (imported._tag === "Succeeded") return undefined
-  const isBuilt = place.import !== undefined || (isMain(build, place) && isTrue(conditionsOf(build), "Success"))
+  // A later attempt may fail where the first one gave an image.
+  const isFirst = attemptOn(build, place.name) === 1
+  const isBuilt =
+    place.import !== undefined || (isFirst && isMain(build, place) && isTrue(conditionsOf(build), "Success"))
   if (built._tag === "Failed" && !isBuilt) return built.failure
   return overdue(build, place, time) ?? lost(place, time)
 }

@@ -5,8 +5,8 @@
  */
 import { type Action, referTo } from "../../lib/action.ts"
 import { reasons } from "../../lib/api/condition.ts"
-import { attemptOn, type NixBuild, type NodeStatus, nodeStatusOf } from "../../lib/api/nixbuild.ts"
-import { begun, callOffOn, isHeld, isImporting, isObstructed } from "../../lib/slots.ts"
+import { type NixBuild, type NodeStatus, nodeStatusOf } from "../../lib/api/nixbuild.ts"
+import { begun, callOffOn, holdImport, isHeld, isImporting, isObstructed } from "../../lib/slots.ts"
 import { hasStarted, isFinished, obstacleOf } from "../../lib/work.ts"
 import type { Place } from "./observe.ts"
 
@@ -22,37 +22,25 @@ export const waitingAt = ({ build, time }: At, place: Place): ReadonlyArray<Node
   const work = place.import ?? place.build
   const obstacle = work === undefined ? undefined : obstacleOf(work, time)
   if (work === undefined || obstacle === undefined) {
-    const hasBegun = isImporting(known)
-      ? place.import === undefined || hasStarted(place.import.pod)
-      : hasStarted(work?.pod)
+    const hasBegun = hasStarted(isImporting(known) ? place.import?.pod : work?.pod)
     // job-launcher tells of its own obstacles.
-    const isOurs = isImporting(known) || (isHeld(known) && !isObstructed(known))
+    const isOurs = (isImporting(known) && known?.message !== undefined) || (isHeld(known) && !isObstructed(known))
     return known !== undefined && isOurs && hasBegun ? [begun(known)] : []
   }
   const { reason } = obstacle
-  const message = `${reasons[reason]} Job ${work.job.metadata.name}: ${obstacle.message}`
-  if (place.import === undefined || isFinished(work)) {
-    return [callOffOn(build, { node: name, reason, message, time })]
-  }
-  // Its words change with each try of kubelet's; what it says is one thing.
-  return isImporting(known) && known?.reason === reason
-    ? []
-    : [
-        {
-          name,
-          attempt: attemptOn(build, name),
-          reason,
-          message,
-          retryTime: time,
-          ...(known?.retries === undefined ? {} : { retries: known.retries })
-        }
-      ]
+  const message = `${reasons[reason]} ${obstacle.message}`
+  const held = { node: name, reason, message, time }
+  if (place.import === undefined || isFinished(work)) return [callOffOn(build, held)]
+  const waiting = holdImport(build, held)
+  return waiting === known ? [] : [waiting]
 }
 
-/** Removes the Jobs of an attempt that is called off: nothing ran in them. */
+/** Removes the Jobs of an attempt that is called off, unless something ran in them. */
 export const callOff = (places: ReadonlyArray<Place>, settled: ReadonlyArray<NodeStatus>): ReadonlyArray<Action> =>
   places
     .filter(({ name }) => settled.some((node) => node.name === name && isHeld(node)))
     .flatMap((place) => [place.build, place.import])
-    .flatMap((work) => (work === undefined || work.job.metadata.deletionTimestamp !== undefined ? [] : [work.job]))
+    .flatMap((work) =>
+      work === undefined || work.job.metadata.deletionTimestamp !== undefined || hasStarted(work.pod) ? [] : [work.job]
+    )
     .map((job) => ({ action: "Delete", why: "Its container never started", target: referTo("Job", job) }))

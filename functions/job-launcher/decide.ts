@@ -3,45 +3,27 @@
  * cache volume, the build Job, and when that succeeded the import Job. Sets
  * `Launched` for the node that builds; `importer-status` reads the outcomes.
  */
-import type { Action } from "../../lib/action.ts"
-import { isTrue, obstacles, type Reason, reasons } from "../../lib/api/condition.ts"
+import { type Action, isAbout } from "../../lib/action.ts"
+import { isTrue, type Reason, reasons } from "../../lib/api/condition.ts"
 import { isFailed } from "../../lib/api/kubernetes.ts"
-import {
-  attemptOn,
-  conditionsOf,
-  isWaitingForRetry,
-  type NodeStatus,
-  nodeStatusOf,
-  unsettledNodes
-} from "../../lib/api/nixbuild.ts"
+import { attemptOn, conditionsOf, isWaitingForRetry, nodeStatusOf, unsettledNodes } from "../../lib/api/nixbuild.ts"
 import { jobName } from "../../lib/names.ts"
 import { patchStatus } from "../../lib/nixbuild-status.ts"
 import { obstacleOf } from "../../lib/placement.ts"
-import { say } from "../../lib/say.ts"
-import { clear, hasSlot, isHeld, isObstructed, needsSlot, obstruct, withoutSlots } from "../../lib/slots.ts"
+import { hasSlot, isHeld, needsSlot } from "../../lib/slots.ts"
 import { isOfFormerNode } from "../../lib/volume.ts"
-import { endedWell, obstacleOf as obstacleOfWork } from "../../lib/work.ts"
+import { secondsBetween } from "../../lib/time.ts"
+import { containerOf, endedWell, obstacleOf as obstacleOfWork } from "../../lib/work.ts"
 import { makeBuildJob } from "./build-job.ts"
 import { makeImportJob } from "./import-job.ts"
+import { heldFields, holdOf, refused, tellHold, tellRefusal, withSlot } from "./hold.ts"
 import { isBuilt, type Observed, type Place } from "./observe.ts"
 import { waitForSource } from "./source.ts"
+import { type NamedStep, type Step, wait } from "./step.ts"
 import { type Admittance, admitImport, type Expected } from "./tag.ts"
 import { makeClaim, makePersistentVolume, makeVolumeJob } from "./volume.ts"
 
 type World = typeof Observed.Type
-
-/** The next step on one node, and how far that is, for the condition. */
-interface Step {
-  readonly actions: ReadonlyArray<Action>
-  readonly reason: Reason
-  readonly message: string
-  readonly buildJobName?: string
-}
-
-interface NamedStep extends Step {
-  /** The node's. */
-  readonly name: string
-}
 
 export const decide = (world: World): ReadonlyArray<Action> => {
   const { build, settings, time } = world
@@ -52,17 +34,29 @@ export const decide = (world: World): ReadonlyArray<Action> => {
       importJob !== undefined ||
       obstacleOf(node, { system: build.spec.system, nodeRepel: settings.nodeRepel }) === undefined
   )
+  const { refusal } = world
+  // A status that can't be written tells nothing, and without it nothing may be done.
+  if (refusal?.kind === "NixBuild") return tellRefusal(world, refusal)
+  const claims = able.some(isBuilt) ? admittanceOf(world).actions : []
+  const isClaimRefused = refusal !== undefined && claims.some((action) => isAbout(action, refusal))
   const steps = able.flatMap((place): ReadonlyArray<NamedStep> => {
     const step = nextStep(world, place)
-    return step === undefined ? [] : [orRefused(world, withSlot(world, { name: place.node.metadata.name, ...step }))]
+    const named = { name: place.node.metadata.name, isBuilt: isBuilt(place) }
+    if (step === undefined) return []
+    if (
+      refusal !== undefined &&
+      ((isClaimRefused && named.isBuilt) || step.actions.some((one) => isAbout(one, refusal)))
+    ) {
+      return refusal.isLasting ? [{ ...named, ...refused(refusal), isRefused: true }] : []
+    }
+    return [withSlot(world, { ...named, ...step })]
   })
-  const claims = able.some(isBuilt) ? admittanceOf(world).actions : []
   const step = steps.find((step) => step.name === build.status?.buildNode) ?? held(world)
   const main = step === undefined ? undefined : withWaiting(step, steps)
   const holds = steps.flatMap((step) => holdOf(world, step))
   return [
-    // What was refused would be again; what comes before it in the list is done.
-    ...(world.refusal === undefined ? [...claims, ...steps.flatMap((step) => step.actions)] : []),
+    ...(isClaimRefused ? [] : claims),
+    ...steps.flatMap((step) => step.actions),
     ...holds.flatMap((node) => tellHold(world, node)),
     ...(main === undefined && holds.length === 0
       ? []
@@ -79,50 +73,12 @@ export const decide = (world: World): ReadonlyArray<Action> => {
   ]
 }
 
-/** Where there was an obstacle, the slot comes before the Job. */
-const withSlot = ({ build }: World, step: NamedStep): NamedStep =>
-  step.buildJobName !== undefined && isObstructed(nodeStatusOf(build, step.name)) && !hasSlot(build, step.name)
-    ? { name: step.name, ...wait("NoFreeSlot", reasons.NoFreeSlot) }
-    : step
-
 const launchedVerdict = ({ buildJobName, message, reason }: Step) => ({
   type: "Launched" as const,
   status: buildJobName === undefined ? ("False" as const) : ("True" as const),
   reason,
   message
 })
-
-/** Who can't begin gives its slot back until the obstacle is gone; then it gets one by its age. */
-const holdOf = ({ build, time }: World, step: NamedStep): ReadonlyArray<NodeStatus> => {
-  const { buildJobName, message, name, reason } = step
-  // A source that is refused will be so again, until somebody asks for a retry.
-  const isHeldUp = buildJobName === undefined && obstacles.includes(reason) && reason !== "SourceRefused"
-  if (isHeldUp) return [obstruct(build, { node: name, reason, message })]
-  const known = nodeStatusOf(build, name)
-  return known !== undefined && isObstructed(known) ? [clear(known, time)] : []
-}
-
-/** What is new of it; that it goes on is said by the status. */
-const tellHold = ({ build, time }: World, node: NodeStatus): ReadonlyArray<Action> =>
-  isHeld(node) && node !== nodeStatusOf(build, node.name)
-    ? [
-        say({
-          regarding: "NixBuild",
-          about: build.metadata,
-          type: "Warning",
-          reason: node.reason,
-          message: `On ${node.name}: ${node.message ?? ""}`,
-          time,
-          key: node.name
-        })
-      ]
-    : []
-
-const heldFields = ({ build }: World, holds: ReadonlyArray<NodeStatus>) => {
-  const names = holds.map(({ name }) => name)
-  const others = (build.status?.nodes ?? []).filter(({ name }) => !names.includes(name))
-  return holds.length === 0 ? {} : { nodes: [...others, ...holds], ...withoutSlots(build, names) }
-}
 
 const isAboutSource = (reason: Reason): boolean => reason === "SourcePending" || reason === "SourceRefused"
 
@@ -134,21 +90,8 @@ const withWaiting = (step: NamedStep, steps: ReadonlyArray<NamedStep>): NamedSte
     : { ...step, message: [step.message, ...waiting.map(({ message }) => message)].join("\n") }
 }
 
-/** The step as it is when the API server refuses what it creates. */
-const orRefused = ({ refusal }: World, step: NamedStep): NamedStep => {
-  const isOurs = step.actions.some(
-    (action) => action.action === "Create" && action.object.metadata.name === refusal?.name
-  )
-  return refusal === undefined || !isOurs
-    ? step
-    : {
-        name: step.name,
-        ...wait("PodRefused", `${reasons.PodRefused} ${refusal.kind} ${refusal.name}: ${refusal.message}`)
-      }
-}
-
 /** Why nothing happens on the node that builds, where that is not so already. */
-const held = ({ build, places, time }: World): NamedStep | undefined => {
+const held = ({ build, places, refusal, time }: World): NamedStep | undefined => {
   const { buildJobName, buildNode: name = "", failure } = build.status ?? {}
   const attempt = attemptOn(build, name)
   const node = nodeStatusOf(build, name)
@@ -163,10 +106,14 @@ const held = ({ build, places, time }: World): NamedStep | undefined => {
   if (!unsettledNodes(build).includes(name) || isBegun || !isTrue(conditionsOf(build), "Launched")) return undefined
   // The scheduler says which place in the queue the next attempt has.
   if (needsSlot(build, name) && !hasSlot(build, name)) return { name, ...wait("NoFreeSlot", reasons.NoFreeSlot) }
-  const isThere = places.some((place) => place.node.metadata.name === name)
+  const place = places.find((place) => place.node.metadata.name === name)
+  if (place?.admission?.outcome === "Unclear" || (place !== undefined && refusal !== undefined)) return undefined
   return {
     name,
-    ...wait("NoMatchingNode", `${reasons.NoMatchingNode} ${name} ${isThere ? "can't build now" : "is gone"}.`)
+    ...wait(
+      "NoMatchingNode",
+      `${reasons.NoMatchingNode} ${name} ${place === undefined ? "is gone" : "can't build now"}.`
+    )
   }
 }
 
@@ -253,6 +200,9 @@ const startImport = (
   object: makeImportJob({ build, namespaceUid, node, settings, ...held })
 })
 
+// It makes some directories.
+const volumeSeconds = 600
+
 const beforeVolume = (world: World, place: Place): Step => {
   const { volumeJob } = place
   if (volumeJob !== undefined && isFailed(volumeJob)) {
@@ -263,6 +213,10 @@ const beforeVolume = (world: World, place: Place): Step => {
     )
   }
   const at = placeOf(world, place)
+  const startedAt = containerOf(place.volumeWait?.pod)?.state?.running?.startedAt
+  if (typeof startedAt === "string" && secondsBetween(startedAt, world.time) > volumeSeconds) {
+    return wait("VolumeFailed", `${reasons.VolumeFailed} Job ${volumeJob?.metadata.name} runs since ${startedAt}.`)
+  }
   const obstacle =
     volumeJob === undefined ? undefined : obstacleOfWork({ job: volumeJob, ...place.volumeWait }, world.time)
   if (obstacle !== undefined) {
@@ -284,8 +238,6 @@ const placeOf = ({ build, namespaceUid, settings }: World, { node }: Place) => (
   settings,
   node
 })
-
-const wait = (reason: Reason, message: string): Step => ({ actions: [], reason, message })
 
 const launched = ({ build }: World, job: { readonly name: string }) => ({
   reason: "JobCreated" as const,

@@ -3,6 +3,7 @@ import { Effect, Equal, Option, Schema, Struct } from "effect"
 import { isTrue } from "../../lib/api/condition.ts"
 import type { Reference } from "../../lib/api/kind.ts"
 import {
+  isSucceeded,
   Job,
   jobs,
   namespaces,
@@ -28,7 +29,7 @@ import {
 } from "../../lib/api/nixbuild.ts"
 import { Cluster } from "../../lib/cluster.ts"
 import { Refusal } from "../../lib/function.ts"
-import { isLastingRefusal } from "../../lib/refusals.ts"
+import { forgetRefusal, isLastingRefusal } from "../../lib/refusals.ts"
 import { hasSlot, isObstructed, needsSlot } from "../../lib/slots.ts"
 import { endedWell, isFinished, Work } from "../../lib/work.ts"
 import { observeWork } from "../../lib/observe-work.ts"
@@ -85,7 +86,9 @@ export const Observed = Schema.Struct({
 /** A NixBuild that was given a node, or had one, and that some node still wants. */
 const isOpen = (build: NixBuild): boolean =>
   build.metadata.deletionTimestamp === undefined &&
-  (isTrue(conditionsOf(build), "Scheduled") || isTrue(conditionsOf(build), "Launched")) &&
+  (isTrue(conditionsOf(build), "Scheduled") ||
+    isTrue(conditionsOf(build), "Launched") ||
+    (build.status?.nodes ?? []).some(isObstructed)) &&
   !hasFailed(build) &&
   unsettledNodes(build).length > 0
 
@@ -181,10 +184,10 @@ const observePlace = Effect.fnUntraced(function* (at: BuildPlace & { readonly na
 
 const inVolume = ({ job, ...wait }: Work) => ({ volumeJob: job, ...(isFinished({ job }) ? {} : { volumeWait: wait }) })
 
-// Once the Job is over, that says it all.
+// A container of others may make a failed Job of one that has built.
 const inBuild = ({ job, pod }: Work) => ({
   buildJob: job,
-  ...(pod === undefined || isFinished({ job }) ? {} : { buildPod: pod })
+  ...(pod === undefined || isSucceeded(job) ? {} : { buildPod: pod })
 })
 
 // A Job is admitted where its Pod is not, and then waits for ever without a
@@ -194,7 +197,10 @@ const askAdmission = Effect.fnUntraced(function* (place: BuildPlace) {
   const { metadata, spec } = makeBuildPod(place)
   const { namespace } = place.build.metadata
   const pod = { apiVersion: "v1", kind: "Pod", metadata: { ...metadata, name: "enbi-admission", namespace }, spec }
+  const what = `build Pods ${place.build.metadata.uid} ${place.node}`
+  const about = { kind: "Namespace", name: namespace ?? "" }
   return yield* cluster.dryRunCreate(pods, pod).pipe(
+    Effect.tap(() => forgetRefusal({ what, about })),
     Effect.map((stored): Admission => {
       const isKept =
         !place.build.spec.sandbox || Option.exists(Schema.decodeUnknownOption(SandboxedPod)(stored), isUnmasked)
@@ -203,8 +209,7 @@ const askAdmission = Effect.fnUntraced(function* (place: BuildPlace) {
     Effect.catchIf(
       (error) => error.isObjection,
       Effect.fnUntraced(function* (error) {
-        const about = { kind: "Namespace", name: namespace ?? "" }
-        const isLasting = yield* isLastingRefusal({ what: "build Pods", about, error })
+        const isLasting = yield* isLastingRefusal({ what, about, error })
         if (!isLasting && error.isRetryable) return yield* Effect.fail(error)
         const outcome = isLasting ? ("Denied" as const) : ("Unclear" as const)
         return { outcome, message: error.message }

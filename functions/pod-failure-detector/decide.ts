@@ -55,6 +55,7 @@ const tellAlways = (world: World, always: Request["containers"]): ReadonlyArray<
 const make = (world: World, request: Request): ReadonlyArray<Action> => {
   const { pod, refusals } = world
   const refusal = refusals.find(({ name }) => name === request.name)
+  if (refusal?.isLasting === false) return []
   if (refusal !== undefined) {
     const message = `No image is built for container ${namesOf(request)}: ${refusal.message}`
     // A quota counts in its message, and a number more is nothing new.

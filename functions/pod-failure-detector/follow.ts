@@ -2,14 +2,8 @@
 import { Equal } from "effect"
 import { type Action, referTo } from "../../lib/action.ts"
 import { type Condition, obstacles, reasons } from "../../lib/api/condition.ts"
-import {
-  conditionsOf,
-  endedAttempt,
-  type NixBuild,
-  type NodeStatus,
-  nodeStatusOf,
-  wantedNodes
-} from "../../lib/api/nixbuild.ts"
+import { conditionsOf, endedAttempt, type NixBuild, nodeStatusOf, wantedNodes } from "../../lib/api/nixbuild.ts"
+import { isUnderWay } from "../../lib/slots.ts"
 import { lastLines } from "../../lib/last-lines.ts"
 import type { Observed } from "./observe.ts"
 import type { Request } from "./request.ts"
@@ -64,9 +58,6 @@ export const follow = (world: World, { build, request }: Followed): ReadonlyArra
     ...tellObstacle(world, build)
   ]
 }
-
-/** It had to wait, and does so no more. */
-const isUnderWay = ({ reason }: NodeStatus): boolean => reason === "JobCreated" || reason === "NoFreeSlot"
 
 /** What of the NixBuild is not as the Pod asks for it. */
 const differences = ({ wanted }: Request, { spec }: NixBuild) => {

@@ -5,6 +5,7 @@
  *     could not begin ─▶ waits its back-off ─▶ one tries ─┬▶ could not begin
  *                                                         └▶ begins: the next tries at once
  */
+import type { Reason } from "../../lib/api/condition.ts"
 import {
   attemptOn,
   isWaitingForRetry,
@@ -37,6 +38,13 @@ export const makeQueues = ({ delivering, time, unfinished }: World) => {
     ({ node }) => node.name
   )
   const tried = new Set<string>()
+  // Admission says the same of such a Pod on every node.
+  const refusals = new Map(
+    [...waiting.values()]
+      .flat()
+      .filter(({ node }) => isObstructed(node) && ofAdmission.includes(node.reason))
+      .map((refused) => [refused.kind, refused])
+  )
 
   /** Those like it that could not begin on this node, itself included; the last one first. */
   const alike = (build: NixBuild, name: string): ReadonlyArray<Waiting> =>
@@ -48,6 +56,8 @@ export const makeQueues = ({ delivering, time, unfinished }: World) => {
   const blockOf = (build: NixBuild, name: string): NodeStatus | undefined => {
     const own = nodeStatusOf(build, name)
     if (isWaitingForRetry(own, time) || isObstructed(own)) return own
+    const refused = refusals.get(kindOf(build))
+    if (refused !== undefined && refused.uid !== build.metadata.uid) return refused.node
     const [last] = alike(build, name)
     if (last === undefined || isWaitingForRetry(last.node, time) || isObstructed(last.node)) return last?.node
     const { reason } = last.node
@@ -74,6 +84,8 @@ export const makeQueues = ({ delivering, time, unfinished }: World) => {
 }
 
 export type Queues = ReturnType<typeof makeQueues>
+
+const ofAdmission: ReadonlyArray<Reason> = ["PodRefused", "PodSecurityDenied"]
 
 // Sorts after every time: it tries when the obstacle is gone.
 const never = "~"

@@ -37,8 +37,9 @@ const takesSlot = (build: NixBuild): boolean => {
   const { buildNode = "" } = build.status ?? {}
   return hasSlot(build, buildNode) && needsSlot(build, buildNode)
 }
-const isBuilding = ({ spec, status }: Pod): boolean =>
-  status?.phase === "Running" && spec.containers.some(({ name }) => name === "build")
+// The Pod's phase follows some moments after the end of its container.
+const isBuilding = ({ status }: Pod): boolean =>
+  status?.containerStatuses?.some(({ name, state }) => name === "build" && state?.running !== undefined) === true
 
 /** The place in the queue that a NixBuild shows. */
 const placeOf = (build: NixBuild): number | undefined => {

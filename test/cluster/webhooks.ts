@@ -2,9 +2,10 @@
 import { Effect, FileSystem, Option } from "effect"
 import { pods } from "../../lib/api/kubernetes.ts"
 import { output } from "../../images/command.ts"
-import { apply, remove } from "./api-server.ts"
+import { apply, refusalOf, remove } from "./api-server.ts"
+import { pod } from "./objects.ts"
 import { builderImage } from "./cluster.ts"
-import { becomes, namespace } from "./waits.ts"
+import { becomes, eventually, namespace, when } from "./waits.ts"
 
 const ns = "webhooks"
 
@@ -80,6 +81,18 @@ export const serveWebhooks = Effect.gen(function* () {
   return ca
 })
 
+/** The way of a Service to a Pod that is Ready takes a moment more. */
+const untilAsked = (about: string) =>
+  eventually(
+    "the API server reaches the webhook",
+    Effect.map(
+      refusalOf(pod({ namespace: about, name: "any" }, { container: { image: builderImage } }), "create", {
+        dryRun: true
+      }),
+      (refusal) => when(refusal, !refusal.includes("failed calling webhook"))
+    )
+  )
+
 const kindOf = { "/limits": "ValidatingWebhookConfiguration", "/sidecar": "MutatingWebhookConfiguration" } as const
 
 const admission = { apiVersion: "admissionregistration.k8s.io/v1" }
@@ -105,5 +118,5 @@ export const withWebhook =
           rules: [{ apiGroups: [""], apiVersions: ["v1"], operations: ["CREATE"], resources: ["pods"] }]
         }
       ]
-    }).pipe(Effect.andThen(self(end)), Effect.ensuring(Effect.ignore(end)))
+    }).pipe(Effect.andThen(untilAsked(about)), Effect.andThen(self(end)), Effect.ensuring(Effect.ignore(end)))
   }

@@ -186,3 +186,67 @@ it.effect("a webhook denies without a code: it is told, others go on, and it goe
     )
   })
 )
+
+it.effect("a node is cordoned while its builds are refused: they go on when all is well again", () =>
+  endsWell(
+    {
+      given: [namespace("apps"), node("one"), ...builds(3, ["one"])],
+      happens: (stage) =>
+        Effect.gen(function* () {
+          const cordon = (unschedulable: boolean) =>
+            Effect.orDie(stage.api.objects.patch({ kind: "Node", name: "one" }, { spec: { unschedulable } }))
+          stage.api.fate.faultOf = ({ what }) => (what.startsWith("dry-run Pod") ? "denied" : undefined)
+          yield* rounds(stage, 4)
+          yield* cordon(true)
+          yield* rounds(stage, 3)
+          yield* cordon(false)
+          yield* rounds(stage, 3)
+          stage.api.fate.faultOf = () => undefined
+        })
+    },
+    3
+  )
+)
+
+it.effect("a quota lets no Job be made although it lets its Pod: asked again with back-off, and told", () =>
+  Effect.gen(function* () {
+    let tries = 0
+    yield* endsWell(
+      {
+        given: [namespace("apps"), namespace("other"), node("one"), ...builds(3, ["one"])],
+        happens: (stage) =>
+          Effect.gen(function* () {
+            const message = "exceeded quota: few, requested: count/jobs.batch=1"
+            stage.api.fate.refusalOf = ({ kind, namespace }) =>
+              kind === "Job" && namespace === "apps" ? message : undefined
+            yield* rounds(stage, 4)
+            for (const conditions of conditionsIn(stage)) assert.include(conditions, message)
+            const before = stage.api.writes.length
+            yield* rounds(stage, 20)
+            tries = stage.api.writes.length - before
+            stage.api.fate.refusalOf = () => undefined
+          })
+      },
+      3
+    )
+    // Ten minutes: two writes for each try, and a try every two minutes.
+    assert.isAtMost(tries, 30)
+  })
+)
+
+it.effect("a status that can't be written holds up no other build", () =>
+  endsWell(
+    {
+      given: [namespace("apps"), node("one"), ...builds(2, ["one"])],
+      happens: (stage) =>
+        Effect.gen(function* () {
+          stage.api.fate.faultOf = ({ what }) => (what === "patch NixBuild/apps/b-0/status" ? "denied" : undefined)
+          yield* rounds(stage, 8)
+          const done = conditionsIn(stage).filter((conditions) => conditions.includes("BuildFinished"))
+          assert.lengthOf(done, 1)
+          stage.api.fate.faultOf = () => undefined
+        })
+    },
+    2
+  )
+)

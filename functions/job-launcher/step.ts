@@ -1,0 +1,21 @@
+/** The next step on one node, and how far that is, for the condition. */
+import type { Action } from "../../lib/action.ts"
+import type { Reason } from "../../lib/api/condition.ts"
+
+export interface Step {
+  readonly actions: ReadonlyArray<Action>
+  readonly reason: Reason
+  readonly message: string
+  readonly buildJobName?: string
+}
+
+export interface NamedStep extends Step {
+  /** The node's. */
+  readonly name: string
+  /** What is left there is the import. */
+  readonly isBuilt?: boolean
+  /** It was refused when it was to be created, although a dry run said nothing. */
+  readonly isRefused?: true
+}
+
+export const wait = (reason: Reason, message: string): Step => ({ actions: [], reason, message })

@@ -1,0 +1,102 @@
+/** What a NixBuild that gets no node is told in `Scheduled`. */
+import { type Action, isAbout } from "../../lib/action.ts"
+import { isTrue, reasons } from "../../lib/api/condition.ts"
+import type { Node } from "../../lib/api/kubernetes.ts"
+import { conditionsOf, type NixBuild, type NodeStatus } from "../../lib/api/nixbuild.ts"
+import { patchStatus } from "../../lib/nixbuild-status.ts"
+import { obstacleOf } from "../../lib/placement.ts"
+import { say } from "../../lib/say.ts"
+import { isHeld } from "../../lib/slots.ts"
+import type { Observed } from "./observe.ts"
+import type { TagRefusal } from "./tag.ts"
+
+type World = typeof Observed.Type
+
+/** Why the node can't build it. */
+export const obstacleIn = ({ nodeRepel }: World, { build, node }: { readonly build: NixBuild; readonly node: Node }) =>
+  obstacleOf(node, { nodeRepel, system: build.spec.system })
+
+/** What the API server refuses to one build holds up no other. */
+export const orRefused = (world: World, build: NixBuild, actions: ReadonlyArray<Action>): ReadonlyArray<Action> => {
+  const refusal = world.refusals.find((refusal) => actions.some((action) => isAbout(action, refusal)))
+  if (refusal === undefined) return actions
+  // One that may pass is asked again with the next look.
+  if (!refusal.isLasting) return []
+  // A status that can't be written tells nobody.
+  if (refusal.kind === "NixBuild") return []
+  const reason = "RequestRefused"
+  const message = `${reasons.RequestRefused} ${refusal.kind} ${refusal.name}: ${refusal.message}`
+  const isTold = conditionsOf(build).some((condition) => condition.type === "Scheduled" && condition.reason === reason)
+  const { time } = world
+  return [
+    ...(isTold ? [] : [say({ regarding: "NixBuild", about: build.metadata, type: "Warning", reason, message, time })]),
+    ...patchStatus(build, {
+      why: `${refusal.kind} ${refusal.name} is refused`,
+      time,
+      verdicts: [{ type: "Scheduled", status: "False", reason, message }]
+    })
+  ]
+}
+
+/** It waits with what keeps those like it from beginning. Who was kept itself has been told in `Launched`. */
+export const held = (
+  { time }: World,
+  { block, build }: { readonly block: NodeStatus | undefined; readonly build: NixBuild }
+) =>
+  block === undefined || (isTrue(conditionsOf(build), "Scheduled") && build.status?.nodes?.some(isHeld) === true)
+    ? []
+    : patchStatus(build, {
+        why: `Builds like it cannot begin on ${block.name}`,
+        time,
+        verdicts: [
+          { type: "Scheduled", status: "False", reason: block.reason, message: block.message ?? reasons[block.reason] }
+        ]
+      })
+
+export const tagRefused = (
+  { time }: World,
+  { build, refusal }: { readonly build: NixBuild; readonly refusal: TagRefusal }
+) => [
+  ...refusal.actions,
+  ...patchStatus(build, {
+    why: "Its tag is another's",
+    time,
+    verdicts: [{ type: "Scheduled", status: "False", reason: refusal.reason, message: refusal.message }]
+  })
+]
+
+export const noFreeSlot = (
+  { maxBuildsPerNode, time }: World,
+  { build, place }: { readonly build: NixBuild; readonly place: number }
+) =>
+  patchStatus(build, {
+    why: "All slots are taken",
+    time,
+    verdicts: [
+      {
+        type: "Scheduled",
+        status: "False",
+        reason: "NoFreeSlot",
+        message: `${reasons.NoFreeSlot} Place ${place} in the queue; at most ${maxBuildsPerNode} at once on a node.`
+      }
+    ]
+  })
+
+export const noMatchingNode = (world: World, build: NixBuild) => {
+  const obstacles =
+    world.nodes.length === 0
+      ? ["the cluster has no node"]
+      : world.nodes.map((node) => `${node.metadata.name} ${obstacleIn(world, { node, build })}`)
+  return patchStatus(build, {
+    why: "No node can build it",
+    time: world.time,
+    verdicts: [
+      {
+        type: "Scheduled",
+        status: "False",
+        reason: "NoMatchingNode",
+        message: `${reasons.NoMatchingNode} ${build.spec.system}: ${obstacles.slice(0, 10).join(", ")}${obstacles.length > 10 ? ", …" : ""}.`
+      }
+    ]
+  })
+}
