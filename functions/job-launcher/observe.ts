@@ -103,15 +103,35 @@ export const subjects = subjectsAmong(isOpen)
 export const observe = Effect.fn("job-launcher.observe")(function* (subject: Reference) {
   const cluster = yield* Cluster
   const seen = yield* cluster.get(nixBuilds, subject)
-  const observed = yield* observeBuild(seen)
-  const isAboutToBuild = Option.exists(observed, ({ places }) =>
-    places.some(({ admission }) => admission !== undefined)
-  )
-  if (!isAboutToBuild) return observed
-  // That a Job is not there says nothing beside a NixBuild from before it ended and went.
-  const fresh = yield* cluster.getFresh(nixBuilds, subject)
+  const found = yield* observeBuild(seen)
+  if (!Option.exists(found, ({ ready }) => ready.length > 0)) return Option.map(found, ({ observed }) => observed)
+  // That a Job is not there says nothing beside a NixBuild from before it ended and went. A Pod waits, so both at once.
+  const [asked, fresh] = yield* Effect.all([askAdmissions(found), cluster.getFresh(nixBuilds, subject)], {
+    concurrency: "unbounded"
+  })
   const version = Option.map(({ metadata }: NixBuild) => metadata.resourceVersion)
-  return Equal.equals(version(fresh), version(seen)) ? observed : yield* observeBuild(fresh)
+  return Equal.equals(version(fresh), version(seen)) ? asked : yield* askAdmissions(yield* observeBuild(fresh))
+})
+
+interface Found {
+  readonly observed: typeof Observed.Type
+  /** Where all is there but the build Job. */
+  readonly ready: ReadonlyArray<BuildPlace>
+}
+
+const askAdmissions = Effect.fnUntraced(function* (found: Option.Option<Found>) {
+  if (Option.isNone(found)) return Option.none<typeof Observed.Type>()
+  const { observed, ready } = found.value
+  const admissions = new Map(
+    yield* Effect.forEach(ready, (place) =>
+      Effect.map(askAdmission(place), (admission) => [place.node, admission] as const)
+    )
+  )
+  const places = observed.places.map((place) => {
+    const admission = admissions.get(place.node.metadata.name)
+    return admission === undefined ? place : { ...place, admission }
+  })
+  return Option.some({ ...observed, places })
 })
 
 const observeBuild = Effect.fnUntraced(function* (build: Option.Option<NixBuild>) {
@@ -136,8 +156,9 @@ const observeBuild = Effect.fnUntraced(function* (build: Option.Option<NixBuild>
   const places = yield* Effect.forEach(due, (name) =>
     observePlace({ build: build.value, namespaceUid, node: name, settings, liveUids, liveTime: time })
   )
-  const found = places.flatMap((place) => (place === undefined ? [] : [place]))
-  return Option.some({
+  const there = places.flatMap((place) => (place === undefined ? [] : [place]))
+  const found = there.map(({ place }) => place)
+  const observed: typeof Observed.Type = {
     time,
     build: build.value,
     namespaceUid,
@@ -145,7 +166,8 @@ const observeBuild = Effect.fnUntraced(function* (build: Option.Option<NixBuild>
     settings,
     places: found,
     ...(found.some(isBuilt) ? { claim: yield* observeClaim(build.value) } : {})
-  })
+  }
+  return Option.some<Found>({ observed, ready: there.flatMap(({ ready }) => (ready === undefined ? [] : [ready])) })
 })
 
 const observePlace = Effect.fnUntraced(function* (at: BuildPlace & { readonly namespaceUid: string }) {
@@ -169,17 +191,16 @@ const observePlace = Effect.fnUntraced(function* (at: BuildPlace & { readonly na
   })
   const buildWork = yield* observeWork({ namespace, name: jobName("build", attempt), isOpen: false, time })
   const isPrepared = Option.isSome(found.claim) || Option.exists(volumeWork, endedWell)
-  return {
+  const place: Place = {
     node: withoutImages(node.value),
     ...(Option.isSome(found.volume) ? { volume: found.volume.value } : {}),
     ...(Option.isSome(found.claim) ? { claim: found.claim.value } : {}),
     ...(Option.isSome(volumeWork) ? inVolume(volumeWork.value) : {}),
     ...(Option.isSome(buildWork) ? inBuild(buildWork.value) : {}),
-    ...(Option.isSome(found.importJob) ? { importJob: found.importJob.value } : {}),
-    ...(isPrepared && Option.isNone(buildWork) && waitForSource(build, name) === undefined
-      ? { admission: yield* askAdmission(at) }
-      : {})
+    ...(Option.isSome(found.importJob) ? { importJob: found.importJob.value } : {})
   }
+  const isReady = isPrepared && Option.isNone(buildWork) && waitForSource(build, name) === undefined
+  return { place, ready: isReady ? at : undefined }
 })
 
 const inVolume = ({ job, ...wait }: Work) => ({ volumeJob: job, ...(isFinished({ job }) ? {} : { volumeWait: wait }) })
