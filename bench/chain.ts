@@ -10,7 +10,7 @@ import { ChildProcess, ChildProcessSpawner } from "effect/process"
 import { parse } from "yaml"
 import { makeBuildJob, makeBuildPod } from "../functions/job-launcher/build-job.ts"
 import { type Kind, pathOf } from "../lib/api/kind.ts"
-import { jobs, leases, pods } from "../lib/api/kubernetes.ts"
+import { events, jobs, leases, pods } from "../lib/api/kubernetes.ts"
 import { type NixBuild, nixBuilds } from "../lib/api/nixbuild.ts"
 import { KubernetesApi } from "../lib/kube/api.ts"
 import { systemNamespace } from "../lib/names.ts"
@@ -72,6 +72,13 @@ const requestsFor = (build: NixBuild, name: string, settings: SettingsValue, liv
   const one = pathOf(bareBuilds, { namespace, name })
   return [
     create(bareBuilds, { spec: build.spec }),
+    // What the Pod is told.
+    create(events, {
+      type: "Normal",
+      reason: "ImageBuilding",
+      message: `NixBuild ${build.metadata.name} builds the image of this Pod.`,
+      involvedObject: { kind: "Pod", namespace, name }
+    }),
     create(leases, { spec: { holderIdentity: `${namespace}/${build.metadata.uid}` } }),
     {
       method: "PATCH",
