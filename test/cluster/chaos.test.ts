@@ -21,7 +21,7 @@ import { apiServerSamples, functionsSamples, isWrite, type Sample, sumOf } from 
 import { watch } from "./watch.ts"
 
 const ns = "chaos"
-const count = 20
+const count = 28
 const packages = ["hello", "hello-gz", "two-layer", "hello-stream"]
 
 const ours = "app.kubernetes.io/managed-by=enbi-functions"
@@ -142,13 +142,16 @@ it.live(
       // The first kill comes with a Pod: earlier tests may have killed in this one.
       yield* fault(count, "functions killed", killFunctionsAndPod)
       yield* Effect.all(
-        [fault(17, "API server killed", killApiServer), fault(17, "functions killed", killFunctions)],
+        [fault(25, "API server killed", killApiServer), fault(25, "functions killed", killFunctions)],
         together
       )
       yield* Effect.all(
         [
-          fault(13, "worker killed", restartWorker),
-          Effect.andThen(fault(9, "functions killed", killFunctionsAndPod), fault(6, "functions killed", killFunctions))
+          fault(21, "worker killed", restartWorker),
+          Effect.andThen(
+            fault(18, "functions killed", killFunctionsAndPod),
+            fault(14, "functions killed", killFunctions)
+          )
         ],
         together
       )

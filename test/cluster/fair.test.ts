@@ -98,7 +98,10 @@ it.live(`${count} NixBuilds at once: all end, in the order of their creation, an
     }
     assert.deepStrictEqual(most, { slots: maxBuildsPerNode, pods: maxBuildsPerNode })
 
-    const started = starts(all).map(age)
+    // The first may have been chosen when not all were there, and written afterwards: as many as there are slots.
+    const started = starts(all)
+      .slice(2 * maxBuildsPerNode)
+      .map(age)
     assert.isAtLeast(started.length, count / 2, "builds that waited until all were there")
     assert.deepStrictEqual(started, started.toSorted())
 
