@@ -6,7 +6,6 @@
  * the file that `DECISIONS_FILE` names.
  */
 import { Clock, Effect, LogLevel, Option, Schedule, Schema } from "effect"
-import { reasons } from "./api/condition.ts"
 import { ObjectMeta, type Reference } from "./api/kind.ts"
 import { isKindName, kinds } from "./api/kinds.ts"
 import { Cluster } from "./cluster.ts"
@@ -19,7 +18,7 @@ import { type Done, interpret, type NameTaken, type Refused } from "./interpret.
 import type { KubernetesError } from "./kube/error.ts"
 import { countDecision, countSweepRepair, measureLag, type Outcome } from "./metrics.ts"
 import { forgetRefusal, isLastingRefusal } from "./refusals.ts"
-import { say } from "./say.ts"
+import { sayRefused } from "./say.ts"
 import type { Settings } from "./settings.ts"
 import { currentTime } from "./time.ts"
 import { trace } from "./traces/trace.ts"
@@ -108,19 +107,17 @@ const keep = (decision: Decision) => Effect.flatMap(DecisionsFile, (keep) => kee
 type Failure = KubernetesError | NameTaken | Refused
 
 /** An Event on the object that the function looked at. */
-const tellRefusal = Effect.fnUntraced(function* (subject: Reference, { kind, message, name }: Refusal) {
+const tellRefusal = Effect.fnUntraced(function* (subject: Reference, refusal: Refusal) {
   if (!isKindName(subject.kind)) return
   const cluster = yield* Cluster
   const found = yield* cluster.getFresh({ ...kinds[subject.kind], schema: WithMetadata }, subject)
   if (Option.isNone(found)) return
-  const event = say({
+  const event = sayRefused({
     regarding: subject.kind,
     about: found.value.metadata,
-    type: "Warning",
-    reason: "RequestRefused",
-    message: `${reasons.RequestRefused} ${kind} ${name}: ${message}`,
+    refusal,
     time: yield* currentTime,
-    key: `${kind}/${name}`
+    key: `${refusal.kind}/${refusal.name}`
   })
   yield* interpret([event], () => undefined)
 })

@@ -1,9 +1,10 @@
 /** A Kubernetes Event: what people read under `kubectl describe` of the object that it speaks of. */
 import type { Action } from "./action.ts"
-import type { Reason } from "./api/condition.ts"
+import { type Reason, reasons } from "./api/condition.ts"
 import type { ObjectMeta } from "./api/kind.ts"
 import { type KindName, kinds } from "./api/kinds.ts"
 import { managedBy } from "./api/kubernetes.ts"
+import type { Refusal } from "./function.ts"
 import { regardingLabel } from "./keys.ts"
 import { eventName } from "./names.ts"
 
@@ -61,3 +62,15 @@ export const say = (saying: Saying): Action => {
     }
   }
 }
+
+/** What a refusal is told as, in conditions and Events. */
+export const refusalWords = (
+  { kind, message, name }: Pick<Refusal, "kind" | "message" | "name">,
+  reason: Reason = "RequestRefused"
+): string => `${reasons[reason]} ${kind} ${name}: ${message}`
+
+export const sayRefused = ({
+  refusal,
+  ...saying
+}: Omit<Saying, "message" | "reason" | "type"> & { readonly refusal: Refusal }) =>
+  say({ ...saying, type: "Warning", reason: "RequestRefused", message: refusalWords(refusal) })

@@ -67,7 +67,7 @@ export const lacksSlot = (build: NixBuild, name: string, time: string): boolean 
   !isObstructed(nodeStatusOf(build, name)) &&
   !isWaitingForRetry(nodeStatusOf(build, name), time)
 
-export interface Hold extends Obstacle {
+interface Hold extends Obstacle {
   readonly node: string
   readonly time: string
 }
@@ -75,17 +75,27 @@ export interface Hold extends Obstacle {
 // Each try has a Job for some time, and a slot. The last is for all that follow.
 const delaysSeconds: ReadonlyArray<number> = [30, 60, 120]
 
+/** What keeps the attempt on a node, as every status of it begins. */
+const heldOn = (build: NixBuild, { message, node, reason }: Omit<Hold, "time">) => ({
+  name: node,
+  attempt: attemptOn(build, node),
+  reason,
+  message: message.slice(0, maxMessage)
+})
+
+const retriesOf = (node: NodeStatus | undefined): Pick<NodeStatus, "retries"> =>
+  node?.retries === undefined ? {} : { retries: node.retries }
+
 /** What the status says of a node where a Job was made and is called off: another attempt follows. */
-export const callOffOn = (build: NixBuild, { message, node, reason, time }: Hold): NodeStatus => {
+export const callOffOn = (build: NixBuild, hold: Hold): NodeStatus => {
+  const { node, time } = hold
   const known = nodeStatusOf(build, node)
   const waits = known?.waits ?? 0
   return {
-    name: node,
+    ...heldOn(build, hold),
     attempt: attemptOn(build, node) + 1,
-    reason,
-    message: message.slice(0, maxMessage),
     retryTime: later(time, delaysSeconds[Math.min(waits, delaysSeconds.length - 1)] ?? 0, time),
-    ...(known?.retries === undefined ? {} : { retries: known.retries }),
+    ...retriesOf(known),
     waits: waits + 1
   }
 }
@@ -97,32 +107,18 @@ export const postpone = (build: NixBuild, refused: Hold): NodeStatus => ({
 })
 
 /** What it says of a node that has built, and where something keeps the import from beginning. */
-export const holdImport = (build: NixBuild, { message, node, reason, time }: Hold): NodeStatus => {
-  const known = nodeStatusOf(build, node)
+export const holdImport = (build: NixBuild, hold: Hold): NodeStatus => {
+  const known = nodeStatusOf(build, hold.node)
   // Its words change with each try of kubelet's; what it says is one thing.
-  if (known !== undefined && isImporting(known) && known.reason === reason) return known
-  return {
-    name: node,
-    attempt: attemptOn(build, node),
-    reason,
-    message: message.slice(0, maxMessage),
-    retryTime: time,
-    ...(known?.retries === undefined ? {} : { retries: known.retries })
-  }
+  if (known !== undefined && isImporting(known) && known.reason === hold.reason) return known
+  return { ...heldOn(build, hold), retryTime: hold.time, ...retriesOf(known) }
 }
 
 /** What it says of a node where no Job can be made. Of the same obstacle it goes on saying what it said first. */
-export const obstruct = (build: NixBuild, { message, node, reason }: Omit<Hold, "time">): NodeStatus => {
-  const known = nodeStatusOf(build, node)
-  if (known !== undefined && isObstructed(known) && known.reason === reason) return known
-  return {
-    name: node,
-    attempt: attemptOn(build, node),
-    reason,
-    message: message.slice(0, maxMessage),
-    ...(known?.retries === undefined ? {} : { retries: known.retries }),
-    waits: 1
-  }
+export const obstruct = (build: NixBuild, hold: Omit<Hold, "time">): NodeStatus => {
+  const known = nodeStatusOf(build, hold.node)
+  if (known !== undefined && isObstructed(known) && known.reason === hold.reason) return known
+  return { ...heldOn(build, hold), ...retriesOf(known), waits: 1 }
 }
 
 // A status has one for each node; a webhook may say as much as it likes.
@@ -135,12 +131,12 @@ export const begun = (known: NodeStatus): NodeStatus => {
 }
 
 /** What it says of a node whose obstacle is gone: the attempt waits for a slot like any other. */
-export const clear = ({ attempt, name, retries }: NodeStatus, time: string): NodeStatus => ({
-  name,
-  attempt,
+export const clear = (known: NodeStatus, time: string): NodeStatus => ({
+  name: known.name,
+  attempt: known.attempt,
   reason: "NoFreeSlot",
   retryTime: time,
-  ...(retries === undefined ? {} : { retries })
+  ...retriesOf(known)
 })
 
 /** What it says of an obstructed node that the build leaves for another: nobody looks there, so it may come back later. */

@@ -42,6 +42,15 @@ export const terminatedOf = (pod: Pod | undefined) => {
   return neverRan.includes(terminated?.reason) ? undefined : terminated
 }
 
+/** Since when our container runs, where that is longer than it may. */
+export const overrunSince = (
+  pod: Pod | undefined,
+  { limitSeconds, time }: { readonly limitSeconds: number; readonly time: string }
+): string | undefined => {
+  const startedAt = containerOf(pod)?.state?.running?.startedAt ?? undefined
+  return startedAt !== undefined && secondsBetween(startedAt, time) > limitSeconds ? startedAt : undefined
+}
+
 export const hasStarted = (pod: Pod | undefined): boolean =>
   containerOf(pod)?.state?.running !== undefined || terminatedOf(pod) !== undefined
 
@@ -117,13 +126,19 @@ const unscheduled = ({ status }: Pod): Obstacle | undefined => {
     : { reason: "PodUnschedulable", message: condition.message ?? condition.reason ?? "the Pod is not scheduled" }
 }
 
+// Those that keep ours from running, in the order in which kubelet starts them.
+const allContainersOf = ({ status }: Pod) => [
+  ...(status?.initContainerStatuses ?? []),
+  ...(status?.containerStatuses ?? [])
+]
+
 // While all goes well. PodInitializing is said of the main containers while an init container runs or waits.
 const onItsWay: ReadonlyArray<string | undefined> = [undefined, "ContainerCreating", "PodInitializing"]
 
 const aboutImage = /image/iu
 
-const heldContainer = ({ status }: Pod): Obstacle | undefined => {
-  const held = [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])].find(
+const heldContainer = (pod: Pod): Obstacle | undefined => {
+  const held = allContainersOf(pod).find(
     ({ state }) => state?.waiting !== undefined && !onItsWay.includes(state.waiting.reason)
   )
   const { message = "", reason = "" } = held?.state?.waiting ?? {}
@@ -136,9 +151,9 @@ const heldContainer = ({ status }: Pod): Obstacle | undefined => {
 }
 
 /** Why the Pod ended before our container ran. */
-const wordsOfEnd = ({ status }: Pod): string => {
-  const { containerStatuses = [], initContainerStatuses = [], message, reason } = status ?? {}
-  const failed = [...initContainerStatuses, ...containerStatuses].find(
+const wordsOfEnd = (pod: Pod): string => {
+  const { message, reason } = pod.status ?? {}
+  const failed = allContainersOf(pod).find(
     ({ state }) => state?.terminated !== undefined && state.terminated.exitCode !== 0
   )
   const ended = failed?.state?.terminated

@@ -10,6 +10,7 @@ import {
   conditionsOf,
   endedAttempt,
   type Failure,
+  mergeNodes,
   type NixBuild,
   type NodeStatus,
   nodeStatusOf
@@ -22,7 +23,7 @@ import { isHeld, isUnderWay, withoutSlots } from "../../lib/slots.ts"
 import { runs } from "../../lib/work.ts"
 import { overdue } from "./overdue.ts"
 import { callOff } from "./waiting.ts"
-import { say } from "../../lib/say.ts"
+import { say, sayRefused } from "../../lib/say.ts"
 import { isWokenFor, wokenFor } from "../../lib/waking.ts"
 import { sourceFields } from "./locked.ts"
 import { recordImages } from "../../lib/tags.ts"
@@ -38,15 +39,13 @@ export const decide = (observed: typeof Observed.Type): ReadonlyArray<Action> =>
   return [...told, ...work(observed).filter((action) => refusals.every((refusal) => !isAbout(action, refusal)))]
 }
 
-const tellRefusal = ({ build, time }: typeof Observed.Type, { kind, message, name }: Refusal): Action =>
-  say({
+const tellRefusal = ({ build, time }: typeof Observed.Type, refusal: Refusal): Action =>
+  sayRefused({
     regarding: "NixBuild",
     about: build.metadata,
-    type: "Warning",
-    reason: "RequestRefused",
-    message: `${reasons.RequestRefused} ${kind} ${name}: ${message}`,
+    refusal,
     time,
-    key: `${kind}/${name}`
+    key: `${refusal.kind}/${refusal.name}`
   })
 
 const work = (observed: typeof Observed.Type): ReadonlyArray<Action> => {
@@ -146,11 +145,6 @@ const failing = (failure: Failure, success: ReadonlyArray<Verdict>): Ending => (
   fields: { failure }
 })
 
-const mergeNodes = (build: NixBuild, settled: ReadonlyArray<NodeStatus>): ReadonlyArray<NodeStatus> => [
-  ...(build.status?.nodes ?? []).filter((before) => settled.every((node) => node.name !== before.name)),
-  ...settled
-]
-
 const tell = (world: World, settled: ReadonlyArray<NodeStatus>): ReadonlyArray<Action> =>
   world.places.flatMap((place) =>
     settled
@@ -220,10 +214,13 @@ const wakes = ({ build, places }: World, { importedTime, name }: NodeStatus): Re
  */
 const endWhatRemains = ({ build, places, time }: World): ReadonlyArray<Action> =>
   places
-    .flatMap((place) => [
-      ...(place.built._tag === "Failed" || overdue(build, place, time) !== undefined ? [place.build?.pod] : []),
-      ...(place.imported._tag === "Failed" || overdue(build, place, time) !== undefined ? [place.import?.pod] : [])
-    ])
+    .flatMap((place) => {
+      const isOverdue = overdue(build, place, time) !== undefined
+      return [
+        ...(place.built._tag === "Failed" || isOverdue ? [place.build?.pod] : []),
+        ...(place.imported._tag === "Failed" || isOverdue ? [place.import?.pod] : [])
+      ]
+    })
     .flatMap((pod) => (pod !== undefined && runs(pod) && pod.spec.activeDeadlineSeconds === undefined ? [pod] : []))
     .map((pod) => ({
       action: "Patch",

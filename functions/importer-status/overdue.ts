@@ -4,8 +4,7 @@
  */
 import { reasons } from "../../lib/api/condition.ts"
 import type { Failure, NixBuild } from "../../lib/api/nixbuild.ts"
-import { secondsBetween } from "../../lib/time.ts"
-import { containerOf, type Work } from "../../lib/work.ts"
+import { overrunSince } from "../../lib/work.ts"
 import type { Place } from "./observe.ts"
 
 // The builder ends itself in time and says why; this is for one that cannot.
@@ -14,22 +13,17 @@ const graceSeconds = 60
 // An import moves bytes on one node.
 const importSeconds = 1800
 
-export const isOverdue = (
-  work: Work,
-  { limitSeconds, time }: { readonly limitSeconds: number; readonly time: string }
-) => {
-  const startedAt = containerOf(work.pod)?.state?.running?.startedAt
-  return typeof startedAt === "string" && secondsBetween(startedAt, time) > limitSeconds
-}
-
 export const overdue = (build: NixBuild, place: Place, time: string): Failure | undefined => {
-  if (place.import !== undefined && isOverdue(place.import, { limitSeconds: importSeconds, time })) {
+  if (
+    place.import !== undefined &&
+    overrunSince(place.import.pod, { limitSeconds: importSeconds, time }) !== undefined
+  ) {
     const { name } = place.import.job.metadata
     const message = `Job ${name} took longer than ${importSeconds} s: look at containerd on the node.`
     return { reason: "ImportFailed", message }
   }
   const limitSeconds = build.spec.timeoutSeconds + graceSeconds
-  return place.import === undefined && place.build !== undefined && isOverdue(place.build, { limitSeconds, time })
+  return place.import === undefined && overrunSince(place.build?.pod, { limitSeconds, time }) !== undefined
     ? { reason: "TimedOut", message: reasons.TimedOut }
     : undefined
 }

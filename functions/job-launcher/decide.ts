@@ -12,8 +12,7 @@ import { patchStatus } from "../../lib/nixbuild-status.ts"
 import { obstacleOf } from "../../lib/placement.ts"
 import { hasSlot, isHeld, needsSlot } from "../../lib/slots.ts"
 import { isOfFormerNode } from "../../lib/volume.ts"
-import { secondsBetween } from "../../lib/time.ts"
-import { containerOf, endedWell, obstacleOf as obstacleOfWork } from "../../lib/work.ts"
+import { endedWell, obstacleOf as obstacleOfWork, overrunSince } from "../../lib/work.ts"
 import { makeBuildJob } from "./build-job.ts"
 import { makeImportJob } from "./import-job.ts"
 import { heldFields, holdOf, refused, tellHold, tellRefusal, withSlot } from "./hold.ts"
@@ -213,8 +212,8 @@ const beforeVolume = (world: World, place: Place): Step => {
     )
   }
   const at = placeOf(world, place)
-  const startedAt = containerOf(place.volumeWait?.pod)?.state?.running?.startedAt
-  if (typeof startedAt === "string" && secondsBetween(startedAt, world.time) > volumeSeconds) {
+  const startedAt = overrunSince(place.volumeWait?.pod, { limitSeconds: volumeSeconds, time: world.time })
+  if (startedAt !== undefined) {
     return wait("VolumeFailed", `${reasons.VolumeFailed} Job ${volumeJob?.metadata.name} runs since ${startedAt}.`)
   }
   const obstacle =

@@ -1,9 +1,9 @@
 /** What keeps a step from being taken: who can't begin gives its slot back, and says why. */
 import type { Action } from "../../lib/action.ts"
 import { obstacles, reasons } from "../../lib/api/condition.ts"
-import { type NodeStatus, nodeStatusOf } from "../../lib/api/nixbuild.ts"
+import { mergeNodes, type NodeStatus, nodeStatusOf } from "../../lib/api/nixbuild.ts"
 import type { Refusal } from "../../lib/function.ts"
-import { say } from "../../lib/say.ts"
+import { refusalWords, say, sayRefused } from "../../lib/say.ts"
 import { clear, hasSlot, holdImport, isObstructed, obstruct, postpone, withoutSlots } from "../../lib/slots.ts"
 import type { Observed } from "./observe.ts"
 import { type NamedStep, type Step, wait } from "./step.ts"
@@ -49,8 +49,7 @@ export const tellHold = ({ build, time }: World, node: NodeStatus): ReadonlyArra
 
 export const heldFields = ({ build }: World, holds: ReadonlyArray<NodeStatus>) => {
   const names = holds.map(({ name }) => name)
-  const others = (build.status?.nodes ?? []).filter(({ name }) => !names.includes(name))
-  return holds.length === 0 ? {} : { nodes: [...others, ...holds], ...withoutSlots(build, names) }
+  return holds.length === 0 ? {} : { nodes: mergeNodes(build, holds), ...withoutSlots(build, names) }
 }
 
 /** Where there was an obstacle, the slot comes before the Job. */
@@ -63,24 +62,10 @@ export const withSlot = ({ build }: World, step: NamedStep): NamedStep =>
     : step
 
 /** The step as it is when the API server refuses what it creates. */
-export const refused = ({ kind, message, name }: Refusal): Step => {
-  const reason = kind === "Lease" ? "RequestRefused" : "PodRefused"
-  return wait(reason, `${reasons[reason]} ${kind} ${name}: ${message}`)
+export const refused = (refusal: Refusal): Step => {
+  const reason = refusal.kind === "Lease" ? "RequestRefused" : "PodRefused"
+  return wait(reason, refusalWords(refusal, reason))
 }
 
-export const tellRefusal = (
-  { build, time }: World,
-  { isLasting, kind, message, name }: Refusal
-): ReadonlyArray<Action> =>
-  isLasting
-    ? [
-        say({
-          regarding: "NixBuild",
-          about: build.metadata,
-          type: "Warning",
-          reason: "RequestRefused",
-          message: `${reasons.RequestRefused} ${kind} ${name}: ${message}`,
-          time
-        })
-      ]
-    : []
+export const tellRefusal = ({ build, time }: World, refusal: Refusal): ReadonlyArray<Action> =>
+  refusal.isLasting ? [sayRefused({ regarding: "NixBuild", about: build.metadata, refusal, time })] : []

@@ -10,8 +10,8 @@ import type { Node } from "../../lib/api/kubernetes.ts"
 import {
   conditionsOf,
   isWaitingForRetry,
+  mergeNodes,
   type NixBuild,
-  type NodeStatus,
   nodeStatusOf,
   wantedNodes
 } from "../../lib/api/nixbuild.ts"
@@ -26,7 +26,7 @@ import { held, noFreeSlot, noMatchingNode, obstacleIn, orRefused, tagRefused } f
 type World = typeof Observed.Type
 
 export const decide = (world: World): ReadonlyArray<Action> => {
-  const placed = world.unfinished.filter((build) => isPlaced(world, build))
+  const placed = new Set([...world.unfinished.filter((build) => isPlaced(world, build)), ...world.delivering])
   const load = new Map<string, number>()
   for (const build of [...world.unfinished, ...world.delivering]) {
     for (const name of slotsOf(build)) if (needsSlot(build, name)) add(load, name)
@@ -42,10 +42,9 @@ export const decide = (world: World): ReadonlyArray<Action> => {
     const able = world.nodes.filter((node) => obstacleIn(world, { node, build }) === undefined)
     if (able.length === 0) return noMatchingNode(world, build)
     const candidates = candidatesFor(build, { able, queues })
-    const open = candidates.filter(({ metadata }) => queues.blockOf(build, metadata.name) === undefined)
-    if (open.length === 0) {
-      return [...held(world, { build, block: blockIn(queues, { build, candidates }) }), ...further(world, beside)]
-    }
+    const blocks = candidates.map(({ metadata }) => queues.blockOf(build, metadata.name))
+    const open = candidates.filter((_, index) => blocks[index] === undefined)
+    if (open.length === 0) return [...held(world, { build, block: blocks[0] }), ...further(world, beside)]
     const free = open.filter((node) => loadOf(load, node) < world.maxBuildsPerNode)
     const chosen = bestOf(free, { build, candidates, load })
     if (chosen === undefined) return noFreeSlot(world, { build, place: ++queued })
@@ -53,7 +52,7 @@ export const decide = (world: World): ReadonlyArray<Action> => {
     return nodeFound(world, { build, node: chosen, queues, slots })
   }
   const decideFor = (build: NixBuild): ReadonlyArray<Action> => {
-    if (placed.includes(build) || world.delivering.includes(build)) return further(world, { ...state, build })
+    if (placed.has(build)) return further(world, { ...state, build })
     const refusal = claims.refusalOf(build)
     return refusal === undefined ? [...claims.take(build), ...place(build)] : tagRefused(world, { build, refusal })
   }
@@ -99,12 +98,6 @@ const candidatesFor = (
   if (wanted.length === 0) return able
   return isBegun && queues.blockOf(build, buildNode) === undefined ? before : wanted
 }
-
-const blockIn = (
-  queues: Queues,
-  { build, candidates }: { readonly build: NixBuild; readonly candidates: ReadonlyArray<Node> }
-): NodeStatus | undefined =>
-  candidates.map(({ metadata }) => queues.blockOf(build, metadata.name)).find((block) => block !== undefined)
 
 interface Taking {
   readonly build: NixBuild
@@ -159,18 +152,16 @@ interface Slots {
 
 /** The slots that it has and these; who is the first to try what kept another from beginning is marked. */
 const withSlots = (world: World, build: NixBuild, { former, queues, slots }: Slots) => {
-  const before = build.status?.nodes ?? []
   const marks = slots.flatMap((name) => queues.take(build, name))
-  const left = before.flatMap((node) =>
+  const left = (build.status?.nodes ?? []).flatMap((node) =>
     node.name === former && !slots.includes(former) && isObstructed(node) ? [leave(node, world.time)] : []
   )
   const news = [...marks, ...left]
-  const nodes = [...before.filter(({ name }) => news.every((node) => node.name !== name)), ...news]
   return {
     scheduledNodes: [
       ...new Set([...slotsOf(build).filter((name) => name !== former && wantedNodes(build).includes(name)), ...slots])
     ],
-    ...(news.length === 0 ? {} : { nodes })
+    ...(news.length === 0 ? {} : { nodes: mergeNodes(build, news) })
   }
 }
 

@@ -38,11 +38,11 @@ export const observe = Effect.fn("scheduler.observe")(function* () {
   const { maxBuildsPerNode, nodeRepel } = yield* Settings
   const builds = yield* cluster.list(nixBuilds)
   const time = yield* currentTime
-  const open = builds
-    .filter((build) => !hasFailed(build) && build.metadata.deletionTimestamp === undefined)
-    .toSorted((a, b) => age(a).localeCompare(age(b)))
-  const unfinished = open.filter((build) => !isTrue(conditionsOf(build), "Complete"))
-  const delivering = open.filter((build) => isTrue(conditionsOf(build), "Complete") && unsettledNodes(build).length > 0)
+  const open = builds.filter((build) => !hasFailed(build) && build.metadata.deletionTimestamp === undefined)
+  const unfinished = oldestFirst(open.filter((build) => !isTrue(conditionsOf(build), "Complete")))
+  const delivering = oldestFirst(
+    open.filter((build) => isTrue(conditionsOf(build), "Complete") && unsettledNodes(build).length > 0)
+  )
   if (![...unfinished, ...delivering].some((build) => mayWantSlot(build, time))) return Option.none()
   const tags = new Set(unfinished.map(({ spec }) => fullTag(spec.imageTag)))
   const claims = (yield* cluster.list(leases)).filter((lease) => tags.has(heldTagOf(lease)))
@@ -72,5 +72,8 @@ const mayWantSlot = (build: NixBuild, time: string): boolean =>
 
 const wishOf = ({ metadata, spec }: NixBuild, namespace = metadata.namespace): string =>
   `${namespace} ${spec.system} ${fullTag(spec.imageTag)}`
+
+const oldestFirst = (builds: ReadonlyArray<NixBuild>): ReadonlyArray<NixBuild> =>
+  builds.toSorted((a, b) => age(a).localeCompare(age(b)))
 
 const age = ({ metadata }: NixBuild): string => `${metadata.creationTimestamp ?? ""} ${metadata.uid}`

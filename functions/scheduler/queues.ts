@@ -46,19 +46,21 @@ export const makeQueues = ({ delivering, time, unfinished }: World) => {
       .map((refused) => [refused.kind, refused])
   )
 
-  /** Those like it that could not begin on this node, itself included; the last one first. */
-  const alike = (build: NixBuild, name: string): ReadonlyArray<Waiting> =>
+  /** Of those of this kind that could not begin on this node, itself included, the one that tries last. */
+  const lastOf = (kind: string, name: string): Waiting | undefined =>
     (waiting.get(name) ?? [])
-      .filter(({ kind }) => kind === kindOf(build))
-      .toSorted((a, b) => (b.node.retryTime ?? never).localeCompare(a.node.retryTime ?? never))
+      .filter((other) => other.kind === kind)
+      .toSorted((a, b) => (b.node.retryTime ?? never).localeCompare(a.node.retryTime ?? never))[0]
 
   /** What keeps the build from trying on this node now. */
   const blockOf = (build: NixBuild, name: string): NodeStatus | undefined => {
     const own = nodeStatusOf(build, name)
     if (isWaitingForRetry(own, time) || isObstructed(own)) return own
-    const refused = refusals.get(kindOf(build))
+    if (waiting.size === 0) return undefined
+    const kind = kindOf(build)
+    const refused = refusals.get(kind)
     if (refused !== undefined && refused.uid !== build.metadata.uid) return refused.node
-    const [last] = alike(build, name)
+    const last = lastOf(kind, name)
     if (last === undefined || isWaitingForRetry(last.node, time) || isObstructed(last.node)) return last?.node
     const { reason } = last.node
     const isTried =
@@ -71,7 +73,7 @@ export const makeQueues = ({ delivering, time, unfinished }: World) => {
 
   /** Lets the build try; what its status says of the node if that is news. */
   const take = (build: NixBuild, name: string): ReadonlyArray<NodeStatus> => {
-    const [last] = alike(build, name)
+    const last = lastOf(kindOf(build), name)
     if (last === undefined) return []
     const { message, reason } = last.node
     tried.add(`${name} ${reason}`)

@@ -5,7 +5,7 @@ import type { Node } from "../../lib/api/kubernetes.ts"
 import { conditionsOf, type NixBuild, type NodeStatus } from "../../lib/api/nixbuild.ts"
 import { patchStatus } from "../../lib/nixbuild-status.ts"
 import { obstacleOf } from "../../lib/placement.ts"
-import { say } from "../../lib/say.ts"
+import { refusalWords, sayRefused } from "../../lib/say.ts"
 import { isHeld } from "../../lib/slots.ts"
 import type { Observed } from "./observe.ts"
 import type { TagRefusal } from "./tag.ts"
@@ -25,15 +25,14 @@ export const orRefused = (world: World, build: NixBuild, actions: ReadonlyArray<
   // A status that can't be written tells nobody.
   if (refusal.kind === "NixBuild") return []
   const reason = "RequestRefused"
-  const message = `${reasons.RequestRefused} ${refusal.kind} ${refusal.name}: ${refusal.message}`
   const isTold = conditionsOf(build).some((condition) => condition.type === "Scheduled" && condition.reason === reason)
   const { time } = world
   return [
-    ...(isTold ? [] : [say({ regarding: "NixBuild", about: build.metadata, type: "Warning", reason, message, time })]),
+    ...(isTold ? [] : [sayRefused({ regarding: "NixBuild", about: build.metadata, refusal, time })]),
     ...patchStatus(build, {
       why: `${refusal.kind} ${refusal.name} is refused`,
       time,
-      verdicts: [{ type: "Scheduled", status: "False", reason, message }]
+      verdicts: [{ type: "Scheduled", status: "False", reason, message: refusalWords(refusal) }]
     })
   ]
 }

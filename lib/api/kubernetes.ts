@@ -16,6 +16,14 @@ export const isOurs = ({ metadata }: { readonly metadata: ObjectMeta }): boolean
 // Go writes null for a time that nobody has set, as kubelet does of a container that it lost.
 const Time = optional(Schema.NullOr(Schema.String))
 
+const Condition = Schema.Struct({
+  type: Schema.String,
+  status: Schema.String,
+  reason: optional(Schema.String),
+  message: optional(Schema.String),
+  lastTransitionTime: Time
+})
+
 const ContainerState = Schema.Struct({
   waiting: optional(Schema.Struct({ reason: optional(Schema.String), message: optional(Schema.String) })),
   running: optional(Schema.Struct({ startedAt: Time })),
@@ -54,17 +62,7 @@ export const Pod = Schema.Struct({
       reason: optional(Schema.String),
       message: optional(Schema.String),
       startTime: optional(Schema.String),
-      conditions: optional(
-        Schema.Array(
-          Schema.Struct({
-            type: Schema.String,
-            status: Schema.String,
-            reason: optional(Schema.String),
-            message: optional(Schema.String),
-            lastTransitionTime: Time
-          })
-        )
-      ),
+      conditions: optional(Schema.Array(Condition)),
       initContainerStatuses: optional(Schema.Array(ContainerStatus)),
       containerStatuses: optional(Schema.Array(ContainerStatus)),
       ephemeralContainerStatuses: optional(Schema.Array(ContainerStatus))
@@ -101,17 +99,7 @@ export const Job = Schema.Struct({
   spec: optional(Schema.Struct({ suspend: optional(Schema.NullOr(Schema.Boolean)) })),
   status: optional(
     Schema.Struct({
-      conditions: optional(
-        Schema.Array(
-          Schema.Struct({
-            type: Schema.String,
-            status: Schema.String,
-            reason: optional(Schema.String),
-            message: optional(Schema.String),
-            lastTransitionTime: Time
-          })
-        )
-      )
+      conditions: optional(Schema.Array(Condition))
     })
   )
 })

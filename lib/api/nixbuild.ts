@@ -240,6 +240,12 @@ export const hasFailed = (build: NixBuild): boolean =>
 export const nodeStatusOf = (build: NixBuild, name: string): NodeStatus | undefined =>
   build.status?.nodes?.find((node) => node.name === name)
 
+/** The entries of the status, with these in place of what it said of the same nodes. */
+export const mergeNodes = (build: NixBuild, news: ReadonlyArray<NodeStatus>): ReadonlyArray<NodeStatus> => [
+  ...(build.status?.nodes ?? []).filter((before) => news.every((node) => node.name !== before.name)),
+  ...news
+]
+
 /** The wanted nodes of which it is not yet decided whether they get the image. A node that can't build may yet become able. */
 export const unsettledNodes = (build: NixBuild): ReadonlyArray<string> =>
   wantedNodes(build).filter((name) => {

@@ -21,10 +21,6 @@ export class KubernetesError extends Schema.TaggedError<KubernetesError>()("Kube
   get isObjection(): boolean {
     return this.status >= 400 && ![401, 404, 409, 410].includes(this.status)
   }
-  /** Validation, permissions, a quota, a policy or a webhook says no. */
-  get isRefusal(): boolean {
-    return this.isObjection && !this.isRetryable
-  }
   get isConflict(): boolean {
     return this.status === 409 && this.reason === "Conflict"
   }

@@ -38,7 +38,7 @@ const optionalSource = {
 }
 
 /** The source is resolved and nothing more is known: what a Job leaves that is killed afterwards. */
-export const BuildLocked = Schema.Struct({
+const BuildLocked = Schema.Struct({
   ...optionalSource,
   outcome: Schema.Literal("Locked"),
   lockedUrl: Schema.String

@@ -17,7 +17,7 @@ const maxSentenceLength = 600
  * longest spec.flakeUrl with its hash, and some inputs. Store paths, or a
  * sentence, still fit beside it.
  */
-export const maxSourceBytes = 2800
+const maxSourceBytes = 2800
 
 // Text direction marks can make a log line read as what it does not say.
 const directionMarks = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu
