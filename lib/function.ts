@@ -5,7 +5,7 @@
  */
 import { Effect, Option, Schema } from "effect"
 import type { Action } from "./action.ts"
-import type { Kind, Reference } from "./api/kind.ts"
+import type { Identified, Kind, Reference } from "./api/kind.ts"
 import type { Cluster } from "./cluster.ts"
 import type { CloudEvent, EventFilter } from "./events.ts"
 import type { Done } from "./interpret.ts"
@@ -41,7 +41,7 @@ export interface Ignored {
 }
 
 /** What we can't read of an object is no reason to ignore it. */
-export const ignore = <A>(kind: Kind<A>, needsNoLook: (object: A) => boolean): Ignored => {
+export const ignore = <A extends Identified>(kind: Kind<A>, needsNoLook: (object: A) => boolean): Ignored => {
   const read = Schema.decodeUnknownOption(kind.schema)
   return { kind: kind.kind, matches: (object) => Option.exists(read(object), needsNoLook) }
 }

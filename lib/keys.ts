@@ -39,5 +39,7 @@ export const tagLabel = "enbi.hrzn.ee/tag"
 export const unusedSinceAnnotation = "enbi.hrzn.ee/unused-since"
 /** On a Lease that has that: the namespaces that do not use the tag, by blanks; absent: the one that has it. */
 export const unusedByAnnotation = "enbi.hrzn.ee/unused-by"
+/** Of Kubernetes, on the Pod of a Job: that Job's uid. */
+export const controllerUidLabel = "batch.kubernetes.io/controller-uid"
 /** On an Event: the uid of the object that it speaks of. */
 export const regardingLabel = "enbi.hrzn.ee/regarding-uid"

@@ -4,14 +4,16 @@ import { Effect, Layer, Logger, Option, Schema, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import * as Cache from "../../embedded/cache.ts"
 import { makeDispatcher, readTriggers } from "../../embedded/dispatcher.ts"
+import { kinds } from "../../lib/api/kinds.ts"
+import { Cluster } from "../../lib/cluster.ts"
 import { type CloudEvent, changed, sweepType } from "../../lib/events.ts"
-import type { EnbiFunction } from "../../lib/function.ts"
+import { type EnbiFunction, ignore } from "../../lib/function.ts"
 import { makeTriggers } from "../../lib/generate/triggers.ts"
 import { KubernetesApi } from "../../lib/kube/api.ts"
 import { KubernetesError } from "../../lib/kube/error.ts"
 import { Settings } from "../../lib/settings.ts"
 import { makeApiServer } from "../memory/api-server.ts"
-import { settings } from "../memory/given.ts"
+import { settings, waitingPod } from "../memory/given.ts"
 import { counted, withMetrics } from "../metrics/scrape.ts"
 
 const trigger = makeTriggers([{ ...fake({}), name: "one" }])[0]
@@ -94,6 +96,26 @@ describe("dispatcher", () => {
       yield* send(event("whole"))
       yield* TestClock.adjust("1 second")
       assert.deepStrictEqual(seen.slice(4), ["whole"])
+    }).pipe(Effect.scoped, Effect.provide(services))
+  )
+
+  it.effect("asks nothing about an object that needs no look, and looks at one that is gone", () =>
+    Effect.gen(function* () {
+      const asked: Array<string> = []
+      const definition = fake({
+        ignores: [ignore(kinds.Pod, ({ metadata }) => metadata.name === "of-others")],
+        subjects: ({ name = "" }) => Effect.sync(() => [{ kind: "Pod", name: asked[asked.push(name) - 1] ?? "" }])
+      })
+      const cluster = yield* Cluster
+      for (const name of ["of-others", "ours"]) {
+        yield* cluster.create(
+          kinds.Pod,
+          waitingPod({ name, namespace: "apps", nodeName: "one", image: "reg.io/a:1", packageName: "good" })
+        )
+      }
+      const send = yield* makeDispatcher([definition], yield* readTriggers(JSON.stringify(trigger)))
+      for (const name of ["of-others", "ours", "gone"]) yield* send({ ...event(name), namespace: "apps" })
+      assert.deepStrictEqual(asked, ["ours", "gone"])
     }).pipe(Effect.scoped, Effect.provide(services))
   )
 
