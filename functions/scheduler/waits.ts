@@ -1,20 +1,15 @@
 /** What a NixBuild that gets no node is told in `Scheduled`. */
 import { type Action, isAbout } from "../../lib/action.ts"
 import { isTrue, reasons } from "../../lib/api/condition.ts"
-import type { Node } from "../../lib/api/kubernetes.ts"
 import { conditionsOf, type NixBuild, type NodeStatus } from "../../lib/api/nixbuild.ts"
 import { patchStatus } from "../../lib/nixbuild-status.ts"
-import { obstacleOf } from "../../lib/placement.ts"
 import { refusalWords, sayRefused } from "../../lib/say.ts"
 import { isHeld } from "../../lib/slots.ts"
+import type { Nodes } from "./nodes.ts"
 import type { Observed } from "./observe.ts"
 import type { TagRefusal } from "./tag.ts"
 
 type World = typeof Observed.Type
-
-/** Why the node can't build it. */
-export const obstacleIn = ({ nodeRepel }: World, { build, node }: { readonly build: NixBuild; readonly node: Node }) =>
-  obstacleOf(node, { nodeRepel, system: build.spec.system })
 
 /** What the API server refuses to one build holds up no other. */
 export const orRefused = (world: World, build: NixBuild, actions: ReadonlyArray<Action>): ReadonlyArray<Action> => {
@@ -81,11 +76,13 @@ export const noFreeSlot = (
     ]
   })
 
-export const noMatchingNode = (world: World, build: NixBuild) => {
-  const obstacles =
-    world.nodes.length === 0
-      ? ["the cluster has no node"]
-      : world.nodes.map((node) => `${node.metadata.name} ${obstacleIn(world, { node, build })}`)
+// Whoever reads it wants to know why, not of each node.
+const maxObstacles = 10
+
+export const noMatchingNode = (world: World, { build, nodes }: { readonly build: NixBuild; readonly nodes: Nodes }) => {
+  const all = nodes.obstaclesOf(build)
+  const some = all.slice(0, maxObstacles).map(({ node, obstacle }) => `${node.metadata.name} ${obstacle}`)
+  const obstacles = all.length === 0 ? "the cluster has no node" : some.join(", ")
   return patchStatus(build, {
     why: "No node can build it",
     time: world.time,
@@ -94,7 +91,7 @@ export const noMatchingNode = (world: World, build: NixBuild) => {
         type: "Scheduled",
         status: "False",
         reason: "NoMatchingNode",
-        message: `${reasons.NoMatchingNode} ${build.spec.system}: ${obstacles.slice(0, 10).join(", ")}${obstacles.length > 10 ? ", …" : ""}.`
+        message: `${reasons.NoMatchingNode} ${build.spec.system}: ${obstacles}${all.length > maxObstacles ? ", …" : ""}.`
       }
     ]
   })
