@@ -89,7 +89,7 @@ export type Queues = ReturnType<typeof makeQueues>
 const ofAdmission: ReadonlyArray<Reason> = ["PodRefused", "PodSecurityDenied"]
 
 // Without a time, which sorts after every time, it tries when the obstacle is gone.
-const triesAt = ({ node }: Waiting): string => node.retryTime ?? ""
+const triesAt = ({ node }: Waiting): string => node.retryTime ?? "~"
 
 const waitingOf =
   (build: NixBuild) =>

@@ -76,7 +76,7 @@ const blockOn = ({ delivering, time, unfinished }: World, build: NixBuild, name:
   })
   const [last] = waiting
     .filter(({ other }) => kindOf(other) === kindOf(build))
-    .toSorted((a, b) => compare(b.node.retryTime ?? "", a.node.retryTime ?? ""))
+    .toSorted((a, b) => compare(b.node.retryTime ?? "~", a.node.retryTime ?? "~"))
   if (last === undefined || isWaitingForRetry(last.node, time) || isObstructed(last.node)) return last?.node
   const isTried = waiting.some(
     ({ node, other }) => node.reason === last.node.reason && other !== build && hasSlot(other, name)
