@@ -1,7 +1,7 @@
 /**
  * Gives every NixBuild that may have its tag a node, and a slot on each node
  * that wants its image: the builds that have waited longest take the free
- * slots, the rest are told their place in the queue, or what keeps builds like
+ * slots, the rest are told how many wait before them, or what keeps builds like
  * theirs from beginning. Sets `Scheduled`; `job-launcher` acts on it.
  */
 import type { Action } from "../../lib/action.ts"
@@ -52,7 +52,7 @@ export const decide = (world: World): ReadonlyArray<Action> => {
     }
     const free = open.filter((node) => loadOf(load, node) < world.maxBuildsPerNode)
     const chosen = choose(free, { build, candidates, load })
-    if (chosen === undefined) return noFreeSlot(world, { build, place: ++queued })
+    if (chosen === undefined) return noFreeSlot(world, { build, before: queued++ })
     const slots = take(world, { ...state, build, first: chosen })
     return nodeFound(world, { build, node: chosen, queues, slots })
   }

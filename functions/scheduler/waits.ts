@@ -59,10 +59,13 @@ export const tagRefused = (
   })
 ]
 
-export const noFreeSlot = (
-  { maxBuildsPerNode, time }: World,
-  { build, place }: { readonly build: NixBuild; readonly place: number }
-) =>
+interface Queued {
+  readonly build: NixBuild
+  /** How many that have waited longer wait for a slot too. */
+  readonly before: number
+}
+
+export const noFreeSlot = ({ maxBuildsPerNode, time }: World, { before, build }: Queued) =>
   patchStatus(build, {
     why: "All slots are taken",
     time,
@@ -71,10 +74,32 @@ export const noFreeSlot = (
         type: "Scheduled",
         status: "False",
         reason: "NoFreeSlot",
-        message: `${reasons.NoFreeSlot} Place ${place} in the queue; at most ${maxBuildsPerNode} at once on a node.`
+        message: `${reasons.NoFreeSlot} ${waitingBefore(mostBefore(build, before))}; a node builds at most ${maxBuildsPerNode} at once.`
       }
     ]
   })
+
+const waitingBefore = (most: number): string =>
+  most === 0 ? "None waits before it" : `Up to ${most} ${most === 1 ? "waits" : "wait"} before it`
+
+/** What a NixBuild that waits for a slot was told of those before it. */
+const toldBefore = (build: NixBuild): number | undefined => {
+  const { message = "" } =
+    conditionsOf(build).find(({ reason, type }) => type === "Scheduled" && reason === "NoFreeSlot") ?? {}
+  const [told, most] = /None waits before it|Up to (\d+) waits? before it/u.exec(message) ?? []
+  return told === undefined ? undefined : Number(most ?? 0)
+}
+
+/**
+ * At most how many wait before it. Whoever waits gets that said once: it stays true while those before it get their
+ * slots, and to write each time how many are left would be a write to everybody with each build that ends. Where more
+ * came before it, since their obstacle is gone, twice as many are said, so that this is seldom written again too.
+ */
+const mostBefore = (build: NixBuild, before: number): number => {
+  const told = toldBefore(build)
+  if (told === undefined) return before
+  return before <= told ? told : before * 2
+}
 
 // Whoever reads it wants to know why, not of each node.
 const maxObstacles = 10
