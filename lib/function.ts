@@ -8,7 +8,7 @@ import type { Action } from "./action.ts"
 import type { Kind, Reference } from "./api/kind.ts"
 import type { Cluster } from "./cluster.ts"
 import type { CloudEvent, EventFilter } from "./events.ts"
-import type { Done } from "./interpret.ts"
+import type { Done, RestsOn } from "./interpret.ts"
 import type { KubernetesError } from "./kube/error.ts"
 import type { Settings } from "./settings.ts"
 import type { Phase } from "./traces/span.ts"
@@ -64,6 +64,11 @@ export interface EnbiFunction<O> {
   readonly observe: (subject: Reference) => Reads<Option.Option<O>>
   readonly Observed: Schema.Codec<O, unknown>
   readonly decide: (observed: O) => ReadonlyArray<Action>
+  /**
+   * Where one look leads to actions on many objects: the other objects that an action builds on. An object that has
+   * changed then keeps back only the actions on it and on what builds on it; absent: all that follow.
+   */
+  readonly restsOn?: (observed: O) => RestsOn
   /** The observation with a refusal in it, for a function that tells people of one: it is then decided again. */
   readonly refused?: (observed: O, refusal: Refusal) => O
   /** What its writes brought to an end, for the trace. */

@@ -3,6 +3,7 @@ import { defineFunction } from "../../lib/function.ts"
 import { systemNamespace } from "../../lib/names.ts"
 import { decide } from "./decide.ts"
 import { observe, Observed, subjects } from "./observe.ts"
+import { around } from "./volumes.ts"
 
 /** What nobody needs any more → deleted. */
 export default defineFunction({
@@ -30,5 +31,6 @@ export default defineFunction({
   observe,
   Observed,
   decide,
+  restsOn: around,
   refused: (observed, refusal) => ({ ...observed, refusals: [...observed.refusals, refusal] })
 })

@@ -21,6 +21,8 @@ import {
   unusedByOf,
   usersOf
 } from "../../lib/tags.ts"
+import type { RestsOn } from "../../lib/interpret.ts"
+import { systemNamespace, tagLeaseName } from "../../lib/names.ts"
 import type { Observed } from "./observe.ts"
 
 type World = Pick<typeof Observed.Type, "leases" | "succeeded" | "unfinished">
@@ -81,6 +83,15 @@ export const tagClaims = ({ leases, succeeded, unfinished }: World) => {
     return [claimTag(build)]
   }
   return { refusalOf, take }
+}
+
+/** Nothing is said of a NixBuild whose claim on its tag could not be written. */
+export const claimsUnder = ({ unfinished }: World): RestsOn => {
+  const builds = new Map(unfinished.map((build) => [build.metadata.uid, build]))
+  return (action) => {
+    const build = action.action === "Create" ? undefined : builds.get(action.target.uid)
+    return build === undefined ? [] : [{ kind: "Lease", namespace: systemNamespace, name: tagLeaseName(tagOf(build)) }]
+  }
 }
 
 // One tag may name an image for each system, since a node has only one.
