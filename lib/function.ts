@@ -54,6 +54,8 @@ export interface EnbiFunction<O> {
   readonly replies?: ReadonlyArray<EventFilter>
   /** Nobody waits for what it does, so Knative Serving may end its last Pod. */
   readonly isRare?: true
+  /** The least time between two looks at one object, where nobody waits for what comes of one; absent: none. */
+  readonly pauseSeconds?: number
   /** What `observe` and the actions need without a cache; `npm run generate` adds what the cache needs. */
   readonly permissions: ReadonlyArray<Permission>
   /** What needs no look, by what an event brought of it: only to stop before anything is read. */

@@ -25,7 +25,8 @@ import { trace } from "./traces/trace.ts"
 
 /** Fails as `observe` and `interpret` do; whoever brought the event decides what then. */
 export const run = Effect.fn("run")(function* <O>(definition: EnbiFunction<O>, event: CloudEvent, subject: Reference) {
-  yield* measureLag(event)
+  // Who wants a pause is late on purpose.
+  if (definition.pauseSeconds === undefined) yield* measureLag(event)
   const about = { function: definition.name, event, subject }
   const act = Effect.fnUntraced(function* (observed: O, { startMillis, written }: Look) {
     const actions = definition.decide(observed)

@@ -10,6 +10,8 @@ export default defineFunction({
   name: "retention",
   on: [changed("NixBuild"), changed("Job"), changed("Namespace"), sweep],
   isRare: true,
+  // It looks at everything with every event, and what is superfluous is so a little later too.
+  pauseSeconds: 10,
   permissions: [
     { apiGroups: [""], resources: ["namespaces"], verbs: ["get"] },
     { apiGroups: [""], resources: ["nodes"], verbs: ["get", "list"] },

@@ -1,22 +1,8 @@
 /** Ten times as many builds or nodes are ten times the work, or a little more: counted in what is read of the world. */
 import { assert, describe, it } from "@effect/vitest"
 import { decide } from "../../functions/scheduler/decide.ts"
+import { counted } from "../counted.ts"
 import { buildOf, conditionOf, nodeOf, type World, worldOf } from "./worlds.ts"
-
-/** The same value, by which each property that is read is counted. */
-const counted = <A extends object>(value: A) => {
-  let reads = 0
-  const known = new WeakMap<object, object>()
-  const get = (target: object, key: PropertyKey, receiver: unknown): unknown => {
-    reads += 1
-    const found: unknown = Reflect.get(target, key, receiver)
-    if (typeof found !== "object" || found === null) return found
-    const proxy = known.get(found) ?? new Proxy(found, { get })
-    known.set(found, proxy)
-    return proxy
-  }
-  return { value: new Proxy<A>(value, { get }), reads: () => reads }
-}
 
 const readsOf = (world: World): number => {
   const { reads, value } = counted(world)
