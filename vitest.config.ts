@@ -12,7 +12,7 @@ const alone = [
   "deployments",
   "knative",
   "process",
-  // Fills all slots, and counts places in the queue.
+  // Fills all slots, and counts who waits.
   "fair",
   // Refuses the flakes of all other tests.
   "plain-http"

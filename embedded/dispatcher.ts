@@ -93,7 +93,7 @@ export const makeDispatcher = Effect.fnUntraced(function* (
 /** Nobody waits for what comes of an event here: who sends it is the watch. */
 const makeLane = Effect.fnUntraced(function* (definition: EnbiFunction<unknown>, filters: ReadonlyArray<EventFilter>) {
   const { name } = definition
-  const { ask } = yield* makeLooks(({ event, subject }) =>
+  const { ask } = yield* makeLooks(definition, ({ event, subject }) =>
     run(definition, event, subject).pipe(settle({ function: name, event, subject }))
   )
   const witness = makeWitness(definition)

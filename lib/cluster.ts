@@ -14,6 +14,8 @@ export interface Selection {
   readonly labels?: Readonly<Record<string, string>>
   /** Pods only: those bound to this node. */
   readonly nodeName?: string
+  /** Pods only, and past any cache: those in this phase. */
+  readonly phase?: "Pending"
   /** Events only: those about the object of this uid. */
   readonly involvedUid?: string
 }
@@ -72,6 +74,7 @@ export const queryOf = (kind: Kind, selection: Selection = {}): Query => {
   ]
   const fields = [
     ...(selection.nodeName === undefined ? [] : [`spec.nodeName=${selection.nodeName}`]),
+    ...(selection.phase === undefined ? [] : [`status.phase=${selection.phase}`]),
     ...(selection.involvedUid === undefined ? [] : [`involvedObject.uid=${selection.involvedUid}`])
   ]
   return {

@@ -105,7 +105,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     name: "whoever waits tries at once",
     file: "functions/scheduler/queues.ts",
-    find: "return isTried ? last.node : undefined",
+    find: "return isTried ? node : undefined",
     replace: "return undefined"
   },
   {

@@ -4,7 +4,7 @@ import { type Lease, leases, nodes } from "../../lib/api/kubernetes.ts"
 import { hasFailed, type NixBuild, nixBuilds, unsettledNodes } from "../../lib/api/nixbuild.ts"
 import { Cluster } from "../../lib/cluster.ts"
 import { unusedSinceAnnotation } from "../../lib/keys.ts"
-import { fullTag, heldTagOf, joiningOf, usersOf } from "../../lib/tags.ts"
+import { heldTagOf, joiningOf, tagOf, usersOf } from "../../lib/tags.ts"
 import { type HeldTag, isRelease, releaseTag, reportOf } from "./leases.ts"
 import { type Look, orNothing } from "./look.ts"
 
@@ -21,9 +21,7 @@ export const observeTags = Effect.fnUntraced(function* (time: string) {
 })
 
 const lookAtTags = Effect.fnUntraced(function* (look: Look, among: ReadonlyArray<Lease>) {
-  const builds = Map.groupBy(yield* look.list(nixBuilds), ({ metadata, spec }) =>
-    [metadata.namespace, fullTag(spec.imageTag)].join(" ")
-  )
+  const builds = Map.groupBy(yield* look.list(nixBuilds), (build) => [build.metadata.namespace, tagOf(build)].join(" "))
   const buildsOf = (lease: Lease, namespace: string) => builds.get([namespace, heldTagOf(lease)].join(" ")) ?? []
   const idleOf = (lease: Lease) => usersOf(lease).filter((namespace) => buildsOf(lease, namespace).length === 0)
   const open = among.filter(

@@ -9,7 +9,7 @@ import type { CloudEvent } from "../events.ts"
 import type { Cluster } from "../cluster.ts"
 import type { EnbiFunction } from "../function.ts"
 import type { KubernetesError } from "../kube/error.ts"
-import { makeLooks } from "../looks.ts"
+import { makeLooks, type Task } from "../looks.ts"
 import { countEvent } from "../metrics.ts"
 import { run } from "../run.ts"
 import type { Settings } from "../settings.ts"
@@ -49,7 +49,7 @@ export class Receiver extends Context.Service<
 const makeReceiver = Effect.fnUntraced(function* (definition: EnbiFunction<unknown>) {
   const places = yield* Semaphore.make(maxEvents)
   const services = yield* Effect.context<Cluster | Settings>()
-  const { ask, inSlot } = yield* makeLooks(({ event, subject }) =>
+  const { ask, inSlot, isAsked } = yield* makeLooks(definition, ({ event, subject }) =>
     run(definition, event, subject).pipe(
       traced(definition.name, event),
       Effect.as(done),
@@ -59,11 +59,17 @@ const makeReceiver = Effect.fnUntraced(function* (definition: EnbiFunction<unkno
   const witness = makeWitness(definition)
   const admitted = yield* Senders
 
+  // In a pause, whoever asked first is answered after the look, and so keeps the others' too; they need not wait.
+  const lookAt = (task: Task) => {
+    const isKept = definition.pauseSeconds !== undefined && isAsked(task)
+    return Effect.flatMap(ask(task), (outcome) => (isKept ? Effect.succeed(done) : Deferred.await(outcome)))
+  }
+
   const lookAtAll = (event: CloudEvent) =>
     inSlot(definition.subjects(event)).pipe(
       traced(definition.name, event),
       Effect.flatMap((subjects) =>
-        Effect.forEach(subjects, (subject) => Effect.flatMap(ask({ event, subject }), Deferred.await), {
+        Effect.forEach(subjects, (subject) => lookAt({ event, subject }), {
           concurrency: "unbounded"
         })
       ),

@@ -164,6 +164,27 @@ describe("dispatcher", () => {
     }).pipe(Effect.scoped, Effect.provide(services))
   )
 
+  it.effect("a function that wants a pause looks once in it, whatever comes, and its pause is no lag", () =>
+    Effect.gen(function* () {
+      let looks = 0
+      const definition = fake({
+        observe: () =>
+          Effect.suspend(() => {
+            looks += 1
+            return Effect.succeedNone
+          }),
+        pauseSeconds: 10
+      })
+      const send = yield* makeDispatcher([definition], yield* readTriggers(JSON.stringify(trigger)))
+      for (let second = 0; second <= 60; second += 1) {
+        for (let i = 0; i < 20; i += 1) yield* send({ ...event("same"), time: new Date(second * 1000).toISOString() })
+        yield* TestClock.adjust("1 second")
+      }
+      assert.strictEqual(looks, 7)
+      assert.isUndefined((yield* counted)["nixbuild_event_lag_seconds_count"])
+    }).pipe(Effect.scoped, Effect.provide(services), withMetrics)
+  )
+
   it.effect("what an event led to is no sweep's find, whichever came first; the first event says how late it is", () =>
     Effect.gen(function* () {
       const once = { ...trigger, spec: { ...trigger?.spec, filter: { attributes: { source: "test" } } } }

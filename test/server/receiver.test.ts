@@ -2,6 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Latch, Option, Result, Schedule } from "effect"
 import { HttpServer } from "effect/http"
+import { TestClock } from "effect/testing"
 import { createConnection, type Socket } from "node:net"
 import { readAttributes } from "../../lib/cloudevents/event.ts"
 import type { EnbiFunction } from "../../lib/function.ts"
@@ -83,6 +84,25 @@ describe("events", () => {
           'nixbuild_events_total{function="fake",code="503"}': 10_000 - maxEvents
         })
       }).pipe(Effect.provide(receiver(definition)), withMetrics)
+    })
+  )
+
+  it.effect("in a pause the first is answered after the look that it waits for, and keeps the others' too", () =>
+    Effect.gen(function* () {
+      const gate = yield* Latch.make(true)
+      const { definition, looks } = waitingFunction(gate, { pauseSeconds: 10 })
+      yield* Effect.gen(function* () {
+        yield* receive(podChanged("a"))
+        const first = yield* start(receive(podChanged("a")))
+        // More than there are places.
+        const others = yield* Effect.forEach(Array.from({ length: 2 * maxEvents }), () => receive(podChanged("a")))
+        assert.deepStrictEqual(new Set(others.map(({ status }) => status)), new Set([204]))
+        assert.isUndefined(first.pollUnsafe())
+        assert.deepStrictEqual(looks, ["a"])
+        yield* TestClock.adjust("10 seconds")
+        assert.deepStrictEqual(yield* Fiber.join(first), { status: 204 })
+        assert.deepStrictEqual(looks, ["a", "a"])
+      }).pipe(Effect.provide(receiver(definition)))
     })
   )
 
