@@ -71,7 +71,7 @@ const requestsFor = (build: NixBuild, name: string, settings: SettingsValue, liv
     path: `${pathOf(kind, { namespace })}?${strict}${more}`,
     body: { apiVersion: kind.apiVersion, kind: kind.kind, metadata: { namespace, name }, ...object }
   })
-  const place = { build, node, settings, liveUids: [], liveTime }
+  const place = { build, node, settings, liveFilter: "", liveTime }
   const one = pathOf(bareBuilds, { namespace, name })
   return [
     create(bareBuilds, { spec: build.spec }),

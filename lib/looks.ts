@@ -82,14 +82,14 @@ export const makeLooks = Effect.fnUntraced(function* <A>(
     return outcome
   })
 
-  /** Whether a look is asked for already that has not begun. */
-  const isAsked = (task: Task): boolean => waiting.has(keyOf(task))
+  /** Whether a look at this object goes on, or the pause after it: the next begins later. */
+  const isUnderWay = (task: Task): boolean => active.has(keyOf(task))
 
   /** Another use of the API server, as one look among the others. */
   const inSlot = <B, E>(self: Effect.Effect<B, E, Cluster | Settings>) =>
     slots.withPermit(Effect.provideContext(self, services))
 
-  return { ask, inSlot, isAsked }
+  return { ask, inSlot, isUnderWay }
 })
 
 /** The same for all looks at one object. */

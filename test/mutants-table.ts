@@ -103,6 +103,18 @@ export const mutants: ReadonlyArray<Mutant> = [
     replace: ""
   },
   {
+    name: "a NixBuild counts on a claim that could not be written",
+    file: "functions/scheduler/function.ts",
+    find: "restsOn: claimsUnder",
+    replace: "restsOn: () => () => []"
+  },
+  {
+    name: "a queue is told anew with each that ends",
+    file: "functions/scheduler/waits.ts",
+    find: "return before <= told ? told : before * 2",
+    replace: "return before"
+  },
+  {
     name: "whoever waits tries at once",
     file: "functions/scheduler/queues.ts",
     find: "return isTried ? node : undefined",

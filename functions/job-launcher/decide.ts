@@ -124,7 +124,7 @@ const nextStep = (world: World, place: Place): Step | undefined => {
     build: world.build,
     node,
     settings: world.settings,
-    liveUids: world.liveUids,
+    liveFilter: world.liveFilter,
     liveTime: world.time
   })
   if (place.importJob !== undefined) return { actions: [], ...launched(world, buildJob.metadata) }

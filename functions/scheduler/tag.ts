@@ -135,7 +135,7 @@ const refusalBy = (build: NixBuild, { holder, lease, theirs }: Theirs): TagRefus
   const digests = lease === undefined ? [] : digestsOf(lease, system)
   if (digests.length === 1) return undefined
   const owners = namespacesIn(lease === undefined ? [holder] : usersOf(lease))
-  const until = `as long as a NixBuild there names it or a node has it. If none does: ${freeing(tag)}`
+  const until = `as long as a NixBuild or a Pod there names it or a node has it. If none does: ${freeing(tag)}`
   if (digests.length > 1) {
     return conflict(`${tag} belongs to ${owners}, whose nodes may have ${digests.join(" and ")} under it, ${until}`)
   }
