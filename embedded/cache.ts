@@ -61,8 +61,8 @@ const isFor = <A extends Identified>(store: Found<Identified>, kind: Kind<A>): s
 export const layer = Layer.effectContext(
   Effect.gen(function* () {
     const api = yield* KubernetesApi
-    const stores = new Map(Object.keys(kinds).map((name) => [name, makeStore(name)]))
-    const storeOf = (kind: Kind) => stores.get(kind.kind) ?? makeStore(kind.kind)
+    const stores = new Map(Object.values(kinds).map((kind: Kind) => [kind.kind, makeStore(kind)]))
+    const storeOf = (kind: Kind) => stores.get(kind.kind) ?? makeStore(kind)
     const listed = new Set<string>()
     const ended = makeEnded()
 

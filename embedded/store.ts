@@ -1,6 +1,6 @@
-/** The objects of one kind, by name, and found by the namespace, the node or the controller that they belong to. */
+/** The objects of one kind, by name, and found by namespace, node or controller, or as those that are open. */
 import { Predicate } from "effect"
-import type { Identified } from "../lib/api/kind.ts"
+import type { Identified, Kind } from "../lib/api/kind.ts"
 import type { Selection } from "../lib/cluster.ts"
 import { controllerUidLabel } from "../lib/keys.ts"
 
@@ -21,30 +21,43 @@ interface Kept {
   readonly forget: (key: string) => void
 }
 
-export const makeStore = (kind: string): Found<Identified> & Kept => {
+export const makeStore = (kind: Pick<Kind, "isOpen" | "kind">): Found<Identified> & Kept => {
   const objects = new Map<string, Identified>()
   const byTerm = new Map<string, Set<string>>()
+  const termsOf = (object: Identified) => [...placesOf(object), ...(isOpenIn(kind, object) ? [open] : [])]
 
-  const forget = (key: string) => {
-    const before = objects.get(key)
-    if (before === undefined) return
-    objects.delete(key)
-    for (const term of termsOf(before)) {
+  const index = (key: string, terms: ReadonlyArray<string>) => {
+    for (const term of terms) byTerm.set(term, (byTerm.get(term) ?? new Set()).add(key))
+  }
+
+  const unindex = (key: string, terms: ReadonlyArray<string>) => {
+    for (const term of terms) {
       const keys = byTerm.get(term)
       keys?.delete(key)
       if (keys?.size === 0) byTerm.delete(term)
     }
   }
 
+  const forget = (key: string) => {
+    const before = objects.get(key)
+    if (before === undefined) return
+    objects.delete(key)
+    unindex(key, termsOf(before))
+  }
+
   const put = (object: Identified) => {
     const key = keyOf(object.metadata)
     const before = objects.get(key)
-    const terms = termsOf(object)
-    // Most changes are of a status.
-    if (before === undefined || String(termsOf(before)) !== String(terms)) {
-      forget(key)
-      for (const term of terms) byTerm.set(term, (byTerm.get(term) ?? new Set()).add(key))
-    }
+    const [old, terms] = [before === undefined ? [] : termsOf(before), termsOf(object)]
+    // Most changes change none.
+    unindex(
+      key,
+      old.filter((term) => !terms.includes(term))
+    )
+    index(
+      key,
+      terms.filter((term) => !old.includes(term))
+    )
     objects.set(key, object)
   }
 
@@ -57,13 +70,18 @@ export const makeStore = (kind: string): Found<Identified> & Kept => {
   }
 
   return {
-    kind,
+    kind: kind.kind,
     get: (key) => objects.get(key),
     put,
     forget,
-    list: (selection) => Array.from(candidates(selection)).filter((object) => isSelected(object, selection))
+    list: (selection) =>
+      Array.from(candidates(selection)).filter(
+        (object) => isSelected(object, selection) && (selection.isOpen === undefined || isOpenIn(kind, object))
+      )
   }
 }
+
+const isOpenIn = (kind: Pick<Kind, "isOpen">, object: Identified): boolean => kind.isOpen?.(object) ?? true
 
 const isThere = Predicate.isNotUndefined
 
@@ -73,7 +91,9 @@ const ofController = (uid: string) => `controller ${uid}`
 
 const some = (value: string | undefined, term: (value: string) => string) => (value === undefined ? [] : [term(value)])
 
-const termsOf = (object: Identified): ReadonlyArray<string> => {
+const open = "open"
+
+const placesOf = (object: Identified): ReadonlyArray<string> => {
   const { labels, namespace } = object.metadata
   return [
     ...some(namespace, inNamespace),
@@ -82,7 +102,8 @@ const termsOf = (object: Identified): ReadonlyArray<string> => {
   ]
 }
 
-const wantedTerms = ({ labels, namespace, nodeName }: Selection): ReadonlyArray<string> => [
+const wantedTerms = ({ isOpen, labels, namespace, nodeName }: Selection): ReadonlyArray<string> => [
+  ...(isOpen === undefined ? [] : [open]),
   ...some(namespace, inNamespace),
   ...some(nodeName, onNode),
   ...some(labels?.[controllerUidLabel], ofController)

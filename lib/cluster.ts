@@ -10,6 +10,8 @@ import type { Body, Query } from "./kube/requests.ts"
 import { KubernetesError } from "./kube/error.ts"
 
 export interface Selection {
+  /** Only those for which something may be left to do: see `Kind`. */
+  readonly isOpen?: true
   readonly namespace?: string | undefined
   readonly labels?: Readonly<Record<string, string>>
   /** Pods only: those bound to this node. */
@@ -115,9 +117,10 @@ export const getFrom =
 export const listFrom =
   (api: Api): List =>
   (kind, selection = {}) =>
-    api
-      .list(pathOf(kind, { namespace: selection.namespace }), queryOf(kind, selection), reading(kind))
-      .pipe(Effect.flatMap(({ items }) => Effect.forEach(items, (item) => Effect.fromResult(item))))
+    api.list(pathOf(kind, { namespace: selection.namespace }), queryOf(kind, selection), reading(kind)).pipe(
+      Effect.flatMap(({ items }) => Effect.forEach(items, (item) => Effect.fromResult(item))),
+      Effect.map((found) => found.filter(isWanted(kind, selection)))
+    )
 
 export const writesOf = (
   api: Api
@@ -151,6 +154,12 @@ export const writesOf = (
   }
 }
 
+/** Whether a selection leaves it in that the query could not express. */
+const isWanted =
+  <A extends Identified>(kind: Kind<A>, { isOpen }: Selection) =>
+  (object: A): boolean =>
+    isOpen === undefined || (kind.isOpen?.(object) ?? true)
+
 /** Without a cache: what is read is what is there. Whatever can't be read is left alone, as the cache does. */
 export const live = (api: Api): (typeof Cluster)["Service"] => {
   const get = getFrom(api)
@@ -164,7 +173,7 @@ export const live = (api: Api): (typeof Cluster)["Service"] => {
             Effect.fromResult(item).pipe(Effect.map(Option.some), Effect.catch(leaveAlone(kind)))
           )
         ),
-        Effect.map((found) => found.flatMap(Option.toArray))
+        Effect.map((found) => found.flatMap(Option.toArray).filter(isWanted(kind, selection)))
       ),
     listFresh: listFrom(api),
     ...writesOf(api)

@@ -25,8 +25,8 @@ const referTo = ({ name, namespace }: { readonly name: string; readonly namespac
   name
 })
 
-/** The NixBuild that an event is about; for a sweep, all for which `isOpen` says that there may be work. */
-export const subjectsAmong = (isOpen: (build: NixBuild) => boolean) =>
+/** The NixBuild that an event is about; for a sweep, all that are open and for which `needsLook` says that there may be work. */
+export const subjectsAmong = (needsLook: (build: NixBuild) => boolean) =>
   Effect.fnUntraced(function* (event: CloudEvent) {
     const cluster = yield* Cluster
     const { kind, name = "", namespace = "" } = event
@@ -44,21 +44,22 @@ export const subjectsAmong = (isOpen: (build: NixBuild) => boolean) =>
       }
       // The Job of a volume is for all that wait for it.
       const sharing = annotations?.[namespaceAnnotation]
-      return kind === "Pod" || sharing === undefined ? [] : yield* openBuilds(isOpen, sharing)
+      return kind === "Pod" || sharing === undefined ? [] : yield* openBuilds(needsLook, sharing)
     }
     if (kind === "Lease") {
       // Before its Job is there, a build does not depend on the tag.
       return yield* openBuilds(
-        (build) => isOpen(build) && isTrue(conditionsOf(build), "Launched") && tagLeaseName(tagOf(build)) === name
+        (build) => needsLook(build) && isTrue(conditionsOf(build), "Launched") && tagLeaseName(tagOf(build)) === name
       )
     }
-    return yield* openBuilds(isOpen)
+    return yield* openBuilds(needsLook)
   })
 
-const openBuilds = Effect.fnUntraced(function* (isOpen: (build: NixBuild) => boolean, namespace?: string) {
+const openBuilds = Effect.fnUntraced(function* (needsLook: (build: NixBuild) => boolean, namespace?: string) {
   const cluster = yield* Cluster
-  const builds = yield* cluster.list(nixBuilds, { namespace })
-  return builds
-    .filter(isOpen)
-    .map(({ metadata }) => referTo({ name: metadata.name, namespace: metadata.namespace ?? "" }))
+  const builds = yield* cluster.list(nixBuilds, { namespace, isOpen: true })
+  return builds.filter(needsLook).map(referToBuild)
 })
+
+export const referToBuild = ({ metadata: { name, namespace = "" } }: NixBuild): Reference =>
+  referTo({ name, namespace })

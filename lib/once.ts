@@ -9,3 +9,18 @@ export const once = <A extends object, B>(workOut: (object: A) => B): ((object: 
     return of
   }
 }
+
+/** The same of a text; when many are known, all are forgotten. */
+export const onceForText = <B>(workOut: (text: string) => B): ((text: string) => B) => {
+  const known = new Map<string, B>()
+  return (text) => {
+    const before = known.get(text)
+    if (before !== undefined) return before
+    if (known.size >= maxTexts) known.clear()
+    const of = workOut(text)
+    known.set(text, of)
+    return of
+  }
+}
+
+const maxTexts = 10_000

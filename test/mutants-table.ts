@@ -99,7 +99,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     name: "slots have no end",
     file: "functions/scheduler/decide.ts",
-    find: ".filter((node) => loadOf(load, node) < world.maxBuildsPerNode)",
+    find: ".filter((node) => loadOf(load, node) < maxBuildsPerNode)",
     replace: ""
   },
   {
@@ -141,7 +141,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     name: "a NixBuild that goes makes no room",
     file: "functions/pod-failure-detector/observe.ts",
-    find: "(yield* cluster.list(pods, { namespace })).filter(isOpen).map(referToPod)",
+    find: "(yield* cluster.list(pods, { namespace, isOpen: true })).filter(isOpen).map(referToPod)",
     replace: "[]"
   },
   {
@@ -165,7 +165,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     name: "a sweep looks at nothing",
     file: "lib/nixbuild-subjects.ts",
-    find: ".filter(isOpen)",
+    find: ".filter(needsLook)",
     replace: ".filter(() => false)"
   },
   {

@@ -13,7 +13,7 @@ export interface Size {
 
 /** All of it, one after the other; sizes in bytes are those of real ones. */
 export function* objectsOf({ builds, nodes, pods }: Size) {
-  const namespaces = Math.max(1, Math.ceil(builds / buildsPerNamespace))
+  const namespaces = namespacesFor(builds)
   for (let index = 0; index < namespaces; index++) yield namespace(index)
   for (let index = 0; index < nodes; index++) yield node(index)
   for (let index = 0; index < pods; index++) yield pod(index, { nodes, namespaces })
@@ -29,6 +29,7 @@ export const namespaceName = (index: number): string => `bench-${index}`
 
 // As many as are kept (SUCCESSFUL_BUILDS_HISTORY_LIMIT).
 const buildsPerNamespace = 20
+export const namespacesFor = (builds: number): number => Math.max(1, Math.ceil(builds / buildsPerNamespace))
 
 const time = "2026-01-01T00:00:00Z"
 
@@ -103,7 +104,7 @@ const container = (name: string) => ({
 })
 const containers = [container("app"), container("proxy")]
 
-const pod = (index: number, among: { readonly nodes: number; readonly namespaces: number }) => ({
+export const pod = (index: number, among: { readonly nodes: number; readonly namespaces: number }) => ({
   apiVersion: "v1",
   kind: "Pod",
   metadata: {

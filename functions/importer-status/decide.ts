@@ -7,6 +7,7 @@
 import { type Action, isAbout, referTo } from "../../lib/action.ts"
 import { isTrue, reasons, type Verdict } from "../../lib/api/condition.ts"
 import {
+  asksForRetry,
   conditionsOf,
   endedAttempt,
   type Failure,
@@ -29,7 +30,7 @@ import { sourceFields } from "./locked.ts"
 import { recordImages } from "../../lib/tags.ts"
 import type { Observed } from "./observe.ts"
 import { failureAt, isMain, obstacleAt, type Seen, seen, settle, type World } from "./settle.ts"
-import { asksForRetry, retryAll } from "./retry.ts"
+import { retryAll } from "./retry.ts"
 
 export const decide = (observed: typeof Observed.Type): ReadonlyArray<Action> => {
   const { refusals } = observed

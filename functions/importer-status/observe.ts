@@ -1,12 +1,11 @@
 /** What came of a NixBuild's Jobs on each node, and which Pods there still wait for the image. */
 import { Effect, Option, Schema } from "effect"
-import { isTrue } from "../../lib/api/condition.ts"
 import type { Reference } from "../../lib/api/kind.ts"
 import { jobs, Lease, leases, Node, nodes, Pod, pods, withoutImages } from "../../lib/api/kubernetes.ts"
 import {
   attemptOn,
-  conditionsOf,
   hasFailed,
+  isOpen,
   NixBuild,
   nixBuilds,
   nodeStatusOf,
@@ -18,15 +17,14 @@ import { type CloudEvent, isSweep } from "../../lib/events.ts"
 import { Refusal } from "../../lib/function.ts"
 import { nixBuildUidLabel } from "../../lib/keys.ts"
 import { jobName, systemNamespace, tagLeaseName } from "../../lib/names.ts"
-import { subjectsAmong } from "../../lib/nixbuild-subjects.ts"
+import { referToBuild, subjectsAmong } from "../../lib/nixbuild-subjects.ts"
 import { Settings } from "../../lib/settings.ts"
 import { tagOf } from "../../lib/tags.ts"
 import { currentTime } from "../../lib/time.ts"
-import { isWaitingFor, waitingContainers } from "../../lib/waiting.ts"
+import { awaitedImages, isWaitingFor } from "../../lib/waiting.ts"
 import { observeWork } from "../../lib/observe-work.ts"
 import { endedWell, Work } from "../../lib/work.ts"
 import { isMissed } from "./missed.ts"
-import { asksForRetry } from "./retry.ts"
 
 const optional = Schema.optionalKey
 
@@ -56,21 +54,12 @@ export const subjects = Effect.fn("importer-status.subjects")(function* (event: 
   if (!isSweep(event)) return yield* subjectsAmong(isOpen)(event)
   const cluster = yield* Cluster
   const withJobs = new Set((yield* cluster.list(jobs)).map((job) => job.metadata.labels?.[nixBuildUidLabel]))
-  const waiting = (yield* cluster.list(pods)).filter((pod) => waitingContainers(pod).length > 0)
-  return yield* subjectsAmong(
-    (build) =>
-      isOpen(build) ||
-      (!hasFailed(build) &&
-        (withJobs.has(build.metadata.uid) || waiting.some((pod) => isWaitingFor(pod, build.spec.imageTag))))
-  )(event)
+  const waiting = yield* cluster.list(pods, { isOpen: true })
+  const awaited = new Set(waiting.flatMap(awaitedImages))
+  const needsLook = (build: NixBuild): boolean =>
+    isOpen(build) || (!hasFailed(build) && (withJobs.has(build.metadata.uid) || awaited.has(tagOf(build))))
+  return (yield* cluster.list(nixBuilds)).filter(needsLook).map(referToBuild)
 })
-
-/** Until every node has it, and the status speaks of the newest generation. */
-const isOpen = (build: NixBuild): boolean =>
-  build.status?.observedGeneration !== build.metadata.generation ||
-  !isTrue(conditionsOf(build), "Complete") ||
-  asksForRetry(build) ||
-  (!hasFailed(build) && unsettledNodes(build).length > 0)
 
 export const observe = Effect.fn("importer-status.observe")(function* (subject: Reference) {
   const cluster = yield* Cluster
@@ -140,7 +129,7 @@ const observePlace = Effect.fnUntraced(function* ({ build, name, time }: At) {
 const observeWaiting = Effect.fnUntraced(function* ({ build, name, time }: At) {
   const cluster = yield* Cluster
   const isWaiting = (pod: Pod): boolean => isWaitingFor(pod, build.spec.imageTag)
-  const waiting = (yield* cluster.list(pods, { nodeName: name })).filter(isWaiting)
+  const waiting = (yield* cluster.list(pods, { nodeName: name, isOpen: true })).filter(isWaiting)
   const known = nodeStatusOf(build, name)
   if (known === undefined || !isMissed(known, { build, waiting, time })) return waiting
   // A Pod that started long ago, and the cache does not know it yet, would have the image brought once more.

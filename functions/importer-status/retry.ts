@@ -34,12 +34,6 @@ export const retryOf = (reason: Reason, { delaysSeconds, retries, time }: Tries)
     : { retryTime: later(time, delay, time), retries: retries + 1 }
 }
 
-/** The annotation has a value that was not acted on. */
-export const asksForRetry = ({ metadata, status }: NixBuild): boolean => {
-  const asked = metadata.annotations?.[retryAnnotation]
-  return asked !== undefined && asked !== status?.handledRetry
-}
-
 /**
  * Everything that failed or waits for its next attempt begins it now; what runs or succeeded is left alone. A build that
  * has given no image yet looks for its source anew, and with it whatever runs with the old one.

@@ -38,13 +38,16 @@ export const subjects = Effect.fn("pod-failure-detector.subjects")(function* (ev
   const { kind, name, namespace } = event
   if (kind === "Pod" && name !== undefined) return [{ kind, namespace: namespace ?? "", name }]
   const cluster = yield* Cluster
-  if (isSweep(event)) return (yield* cluster.list(pods)).filter(isOpen).map(referToPod)
+  if (isSweep(event)) return (yield* cluster.list(pods, { isOpen: true })).filter(isOpen).map(referToPod)
   const build =
     kind === "NixBuild" ? yield* cluster.get(nixBuilds, { namespace, name: name ?? "" }) : Option.none<NixBuild>()
   // Where a NixBuild went or a quota changed there may be room for one that was refused.
-  if (Option.isNone(build)) return (yield* cluster.list(pods, { namespace })).filter(isOpen).map(referToPod)
+  if (Option.isNone(build))
+    return (yield* cluster.list(pods, { namespace, isOpen: true })).filter(isOpen).map(referToPod)
   const { imageTag } = build.value.spec
-  return (yield* cluster.list(pods)).filter((pod) => isOpen(pod) && isWaitingFor(pod, imageTag)).map(referToPod)
+  return (yield* cluster.list(pods, { isOpen: true }))
+    .filter((pod) => isOpen(pod) && isWaitingFor(pod, imageTag))
+    .map(referToPod)
 })
 
 /** One that asks for images, and waits for one. */

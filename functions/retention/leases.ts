@@ -30,7 +30,7 @@ import {
   unusedByOf,
   usersOf
 } from "../../lib/tags.ts"
-import { once } from "../../lib/once.ts"
+import { once, onceForText } from "../../lib/once.ts"
 import { systems } from "../../lib/api/system.ts"
 import { earlier } from "../../lib/time.ts"
 
@@ -120,24 +120,30 @@ const release = ({ idle, lease, unsureNodes }: HeldTag, since: string): Readonly
 const maxImages = 50
 const maxNames = 5
 
-const namesOf = (names: ReadonlyArray<string>) => names.map((name) => (fullTag(name) === name ? name : fullTag(name)))
+// Most nodes report the same images.
+const fullName = onceForText(fullTag)
 
 /** Every image name that a node reports, in full; and whether there may be more than it reports. */
 export const reportOf = once(({ metadata, status }: Node) => {
   const images = (status.images ?? []).map(({ names }) => names ?? [])
   return {
     node: metadata.name,
-    names: new Set(namesOf(images.flat())),
+    names: new Set(images.flat().map(fullName)),
     isCut: images.length >= maxImages || images.some((names) => names.length >= maxNames)
   }
 })
 export type Report = ReturnType<typeof reportOf>
 
-/** What the nodes say of an image tag. */
-export const reportsOf = (reports: ReadonlyArray<Report>) => {
+/** What the nodes say of each of these image tags. */
+export const reportsOf = (reports: ReadonlyArray<Report>, tags: ReadonlySet<string>) => {
   const cut = new Set(reports.filter(({ isCut }) => isCut).map(({ node }) => node))
   const having = Map.groupBy(
-    reports.flatMap(({ names, node }) => [...names].map((name) => ({ name, node }))),
+    // A thousand nodes report a hundred names each.
+    reports.flatMap(({ names, node }) =>
+      Array.from(names)
+        .filter((name) => tags.has(name))
+        .map((name) => ({ name, node }))
+    ),
     ({ name }) => name
   )
   return (tag: string): Pick<HeldTag, "nodes" | "unsureNodes"> => {

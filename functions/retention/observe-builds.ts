@@ -27,7 +27,7 @@ export const observeBuilds = Effect.fnUntraced(function* (limits: Omit<History, 
   )
   if (namespaces.size === 0) return []
   const names = new Set((yield* cluster.list(nodes)).map(({ metadata }) => metadata.name))
-  const seen = yield* cluster.list(pods)
+  const seen = yield* cluster.list(pods, { isOpen: true })
   // One that the cache has not seen yet would wait for what is removed here. It is new, and so Pending; one that runs
   // and has lost its image only just now asks again.
   const fresh = yield* Effect.forEach(namespaces, (namespace) =>

@@ -39,7 +39,7 @@ const lookAtTags = Effect.fnUntraced(function* (look: Look, { among, time }: Amo
   )
   if (open.length === 0) return []
   const reports = (yield* look.list(nodes)).map(reportOf)
-  const reported = reportsOf(reports)
+  const reported = reportsOf(reports, new Set(open.map(heldTagOf)))
   const there = new Set(reports.map(({ node }) => node))
   const found = open
     .map((lease): HeldTag => ({

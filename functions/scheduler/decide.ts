@@ -37,7 +37,9 @@ export const decide = (world: World): ReadonlyArray<Action> => {
   const queues = makeQueues(world)
   const choose = makeChoice()
   const state = { load, nodes, queues }
+  const freeAmong = makeFree(load, world.maxBuildsPerNode)
   let queued = 0
+  let begun = 0
   const place = (build: NixBuild): ReadonlyArray<Action> => {
     // The node that builds waits for its next attempt.
     const beside = { ...state, build, but: build.status?.buildNode }
@@ -45,23 +47,37 @@ export const decide = (world: World): ReadonlyArray<Action> => {
     if (nodes.ableOf(build).length === 0) return noMatchingNode(world, { build, nodes })
     const candidates = candidatesFor(build, { nodes, queues })
     const blockOn = queues.blocksOf(build)
-    const open = candidates.filter(({ metadata }) => blockOn(metadata.name) === undefined)
-    if (open.length === 0) {
-      const block = candidates[0] === undefined ? undefined : blockOn(candidates[0].metadata.name)
-      return [...held(world, { build, block }), ...further(world, beside)]
+    const isOpen = ({ metadata }: Node) => blockOn(metadata.name) === undefined
+    const chosen = choose(freeAmong(candidates).filter(isOpen), { build, candidates, load })
+    if (chosen !== undefined) {
+      begun += 1
+      const slots = take(world, { ...state, build, first: chosen })
+      return nodeFound(world, { build, node: chosen, queues, slots })
     }
-    const free = open.filter((node) => loadOf(load, node) < world.maxBuildsPerNode)
-    const chosen = choose(free, { build, candidates, load })
-    if (chosen === undefined) return noFreeSlot(world, { build, before: queued++ })
-    const slots = take(world, { ...state, build, first: chosen })
-    return nodeFound(world, { build, node: chosen, queues, slots })
+    if (candidates.some(isOpen)) return noFreeSlot(world, { build, before: queued++ })
+    const block = candidates[0] === undefined ? undefined : blockOn(candidates[0].metadata.name)
+    return [...held(world, { build, block }), ...further(world, beside)]
   }
   const decideFor = (build: NixBuild): ReadonlyArray<Action> => {
     if (placed.has(build)) return further(world, { ...state, build })
+    if (begun >= maxBegun) return []
     const refusal = claims.refusalOf(build)
     return refusal === undefined ? [...claims.take(build), ...place(build)] : tagRefused(world, { build, refusal })
   }
   return [...world.unfinished, ...world.delivering].flatMap((build) => orRefused(world, build, decideFor(build)))
+}
+
+// Hundreds at once would hold the process for as long as they take; what is written to these leads to the next look.
+const maxBegun = 50
+
+/** Those with a free slot. In a look slots are only taken, so who has none is not asked again. */
+const makeFree = (load: ReadonlyMap<string, number>, maxBuildsPerNode: number) => {
+  const known = new Map<ReadonlyArray<Node>, ReadonlyArray<Node>>()
+  return (candidates: ReadonlyArray<Node>): ReadonlyArray<Node> => {
+    const free = (known.get(candidates) ?? candidates).filter((node) => loadOf(load, node) < maxBuildsPerNode)
+    known.set(candidates, free)
+    return free
+  }
 }
 
 /** It has its node, unless that became unable, or the slot there was taken back, before anything was begun. */

@@ -36,9 +36,10 @@ export const subjects = () => Effect.succeed([everything])
 export const observe = Effect.fn("scheduler.observe")(function* () {
   const cluster = yield* Cluster
   const { maxBuildsPerNode, nodeRepel } = yield* Settings
-  const builds = yield* cluster.list(nixBuilds)
   const time = yield* currentTime
-  const open = builds.filter((build) => !hasFailed(build) && build.metadata.deletionTimestamp === undefined)
+  const open = (yield* cluster.list(nixBuilds, { isOpen: true })).filter(
+    (build) => !hasFailed(build) && build.metadata.deletionTimestamp === undefined
+  )
   const unfinished = oldestFirst(open.filter((build) => !isTrue(conditionsOf(build), "Complete")))
   const delivering = oldestFirst(
     open.filter((build) => isTrue(conditionsOf(build), "Complete") && unsettledNodes(build).length > 0)
@@ -48,13 +49,17 @@ export const observe = Effect.fn("scheduler.observe")(function* () {
   const claims = (yield* cluster.list(leases)).filter((lease) => tags.has(heldTagOf(lease)))
   const holders = new Map(claims.map((lease) => [heldTagOf(lease), holderOf(lease)]))
   const wishes = new Set(unfinished.flatMap((build) => [wishOf(build), wishOf(build, holders.get(tagOf(build)))]))
+  const namespaces = new Set(unfinished.flatMap((build) => [build.metadata.namespace, holders.get(tagOf(build))]))
+  const alike = yield* Effect.forEach(namespaces, (namespace) =>
+    namespace === undefined ? Effect.succeed([]) : cluster.list(nixBuilds, { namespace })
+  )
   return Option.some({
     time,
     unfinished,
     delivering,
-    succeeded: builds.filter(
-      (build) => isTrue(conditionsOf(build), "Complete") && !hasFailed(build) && wishes.has(wishOf(build))
-    ),
+    succeeded: alike
+      .flat()
+      .filter((build) => isTrue(conditionsOf(build), "Complete") && !hasFailed(build) && wishes.has(wishOf(build))),
     leases: claims,
     nodes: (yield* cluster.list(nodes)).map(withoutImages),
     maxBuildsPerNode,

@@ -1,6 +1,7 @@
 /** The kinds of Kubernetes itself that the functions read, with the fields that they look at. */
 import { Schema } from "effect"
 import { systemNamespace } from "../names.ts"
+import { waitingContainers } from "../waiting.ts"
 import { type Kind, ObjectMeta } from "./kind.ts"
 
 const optional = Schema.optionalKey
@@ -70,7 +71,14 @@ export const Pod = Schema.Struct({
   )
 })
 export type Pod = typeof Pod.Type
-export const pods: Kind<Pod> = { apiVersion: "v1", kind: "Pod", plural: "pods", namespaced: true, schema: Pod }
+export const pods: Kind<Pod> = {
+  apiVersion: "v1",
+  kind: "Pod",
+  plural: "pods",
+  namespaced: true,
+  schema: Pod,
+  isOpen: (pod) => waitingContainers(pod).length > 0
+}
 
 const Taint = Schema.Struct({ key: Schema.String, value: optional(Schema.String), effect: Schema.String })
 

@@ -4,7 +4,8 @@
  * file; every `description` here is what `kubectl explain` prints.
  */
 import { Effect, Schema } from "effect"
-import { Condition, pending, Phase, Reason } from "./condition.ts"
+import { retryAnnotation } from "../keys.ts"
+import { Condition, isTrue, pending, Phase, Reason } from "./condition.ts"
 import { flakeUrlRules, imageTagRules, immutable, packageNameRules, rulesOf } from "./nixbuild-rules.ts"
 import { type Kind, ObjectMeta } from "./kind.ts"
 import { once } from "../once.ts"
@@ -224,6 +225,7 @@ export const nixBuilds: Kind<NixBuild> = {
   plural: "nixbuilds",
   namespaced: true,
   schema: NixBuild,
+  isOpen: (build) => isOpen(build),
   initialStatus: { conditions: [pending] }
 }
 
@@ -261,6 +263,19 @@ export const isUnsettledOn = (build: NixBuild, name: string): boolean =>
 
 const isUnsettled = (node: NodeStatus | undefined): boolean =>
   node === undefined || node.reason === "NoMatchingNode" || node.retryTime !== undefined || node.waits !== undefined
+
+/** A person wants the next attempt. */
+export const asksForRetry = ({ metadata, status }: NixBuild): boolean => {
+  const asked = metadata.annotations?.[retryAnnotation]
+  return asked !== undefined && asked !== status?.handledRetry
+}
+
+/** Until it has failed, or every node that wants the image has it, and the status speaks of the newest generation. */
+export const isOpen = (build: NixBuild): boolean =>
+  build.status?.observedGeneration !== build.metadata.generation ||
+  !isTrue(conditionsOf(build), "Complete") ||
+  asksForRetry(build) ||
+  (!hasFailed(build) && unsettledNodes(build).length > 0)
 
 /** Which attempt at bringing the image to this node is under way, or was the last. */
 export const attemptOn = (build: NixBuild, name: string): number =>

@@ -24,8 +24,9 @@ const objects = fc
   }))
 
 const selections = fc
-  .record({ namespace: maybe, nodeName: maybe, controller: maybe, app: maybe })
-  .map(({ app, controller, namespace, nodeName }) => ({
+  .record({ namespace: maybe, nodeName: maybe, controller: maybe, app: maybe, isOpen: fc.boolean() })
+  .map(({ app, controller, isOpen, namespace, nodeName }) => ({
+    ...(isOpen ? { isOpen } : {}),
     ...(namespace === undefined ? {} : { namespace }),
     ...(nodeName === undefined ? {} : { nodeName }),
     labels: {
@@ -40,7 +41,7 @@ const keysOf = (found: ReadonlyArray<Named>) => found.map(({ metadata }) => keyO
 it("gives what a look at all objects would give, whatever came, changed and went", () => {
   fc.assert(
     fc.property(fc.array(fc.tuple(objects, fc.boolean()), { maxLength: 30 }), selections, (story, selection) => {
-      const store = makeStore("Pod")
+      const store = makeStore({ kind: "Pod", isOpen: ({ metadata }) => metadata.labels?.["app"] === "a" })
       const all = new Map<string, (typeof story)[number][0]>()
       for (const [object, isThere] of story) {
         const key = keyOf(object.metadata)
@@ -54,6 +55,7 @@ it("gives what a look at all objects would give, whatever came, changed and went
         ({ metadata, spec }) =>
           (selection.namespace === undefined || metadata.namespace === selection.namespace) &&
           (selection.nodeName === undefined || ("nodeName" in spec && spec.nodeName === selection.nodeName)) &&
+          (selection.isOpen === undefined || metadata.labels.app === "a") &&
           wanted.every(([key, value]) => new Map(Object.entries(metadata.labels)).get(key) === value)
       )
       assert.deepStrictEqual(keysOf(store.list(selection)), keysOf(expected))

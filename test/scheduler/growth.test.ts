@@ -113,3 +113,24 @@ describe("nodes", () => {
     assert.isAtMost(many ?? Infinity, (few ?? 0) * 11)
   })
 })
+
+it("many at once begin in several looks, the oldest first", () => {
+  const unfinished = range(120).map((index) => buildOf({ index }))
+  const world = worldOf({ unfinished, nodes: nodesOf(120) })
+  const begun = (of: World) =>
+    decide(of).flatMap((action) =>
+      action.action === "PatchStatus" && JSON.stringify(action.status).includes('"NodeFound"')
+        ? [action.target.name]
+        : []
+    )
+  const first = begun(world)
+  assert.deepStrictEqual(
+    first,
+    unfinished.slice(0, 50).map(({ metadata }) => metadata.name)
+  )
+  // What it wrote leads to the next look.
+  assert.deepStrictEqual(
+    begun({ ...world, unfinished: unfinished.slice(50) }),
+    unfinished.slice(50, 100).map(({ metadata }) => metadata.name)
+  )
+})
