@@ -13,6 +13,14 @@ import { version } from "./version.ts"
 
 const docker = (...args: ReadonlyArray<string>) => output({ command: "docker", args })
 
+/** The image by its digest: a tag may be moved, and then another would run on nodes. */
+const digestOf = Effect.fnUntraced(function* (pushed: string) {
+  const repository = pushed.slice(0, pushed.lastIndexOf(":"))
+  const format = "{{range .RepoDigests}}{{println .}}{{end}}"
+  const digests = (yield* docker("image", "inspect", "--format", format, pushed)).split("\n")
+  return digests.find((digest) => digest.startsWith(`${repository}@`)) ?? pushed
+})
+
 const push = Flag.String("push").pipe(
   Flag.withDescription("Registry and path to push to, such as registry.example.org/tools"),
   Flag.optional
@@ -43,11 +51,16 @@ const images = Command.make(
         yield* docker("tag", name, `${prefix}/${name}`)
         yield* docker("push", `${prefix}/${name}`)
       }
+      const builder = yield* digestOf(`${prefix}/${names.builder}`)
+      const role = JSON.stringify([{ op: "add", path: "/rules/0/resourceNames/0", value: builder }])
+      const data = JSON.stringify({ data: { BUILDER_IMAGE: builder } })
       yield* Console.log(
         [
-          "Pushed both. After kubectl apply -k embedded:",
+          "Pushed both. With kustomize: examples/own-registry. By hand, after kubectl apply -k embedded:",
+          `  kubectl patch role -n enbi-system enbi-builder --type=json -p '${role}'`,
+          `  kubectl patch configmap -n enbi-system enbi-builder --type=merge -p '${data}'`,
           `  kubectl set image -n enbi-system deployment/enbi-functions functions=${prefix}/${names.functions}`,
-          `  kubectl set env -n enbi-system deployment/enbi-functions BUILDER_IMAGE=${prefix}/${names.builder}`
+          "  kubectl rollout restart -n enbi-system deployment/enbi-functions"
         ].join("\n")
       )
     }

@@ -46,7 +46,7 @@ const Proxy = Schema.String.check(
 )
 
 const settings = Config.all({
-  /** Image of the build, import and volume Jobs. */
+  /** Image of the build, import and volume Jobs; the policy `enbi-functions-images` admits what Role `enbi-builder` names. */
   builderImage: Config.NonEmptyString("BUILDER_IMAGE"),
   /** How many builds may run on one node at once; a soft limit. */
   maxBuildsPerNode: Config.Int("MAX_BUILDS_PER_NODE").pipe(Config.withDefault(2)),

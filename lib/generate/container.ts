@@ -10,6 +10,12 @@ export const port = 8080
 /** The ConfigMap of `knative/settings.env`; one for all, since a definition does not say which settings it reads. */
 export const settingsName = "enbi-settings"
 
+/** The ConfigMap of `system/builder.yaml`, and the Role by which the policy `enbi-functions-images` knows its image. */
+export const builderName = "enbi-builder"
+
+/** The setting's name is its key there. */
+export const builderKey = "BUILDER_IMAGE"
+
 /** The ConfigMap of authorities that builds trust, for whoever has some: its key is the setting's name. */
 export const certificatesName = "enbi-certificates"
 
@@ -31,6 +37,7 @@ export const containerOf = ({ name }: Named) => ({
   name: "function",
   image: `enbi-functions:${version}`,
   command: ["node", `/app/functions/${name}.js`],
+  env: [{ name: builderKey, valueFrom: { configMapKeyRef: { name: builderName, key: builderKey } } }],
   envFrom: [{ configMapRef: { name: settingsName } }, { configMapRef: { name: certificatesName, optional: true } }],
   resources: {
     requests: { cpu: "25m", memory: "64Mi" },

@@ -7,6 +7,7 @@ export const makeKustomization = (functions: ReadonlyArray<EnbiFunction<unknown>
   apiVersion: "kustomize.config.k8s.io/v1beta1",
   kind: "Kustomization",
   resources: ["../system", ...functions.map(({ name }) => `${name}.yaml`)],
+  components: ["../system/builder-image"],
   // The name ends in a hash of the settings, so that whoever reads them starts anew when they change.
   configMapGenerator: [{ name: settingsName, namespace: systemNamespace, envs: ["settings.env"] }],
   configurations: ["references.yaml"]

@@ -99,18 +99,20 @@ layer(NodeServices.layer)("enbi events", (it) => {
     })
   )
 
-  it.effect("replay asks for the settings that are not in the cluster", () =>
+  it.effect("replay asks for the settings that are not in the cluster, with the Deployment or its ConfigMap", () =>
     Effect.gen(function* () {
       const kubectl = leadingTo(yield* serverWith([]))
-      const { code, failure } = yield* run(["events", "replay", "-"], {
-        stdin: jsonLines(event("1")),
-        kubectl: (words) => (words[0] === "get" ? { stdout: "" } : kubectl(words))
-      })
-      assert.strictEqual(code, 2)
-      assert.match(
-        failure,
-        /not in deployment\/enbi-functions in enbi-system: give them as environment.*BUILDER_IMAGE/s
-      )
+      for (const missing of ["deployment/enbi-functions", "configmap/enbi-builder"]) {
+        const { code, failure } = yield* run(["events", "replay", "-"], {
+          stdin: jsonLines(event("1")),
+          kubectl: (words) => (words.includes(missing) ? { stdout: "" } : kubectl(words))
+        })
+        assert.strictEqual(code, 2, missing)
+        assert.match(
+          failure,
+          /not in deployment\/enbi-functions in enbi-system: give them as environment.*BUILDER_IMAGE/s
+        )
+      }
     })
   )
 

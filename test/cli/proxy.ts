@@ -8,22 +8,34 @@ import { settings } from "../memory/given.ts"
 import { routesTo } from "../memory/http.ts"
 import type { Kubectl } from "./run.ts"
 
-const environment = { BUILDER_IMAGE: settings.builderImage, MAX_BUILDS_PER_NODE: String(settings.maxBuildsPerNode) }
 const deployment = {
   spec: {
     template: {
-      spec: { containers: [{ env: Object.entries(environment).map(([name, value]) => ({ name, value })) }] }
+      spec: {
+        containers: [
+          {
+            env: [
+              { name: "BUILDER_IMAGE", valueFrom: { configMapKeyRef: { name: "enbi-builder", key: "BUILDER_IMAGE" } } },
+              { name: "MAX_BUILDS_PER_NODE", value: String(settings.maxBuildsPerNode) },
+              { name: "POD_NAME", valueFrom: { fieldRef: { fieldPath: "metadata.name" } } }
+            ]
+          }
+        ]
+      }
     }
   }
 }
+const configMap = { data: { BUILDER_IMAGE: settings.builderImage } }
 
-/** Besides, it knows the Deployment of the functions, and the decisions in `log`. */
+/** Besides, it knows the Deployment of the functions with its ConfigMap, and the decisions in `log`. */
 export const leadingTo =
   (server: ApiServer, log = ""): Kubectl =>
   (words) => {
     const [verb] = words
     if (verb === "logs") return { stdout: log }
-    if (verb === "get") return { stdout: JSON.stringify(deployment) }
+    if (verb === "get") {
+      return { stdout: JSON.stringify(words.includes("configmap/enbi-builder") ? configMap : deployment) }
+    }
     const path = words.find((word) => word.startsWith("--unix-socket="))?.slice("--unix-socket=".length)
     if (verb !== "proxy" || path === undefined) return undefined
     const routes = routesTo(

@@ -34,7 +34,12 @@ export const bringUp = Effect.gen(function* () {
   const held = ["configmap", "strict", "-n", "ending", "-p", '{"metadata":{"finalizers":null}}']
   yield* Effect.ignore(kubectl(kubeconfig, "patch", ...held))
   yield* kubectl(kubeconfig, "delete", "-f", "system/plain-http-policy.yaml", "--ignore-not-found")
-  for (const kind of ["validatingwebhookconfiguration", "mutatingwebhookconfiguration"]) {
+  for (const kind of [
+    "validatingwebhookconfiguration",
+    "mutatingwebhookconfiguration",
+    "validatingadmissionpolicybinding",
+    "validatingadmissionpolicy"
+  ]) {
     yield* kubectl(kubeconfig, "delete", kind, "-l", "enbi.hrzn.ee/test")
   }
   yield* kubectl(kubeconfig, "delete", "namespace", "-l", "enbi.hrzn.ee/test", "--wait", patienceFlag)

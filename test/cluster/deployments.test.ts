@@ -6,6 +6,7 @@ import { HttpClient, HttpClientRequest } from "effect/http"
 import { parseAllDocuments } from "yaml"
 import { CommandFailed } from "../../images/command.ts"
 import { manifests } from "../../kind/deploy.ts"
+import { builderName } from "../../lib/generate/container.ts"
 import { systemNamespace } from "../../lib/names.ts"
 import { sweepEvent } from "../server/serve.ts"
 import { apply, builderImage, kubectl, patienceFlag, patiently, services } from "./cluster.ts"
@@ -33,7 +34,7 @@ const objects = Effect.gen(function* () {
   return parseAllDocuments(text)
     .map((document): unknown => document.toJS())
     .filter(isApplied)
-    .filter(({ kind }) => kinds.includes(kind))
+    .filter(({ kind, metadata }) => kinds.includes(kind) && metadata.name !== builderName)
 })
 
 const remove = Effect.fnUntraced(function* (all: ReadonlyArray<object>) {

@@ -9,6 +9,7 @@ import { HttpClient, HttpClientRequest, HttpClientResponse } from "effect/http"
 import { inject } from "vitest"
 import { parseAllDocuments } from "yaml"
 import { loadFunctions } from "../../lib/functions.ts"
+import { builderName } from "../../lib/generate/container.ts"
 import { systemNamespace } from "../../lib/names.ts"
 import { answer, serve } from "../knative/http.ts"
 import { startBroker, startSource } from "../knative/processes.ts"
@@ -17,14 +18,16 @@ import { apply, kubectl, patienceFlag } from "./kubectl.ts"
 import { parseSamples } from "./metrics.ts"
 import { proxyAs } from "./watch.ts"
 
-const Kind = Schema.Struct({ kind: Schema.String })
+const Applied = Schema.Struct({ kind: Schema.String, metadata: Schema.Struct({ name: Schema.String }) })
 const rights = ["ServiceAccount", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding"]
 
 /** Accounts and their rights, of a folder whose other objects need Knative. */
 const applyRights = Effect.fnUntraced(function* (folder: string) {
   const text = yield* kubectl("kustomize", folder)
   const objects = parseAllDocuments(text).map((document): unknown => document.toJS())
-  yield* apply(...objects.filter(Schema.is(Kind)).filter(({ kind }) => rights.includes(kind)))
+  // The Role of the builder's image is there, and names this checkout's.
+  const isApplied = ({ kind, metadata }: typeof Applied.Type) => rights.includes(kind) && metadata.name !== builderName
+  yield* apply(...objects.filter(Schema.is(Applied)).filter(isApplied))
 })
 
 const scale = (replicas: number) =>

@@ -3,42 +3,12 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { managedBy } from "../../lib/api/kubernetes.ts"
 import { apply, builderImage, kubectl, namespace, nixBuild, pod, refusalOf, services } from "./cluster.ts"
+import { account, container, job, mounting } from "./policy-jobs.ts"
 
-const account = "system:serviceaccount:enbi-system:enbi-functions"
 const as = ["--as", account]
 const theirs = { as: account }
 const dryRun = { dryRun: true }
 const theirDryRun = { ...theirs, ...dryRun }
-
-const container = (namespace: string) => ({
-  name: "c",
-  image: builderImage,
-  args: [namespace === "enbi-system" ? "/app/import.js" : "/app/build.js"],
-  securityContext: { allowPrivilegeEscalation: false }
-})
-
-const job = (
-  at: { readonly namespace: string; readonly name: string },
-  spec: object = {},
-  labels: Record<string, string> = { ...managedBy, "enbi.hrzn.ee/nixbuild-uid": "x" }
-) => ({
-  apiVersion: "batch/v1",
-  kind: "Job",
-  metadata: { ...at, labels },
-  spec: {
-    suspend: true,
-    template: {
-      spec: {
-        restartPolicy: "Never",
-        automountServiceAccountToken: false,
-        containers: [container(at.namespace)],
-        ...spec
-      }
-    }
-  }
-})
-
-const mounting = (path: string) => ({ volumes: [{ name: "v", hostPath: { path } }] })
 
 const volume = (path: string, labels: Record<string, string> = managedBy) => ({
   apiVersion: "v1",
@@ -100,6 +70,12 @@ describe("policies", () => {
       assert.strictEqual(yield* create(job(system, { ...removing, ...mounting("/var/lib/enbi") }, managedBy)), "")
       assert.include(yield* create(job(here, removing, managedBy)), "only the Jobs of NixBuilds")
       assert.include(yield* create(job(system, removing, {})), "only Jobs with their label")
+      const hook = { exec: { command: ["sh"] } }
+      const empty = { volumes: [{ name: "v", emptyDir: {} }] }
+      const mounted = (mountPath: string) => ({ volumeMounts: [{ name: "v", mountPath }] })
+      const adding = (...add: ReadonlyArray<string>) => ({
+        securityContext: { allowPrivilegeEscalation: false, capabilities: { add } }
+      })
       for (const [spec, message] of [
         [{ initContainers: [{ ...own, name: "i" }] }, "own program alone"],
         [{ volumes: [{ name: "v", secret: { secretName: "s" } }] }, "mount only the cache"],
@@ -110,11 +86,30 @@ describe("policies", () => {
           "own program alone"
         ],
         [{ containers: [{ ...own, command: ["sh"] }] }, "own program alone"],
+        [{ containers: [{ ...own, lifecycle: { preStop: hook } }] }, "without hooks"],
+        [{ containers: [{ ...own, lifecycle: { postStart: hook } }] }, "without hooks"],
+        [{ containers: [{ ...own, livenessProbe: hook }] }, "without hooks"],
+        [{ containers: [{ ...own, readinessProbe: hook }] }, "without hooks"],
+        [{ containers: [{ ...own, startupProbe: hook }] }, "without hooks"],
+        [{ containers: [{ ...own, ...mounted("/app") }], ...empty }, "nothing over"],
+        [{ containers: [{ ...own, ...mounted("/nix/../app") }], ...empty }, "nothing over"],
+        [{ containers: [{ ...own, ...adding("NET_RAW") }] }, "no capabilities"],
+        [{ volumes: [{ name: "v", persistentVolumeClaim: { claimName: "data" } }] }, "no claims but"],
         [{ containers: [{ ...own, args: ["/app/import.js"] }] }, "build Jobs build"],
         [{ serviceAccountName: "somebody" }, "no account of anybody"]
       ] as const) {
         assert.include(yield* create(job(here, spec)), message)
       }
+      assert.strictEqual(yield* create(job(here, { containers: [{ ...own, ...mounted("/nix") }], ...empty })), "")
+      const importing = container("enbi-system")
+      for (const name of ["NODE_OPTIONS", "LD_PRELOAD", "PATH"]) {
+        const spec = { containers: [{ ...importing, env: [{ name, value: "/nix/x" }] }] }
+        assert.include(yield* create(job(system, spec)), "no variables but those", name)
+      }
+      assert.include(
+        yield* create(job(system, { containers: [{ ...importing, ...adding("CHOWN") }] })),
+        "no capabilities but"
+      )
       yield* apply({ ...job(here, {}, {}), metadata: { namespace: ns, name: "not-ours" } })
       assert.strictEqual(
         yield* kubectl("delete", "job", "-n", ns, "not-ours", ...as).pipe(Effect.orElseSucceed(() => "refused")),

@@ -12,7 +12,8 @@ export const folders = [
   "eventing",
   "without-serving",
   "examples/big-cluster",
-  "examples/oidc"
+  "examples/oidc",
+  "examples/own-registry"
 ] as const
 export type Folder = (typeof folders)[number]
 
@@ -79,5 +80,6 @@ export const built: Readonly<Record<Folder, ReadonlyArray<unknown>>> = {
   eventing: await build("eventing"),
   "without-serving": await build("without-serving"),
   "examples/big-cluster": await build("examples/big-cluster"),
-  "examples/oidc": await build("examples/oidc")
+  "examples/oidc": await build("examples/oidc"),
+  "examples/own-registry": await build("examples/own-registry")
 }

@@ -1,6 +1,6 @@
 /** What can be wrong with manifests together, though each by itself is one that Kubernetes and Knative take. */
 import { version } from "../../images/version.ts"
-import { certificatesName } from "../../lib/generate/container.ts"
+import { builderKey, builderName, certificatesName } from "../../lib/generate/container.ts"
 import { systemNamespace } from "../../lib/names.ts"
 import { eventProblems } from "./lint-events.ts"
 import { type Manifest, nameOf, of } from "./manifest.ts"
@@ -12,6 +12,7 @@ export const problemsIn = (all: ReadonlyArray<Manifest>): ReadonlyArray<string> 
   ...workloadProblems(all),
   ...serviceProblems(all),
   ...bindingProblems(all),
+  ...imageProblems(all),
   ...eventProblems(all)
 ]
 
@@ -26,9 +27,14 @@ const placeProblems = (all: ReadonlyArray<Manifest>) =>
 
 const namesOf = (manifests: ReadonlyArray<Manifest>) => new Set(manifests.map(({ metadata }) => metadata.name))
 
+/** The builder's image as the functions read it. */
+const builderOf = (all: ReadonlyArray<Manifest>) =>
+  of("ConfigMap", all).find(({ metadata }) => metadata.name === builderName)?.data[builderKey]
+
 const workloadProblems = (all: ReadonlyArray<Manifest>) => {
   const accounts = namesOf(of("ServiceAccount", all))
   const settings = namesOf(of("ConfigMap", all))
+  const builder = builderOf(all)
   return [...of("KnativeService", all), ...of("Deployment", all)].flatMap((workload) => {
     const { metadata, spec } = workload.spec.template
     const [container] = spec.containers
@@ -43,6 +49,17 @@ const workloadProblems = (all: ReadonlyArray<Manifest>) => {
           !settings.has(configMapRef.name) &&
           !(configMapRef.optional === true && configMapRef.name === certificatesName)
       ),
+      "does not read which image the policy admits":
+        isFunction &&
+        !(container.env ?? []).some(
+          ({ name, valueFrom: { configMapKeyRef } }) =>
+            name === builderKey &&
+            configMapKeyRef.name === builderName &&
+            configMapKeyRef.key === builderKey &&
+            builder !== undefined
+        ),
+      "is not started anew with another builder image":
+        isFunction && workload.spec.template.metadata.annotations?.["enbi.hrzn.ee/builder-image"] !== builder,
       "runs the program of another": container.command.join(" ") !== `node ${program}`,
       "is another image than that of the functions": container.image !== `enbi-functions:${version}`,
       "listens elsewhere": container.ports[0].containerPort !== 8080,
@@ -88,7 +105,19 @@ const bindingProblems = (all: ReadonlyArray<Manifest>) => {
       tell(`${kind} ${metadata.name}`, {
         "gives a role that is not there": !roles.has(`${roleRef.kind} ${roleRef.name}`),
         "is for an account that is not there":
-          !accounts.has(subjects[0].name) || subjects[0].namespace !== systemNamespace
+          subjects[0].kind === "ServiceAccount" &&
+          (!accounts.has(subjects[0].name) || subjects[0].namespace !== systemNamespace),
+        "is for more than one account": subjects[0].kind === "Group" && metadata.name !== builderName
       })
   )
 }
+
+const imageProblems = (all: ReadonlyArray<Manifest>) =>
+  of("Role", all).flatMap(({ metadata, rules: [{ apiGroups, resourceNames, resources, verbs }, ...more] }) => {
+    const isOfImages = `${verbs} ${resources}.${apiGroups}` === "use builderimages.enbi.hrzn.ee" && more.length === 0
+    return tell(`Role ${metadata.name}`, {
+      "does not name the image that the functions start":
+        metadata.name === builderName && resourceNames?.[0] !== builderOf(all),
+      "grants another right than that to images": (metadata.name === builderName) !== isOfImages
+    })
+  })

@@ -1,6 +1,8 @@
 /** Each folder's objects are such as Kubernetes and Knative take, fit together, and are broken by any change that we know of. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit } from "effect"
+import { Effect, Exit, Schema } from "effect"
+import { version } from "../../images/version.ts"
+import { builderKey, builderName } from "../../lib/generate/container.ts"
 import { broken } from "./broken.ts"
 import { built, canBuild, filesOf, type Folder } from "./built.ts"
 import { changedAt, fieldsOf, misspelledAt } from "./fields.ts"
@@ -22,6 +24,11 @@ const lint = (objects: ReadonlyArray<unknown>): ReadonlyArray<string> => {
   const exit = Effect.runSyncExit(Effect.forEach(ownOf(objects), read))
   return Exit.isSuccess(exit) ? problemsIn(exit.value) : ["is not taken"]
 }
+
+const BuilderRole = Schema.Struct({
+  kind: Schema.Literal("Role"),
+  metadata: Schema.Struct({ name: Schema.Literal(builderName) })
+})
 
 const withServing = [...built.knative, ...built.eventing]
 const withoutServing = built["without-serving"]
@@ -65,7 +72,7 @@ describe.skipIf(!canBuild)("manifests as kustomize builds them", () => {
         read
       )
       assert.deepStrictEqual(problemsIn(all), [])
-      const [settings] = of("ConfigMap", all)
+      const settings = of("ConfigMap", all).find(({ data }) => "OIDC_AUDIENCE" in data)
       const { OIDC_AUDIENCE: audience } = settings?.data ?? {}
       assert.isDefined(audience)
       const triggers = of("Trigger", all)
@@ -84,7 +91,25 @@ describe.skipIf(!canBuild)("manifests as kustomize builds them", () => {
     })
   )
 
-  it("embedded builds", () => assert.isAbove(built.embedded.length, 15))
+  it("embedded, also from a registry of one's own: another builder image is admitted and starts the functions anew", () => {
+    for (const [folder, prefix] of [
+      ["embedded", ""],
+      ["examples/own-registry", "registry.example.org/tools/"]
+    ] as const) {
+      const objects = built[folder]
+      assert.isAbove(objects.length, 15)
+      const image = `${prefix}enbi-builder:${version}`
+      const configMap = objects.find((object) => nameOf(object) === "ConfigMap")
+      const deployment = objects.find((object) => nameOf(object) === "Deployment")
+      assert.nestedPropertyVal(configMap, "metadata.name", builderName)
+      const role = objects.find((object) => Schema.is(BuilderRole)(object))
+      assert.nestedPropertyVal(role, "rules[0].resourceNames[0]", image)
+      assert.nestedPropertyVal(configMap, `data.${builderKey}`, image)
+      assert.nestedPropertyVal(deployment, "spec.template.metadata.annotations.enbi\\.hrzn\\.ee/builder-image", image)
+      const functions = `${prefix}enbi-functions:${version}`
+      assert.nestedPropertyVal(deployment, "spec.template.spec.containers[0].image", functions)
+    }
+  })
 })
 
 /** An object that has a field, with all that it belongs to. */

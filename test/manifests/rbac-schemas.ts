@@ -6,12 +6,20 @@ const apiVersion = Schema.Literal("rbac.authorization.k8s.io/v1")
 
 const Group = Schema.String.check(Schema.isPattern(/^([a-z0-9-]+(\.[a-z0-9-]+)*)?$/u))
 const Resource = Schema.String.check(Schema.isPattern(/^[a-z]+(\/[a-z]+)?$/u))
-const Verb = Schema.Literals(["get", "list", "watch", "create", "update", "patch", "delete"])
+const Verb = Schema.Literals(["get", "list", "watch", "create", "update", "patch", "delete", "use"])
 
 const Rule = Schema.Struct({
   apiGroups: Schema.NonEmptyArray(Group),
   resources: Schema.NonEmptyArray(Resource),
-  verbs: Schema.NonEmptyArray(Verb)
+  verbs: Schema.NonEmptyArray(Verb),
+  resourceNames: Schema.optionalKey(Schema.NonEmptyArray(Schema.NonEmptyString))
+})
+
+const Account = Schema.Struct({ kind: Schema.Literal("ServiceAccount"), name: Name, namespace: Name })
+const Accounts = Schema.Struct({
+  apiGroup: Schema.Literal("rbac.authorization.k8s.io"),
+  kind: Schema.Literal("Group"),
+  name: Schema.Literal("system:serviceaccounts:enbi-system")
 })
 
 const role = <Kind extends "ClusterRole" | "Role">(kind: Kind) =>
@@ -32,7 +40,7 @@ const binding = <Kind extends "ClusterRole" | "Role">(kind: Kind) =>
       kind: Schema.Literal(kind),
       name: Name
     }),
-    subjects: Schema.Tuple([Schema.Struct({ kind: Schema.Literal("ServiceAccount"), name: Name, namespace: Name })])
+    subjects: Schema.Tuple([Schema.Union([Account, Accounts])])
   })
 
 export const ClusterRole = role("ClusterRole")

@@ -3,7 +3,9 @@ import { NodeServices } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, FileSystem, Schema } from "effect"
 import { parse, parseAllDocuments } from "yaml"
+import { containerOf } from "../../lib/generate/container.ts"
 import { functions } from "./alone.ts"
+import { built, canBuild, folders } from "./built.ts"
 
 const readFile = (path: string) =>
   FileSystem.FileSystem.pipe(
@@ -18,12 +20,57 @@ const Policy = Schema.Struct({
   })
 })
 
+const Binding = Schema.Struct({
+  kind: Schema.Literal("ValidatingAdmissionPolicyBinding"),
+  metadata: Schema.Struct({ name: Schema.String }),
+  spec: Schema.Struct({
+    policyName: Schema.String,
+    validationActions: Schema.Tuple([Schema.Literal("Deny")])
+  })
+})
+
+const Role = Schema.Struct({
+  kind: Schema.Literals(["Role", "ClusterRole"]),
+  rules: Schema.Array(Schema.Struct({ resources: Schema.Array(Schema.String), verbs: Schema.Array(Schema.String) }))
+})
+
+/** All that accounts of ours may do but read. What would start an image, or choose it, must not be there. */
+const writes = [
+  "create events",
+  "create jobs",
+  "create leases",
+  "create nixbuilds",
+  "create persistentvolumeclaims",
+  "create persistentvolumes",
+  "create pods",
+  "create tokenreviews",
+  "delete jobs",
+  "delete leases",
+  "delete nixbuilds",
+  "delete persistentvolumeclaims",
+  "delete persistentvolumes",
+  "patch leases",
+  "patch nixbuilds",
+  "patch nixbuilds/status",
+  "patch pods",
+  "update nixbuilds/finalizers",
+  "use builderimages"
+]
+
 const Embedded = Schema.Struct({
   spec: Schema.Struct({
     template: Schema.Struct({
       spec: Schema.Struct({
         containers: Schema.Tuple([
-          Schema.Struct({ env: Schema.Array(Schema.Struct({ name: Schema.String, value: Schema.String })) })
+          Schema.Struct({
+            env: Schema.Array(
+              Schema.Struct({
+                name: Schema.String,
+                value: Schema.optionalKey(Schema.String),
+                valueFrom: Schema.optionalKey(Schema.Unknown)
+              })
+            )
+          })
         ])
       })
     })
@@ -38,7 +85,7 @@ describe("system", () => {
       const policies = documents.filter((document) => isPolicy(document))
       assert.sameMembers(
         policies.map(({ metadata }) => metadata.name),
-        ["pods", "jobs", "volumes", "claims", "nixbuilds"].map((name) => `enbi-functions-${name}`)
+        ["pods", "jobs", "images", "volumes", "claims", "nixbuilds"].map((name) => `enbi-functions-${name}`)
       )
       for (const { spec } of policies) {
         const [condition, ...more] = spec.matchConditions
@@ -55,6 +102,35 @@ describe("system", () => {
       }
     })
   )
+
+  it.effect("each policy is bound", () =>
+    Effect.gen(function* () {
+      const documents = parseAllDocuments(yield* readFile("system/policies.yaml")).map((document) => document.toJS())
+      const isBinding = Schema.is(Binding)
+      const bindings = documents.filter((document) => isBinding(document))
+      const policies = documents.filter((document) => document["kind"] === "ValidatingAdmissionPolicy")
+      assert.lengthOf(documents, bindings.length + policies.length)
+      assert.sameMembers(
+        bindings.map(({ spec }) => spec.policyName),
+        policies.map((document) => document["metadata"]["name"])
+      )
+    })
+  )
+
+  it.skipIf(!canBuild)(
+    "no account writes what says which image is the builder's, or has another way to an image",
+    () => {
+      const roles = folders.flatMap((folder) => built[folder]).filter((object) => Schema.is(Role)(object))
+      const found = roles.flatMap(({ rules }) =>
+        rules.flatMap(({ resources, verbs }) =>
+          resources.flatMap((resource) =>
+            verbs.filter((verb) => !["get", "list", "watch"].includes(verb)).map((verb) => `${verb} ${resource}`)
+          )
+        )
+      )
+      assert.deepStrictEqual([...new Set(found)].toSorted(), writes)
+    }
+  )
 })
 
 describe("settings", () => {
@@ -64,7 +140,13 @@ describe("settings", () => {
       const lines = (yield* readFile("knative/settings.env")).split("\n").filter((line) => /^[^#]/.test(line))
       assert.deepStrictEqual(
         lines,
-        spec.template.spec.containers[0].env.map(({ name, value }) => `${name}=${value}`)
+        spec.template.spec.containers[0].env.flatMap(({ name, value }) =>
+          value === undefined ? [] : [`${name}=${value}`]
+        )
+      )
+      assert.deepStrictEqual(
+        spec.template.spec.containers[0].env.filter(({ value }) => value === undefined),
+        containerOf({ name: "any" }).env
       )
     })
   )

@@ -14,10 +14,20 @@ const Amounts = Schema.Struct({ cpu: optional(Quantity), memory: optional(Quanti
 const Port = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 65_535 }))
 const Path = Schema.String.check(Schema.isPattern(/^\/[a-z/-]+$/u))
 
+const Variable = Schema.String.check(Schema.isPattern(/^[A-Z_]+$/u))
+
 const common = {
   name: Name,
   image: Image,
   command: Schema.NonEmptyArray(Schema.NonEmptyString),
+  env: optional(
+    Schema.Array(
+      Schema.Struct({
+        name: Variable,
+        valueFrom: Schema.Struct({ configMapKeyRef: Schema.Struct({ name: Name, key: Variable }) })
+      })
+    )
+  ),
   envFrom: optional(
     Schema.Array(
       Schema.Struct({ configMapRef: Schema.Struct({ name: Name, optional: optional(Schema.Literal(true)) }) })
@@ -48,6 +58,9 @@ const ServingContainer = Schema.Struct({
   readinessProbe: Schema.Struct({ httpGet: ServingGet })
 })
 
+// Another builder image has them started anew.
+const ofFunctions = { "enbi.hrzn.ee/builder-image": optional(Image) }
+
 const scraping = {
   "prometheus.io/scrape": Schema.Literal("true"),
   "prometheus.io/port": Schema.Literal("8080"),
@@ -70,6 +83,7 @@ export const KnativeService = Schema.Struct({
         labels: Labels,
         annotations: Schema.Struct({
           ...scraping,
+          ...ofFunctions,
           "autoscaling.knative.dev/min-scale": Scale,
           "autoscaling.knative.dev/max-scale": Schema.Literal("1")
         })
@@ -100,7 +114,10 @@ export const Deployment = Schema.Struct({
     replicas: Schema.Literal(1),
     selector: Schema.Struct({ matchLabels: Labels }),
     template: Schema.Struct({
-      metadata: Schema.Struct({ labels: Labels, annotations: optional(Schema.Struct(scraping)) }),
+      metadata: Schema.Struct({
+        labels: Labels,
+        annotations: optional(Schema.Struct({ ...scraping, ...ofFunctions }))
+      }),
       spec: Schema.Struct({
         serviceAccountName: optional(Name),
         automountServiceAccountToken: optional(Schema.Literal(false)),
@@ -132,5 +149,5 @@ export const ConfigMap = Schema.Struct({
   apiVersion: Schema.Literal("v1"),
   kind: Schema.Literal("ConfigMap"),
   metadata: Metadata,
-  data: Schema.Record(Schema.String.check(Schema.isPattern(/^[A-Z_]+$/u)), Schema.NonEmptyString)
+  data: Schema.Record(Variable, Schema.NonEmptyString)
 })
