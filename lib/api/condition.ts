@@ -38,6 +38,8 @@ export const reasons = {
   JobCreated: "The build Job exists.",
   VolumePending: "The node's cache volume is being prepared.",
   VolumeFailed: "The cache volume could not be prepared: read the log of the Job that the message names.",
+  BuildEgressInvalid:
+    "What builds may reach can't be seen to, so none begins: set the Namespace's annotation enbi.hrzn.ee/build-egress to public or open, or make room for our NetworkPolicy, as the message says.",
   PodSecurityDenied:
     "The namespace's Pod security level refuses the sandboxed build Pod: set spec.sandbox to false, or build in a namespace that enforces privileged.",
   SandboxUnavailable:
@@ -99,6 +101,7 @@ export const reasons = {
 
 /** What has to change outside before a build can begin: it holds no slot meanwhile. */
 export const obstacles: ReadonlyArray<keyof typeof reasons> = [
+  "BuildEgressInvalid",
   "JobSuspended",
   "NoMatchingNode",
   "PodImageUnavailable",

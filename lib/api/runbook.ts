@@ -42,6 +42,8 @@ export const runbook: Readonly<Record<Reason, string>> = {
   JobCreated: `To watch: ${buildLog} with \`-f\`.`,
   VolumePending: `If it stays: \`kubectl get jobs,pods ${ours}\`, and why enbi-volume-… does not end.`,
   VolumeFailed: `${nixBuild}: the message has the commands, for the log and for another try.`,
+  BuildEgressInvalid:
+    "`kubectl annotate namespace NAMESPACE --overwrite enbi.hrzn.ee/build-egress=public`, or `=open`. `kubectl get networkpolicy -n NAMESPACE enbi-build-egress -o yaml`: whose it is.",
   PodSecurityDenied: `\`kubectl get namespace NAMESPACE --show-labels\`: pod-security.kubernetes.io/enforce. ${unsandboxed}`,
   SandboxUnavailable: `\`kubectl get nodes -o wide\`: Kubernetes 1.33, Linux 6.3 and containerd 2.0, or newer? ${unsandboxed}`,
   PodRefused: `${nixBuild}: what refuses it. \`kubectl describe resourcequota,limitrange\`.`,
