@@ -64,6 +64,8 @@ export const reasons = {
   AttributeMissing: "The flake has no such package for this system: check spec.packageName and spec.system.",
   FetchFailed:
     "The flake, one of its inputs or a download of the build could not be fetched: check spec.flakeUrl, the URL in the log, and the network.",
+  AddressClosed:
+    "What is to be fetched has an address that builds of the namespace may not connect to: fetch it from elsewhere, or have it opened by the Namespace's annotation enbi.hrzn.ee/build-egress or the setting BUILD_CLOSED_CIDRS.",
   SourcePending:
     "One source for all nodes: the node that builds resolves spec.flakeUrl first, and the others build that.",
   SourceGone:

@@ -59,6 +59,7 @@ export const runbook: Readonly<Record<Reason, string>> = {
   EvaluationFailed: `${buildLog}: the end of the trace. \`nix eval FLAKE_URL#packages.SYSTEM.PACKAGE.drvPath\` says the same elsewhere.`,
   AttributeMissing: `\`nix flake show FLAKE_URL\`: is it there for this system? Then put the right name into the annotation of the Pod's template; for a NixBuild by hand into its file, and \`kubectl replace --force -f FILE\`.`,
   FetchFailed: `${buildLog}: which URL. When it can be reached: ${again}. A signer that is not trusted: [certificates](#certificates-and-proxies).`,
+  AddressClosed: `${nixBuild}: which host, and the range that its address is in. \`kubectl annotate namespace NAMESPACE --overwrite enbi.hrzn.ee/build-egress=open\`, then ${again}; or [BUILD_CLOSED_CIDRS](#what-builds-reach) without it.`,
   SourcePending: `To watch what it waits for: ${buildLog} with \`-f\`.`,
   SourceGone: `${nixBuild}: both hashes. To build what is there now: \`kubectl delete nixbuild NAME\`; one that a Pod waits for is made again after a minute and a half.`,
   SourceRefused: `${nixBuild}: which URL, and what is wrong with it. \`nix flake metadata FLAKE_URL\` says what it is resolved to.`,

@@ -80,6 +80,7 @@ export const makeBuild = Effect.fnUntraced(function* (
       caCertificates: "",
       usualCertificates: "/dev/null",
       nixConfig: "",
+      closed: { closedCidrs: [], proxies: { http: "", https: "", none: "" } },
       cache,
       ...settings
     },

@@ -33,12 +33,13 @@ const Embedded = Schema.Struct({
 describe("system", () => {
   it.effect("each policy about the functions holds for the account of each, and for nobody else", () =>
     Effect.gen(function* () {
-      const documents = parseAllDocuments(yield* readFile("system/policies.yaml")).map((document) => document.toJS())
+      const files = yield* Effect.forEach(["policies", "network-policies"], (name) => readFile(`system/${name}.yaml`))
+      const documents = files.flatMap((text) => parseAllDocuments(text).map((document) => document.toJS()))
       const isPolicy = Schema.is(Policy)
       const policies = documents.filter((document) => isPolicy(document))
       assert.sameMembers(
         policies.map(({ metadata }) => metadata.name),
-        ["pods", "jobs", "volumes", "claims", "nixbuilds"].map((name) => `enbi-functions-${name}`)
+        ["pods", "jobs", "volumes", "claims", "nixbuilds", "networkpolicies"].map((name) => `enbi-functions-${name}`)
       )
       for (const { spec } of policies) {
         const [condition, ...more] = spec.matchConditions
