@@ -6,6 +6,7 @@ import {
   isSucceeded,
   Job,
   jobs,
+  type Namespace,
   namespaces,
   Node,
   nodes,
@@ -118,6 +119,7 @@ export const observe = Effect.fn("job-launcher.observe")(function* (subject: Ref
 })
 
 interface Found {
+  readonly namespace: Namespace
   readonly observed: typeof Observed.Type
   /** Where all is there but the build Job. */
   readonly ready: ReadonlyArray<BuildPlace>
@@ -125,12 +127,12 @@ interface Found {
 
 const askAdmissions = Effect.fnUntraced(function* (found: Option.Option<Found>) {
   if (Option.isNone(found)) return Option.none<typeof Observed.Type>()
-  const { observed, ready } = found.value
+  const { namespace, observed, ready } = found.value
   if (ready.length === 0) return Option.some(observed)
   const asked = Effect.forEach(ready, (place) =>
     Effect.map(askAdmission(place), (admission) => [place.node, admission] as const)
   )
-  const [egress, answers] = yield* Effect.all([observeEgress(observed.build), asked], { concurrency: "unbounded" })
+  const [egress, answers] = yield* Effect.all([observeEgress(namespace), asked], { concurrency: "unbounded" })
   const admissions = new Map(answers)
   const places = observed.places.map((place) => {
     const admission = admissions.get(place.node.metadata.name)
@@ -172,7 +174,11 @@ const observeBuild = Effect.fnUntraced(function* (build: Option.Option<NixBuild>
     places: found,
     ...(found.some(isBuilt) ? { claim: yield* observeClaim(build.value) } : {})
   }
-  return Option.some<Found>({ observed, ready: there.flatMap(({ ready }) => (ready === undefined ? [] : [ready])) })
+  return Option.some<Found>({
+    namespace: namespace.value,
+    observed,
+    ready: there.flatMap(({ ready }) => (ready === undefined ? [] : [ready]))
+  })
 })
 
 const observePlace = Effect.fnUntraced(function* (at: BuildPlace & { readonly namespaceUid: string }) {

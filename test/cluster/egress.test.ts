@@ -3,6 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Option, Schema } from "effect"
 import { managedBy, persistentVolumeClaims, pods } from "../../lib/api/kubernetes.ts"
 import { networkPolicies } from "../../lib/api/network-policy.ts"
+import { nixBuilds } from "../../lib/api/nixbuild.ts"
 import { defaultClosedCidrs, makeEgressPolicy } from "../../lib/egress.ts"
 import { buildEgressAnnotation, followsEgressAnnotation, nixBuildUidLabel } from "../../lib/keys.ts"
 import { egressPolicyName } from "../../lib/names.ts"
@@ -91,6 +92,17 @@ describe("builds", () => {
       yield* apply(nixBuild({ ...at, name: "again" }, { packageName: "other" }))
       yield* complete({ ...at, name: "again" })
       assert.deepStrictEqual(yield* policyOf(ns), Option.some(policy))
+      // What is opened is open to the next attempt.
+      yield* kubectl("annotate", "namespace", ns, `${buildEgressAnnotation}=open`, "--overwrite")
+      yield* kubectl("annotate", "nixbuild", "-n", ns, at.name, "enbi.hrzn.ee/retry=1")
+      yield* becomes("it is built after all", nixBuilds, at, (found) =>
+        Option.filter(found, ({ status }) => status?.status === "Succeeded")
+      )
+      assert.isTrue(Option.isNone(yield* policyOf(ns)))
+      yield* kubectl("annotate", "namespace", ns, `${buildEgressAnnotation}=public`, "--overwrite")
+      yield* apply(nixBuild({ ...at, name: "closed-again" }, {}))
+      assert.strictEqual((yield* complete({ ...at, name: "closed-again" })).status?.failure?.reason, "AddressClosed")
+      assert.isTrue(Option.isSome(yield* policyOf(ns)))
       // Somebody else's takes its place, and what the Namespace asks for is then nobody's matter but theirs.
       yield* apply({
         apiVersion: "networking.k8s.io/v1",
