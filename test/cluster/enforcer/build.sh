@@ -9,6 +9,7 @@ if [ ! -e "$program" ]; then
   . "$here/../../../kind/go.sh"
   say "Building what holds Pods to NetworkPolicies …"
   (cd "$here" && CGO_ENABLED=0 logged build-enforcer go build -trimpath -ldflags "-s -w" -o "$program.part" .)
+  rm -f "$CACHE"/bin/enforcer-????????????????
   mv "$program.part" "$program"
 fi
 echo "$program"
