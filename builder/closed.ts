@@ -37,17 +37,24 @@ export const closedWords = Effect.fnUntraced(function* ({ closedCidrs, proxies }
   const asked = closedCidrs.length === 0 ? undefined : askedFor(proxies, url)
   if (asked === undefined) return undefined
   const found = yield* Effect.tryPromise(() => lookup(asked.host, { all: true })).pipe(Effect.orElseSucceed(() => []))
-  const closed = found.flatMap(({ address }) => {
-    const range = rangeWith(closedCidrs, address)
-    return range === undefined ? [] : [{ address, range }]
-  })
-  const [first] = closed
-  // With one that is open it may succeed.
-  if (first === undefined || closed.length < found.length) return undefined
+  const first = allClosed(
+    closedCidrs,
+    found.map(({ address }) => address)
+  )
+  if (first === undefined) return undefined
   const who = asked.isProxy ? `the proxy ${asked.host}` : asked.host
   const is = first.address === asked.host ? "is" : `has the address ${first.address},`
   return `${who} ${is} in ${first.range}, where builds of this namespace may not connect to: the annotation enbi.hrzn.ee/build-egress=open of the Namespace opens all to them, the functions' setting BUILD_CLOSED_CIDRS says what is closed`
 })
+
+/** The first of them with its range, if all are closed: with one that is open a connection may come about. */
+export const allClosed = (closedCidrs: ReadonlyArray<string>, addresses: ReadonlyArray<string>) => {
+  const closed = addresses.flatMap((address) => {
+    const range = rangeWith(closedCidrs, address)
+    return range === undefined ? [] : [{ address, range }]
+  })
+  return closed.length === addresses.length ? closed[0] : undefined
+}
 
 /** Fails where that is so of what a flake's URL names. */
 export const mustBeOpen = Effect.fnUntraced(function* (closed: Closed, flakeUrl: string) {

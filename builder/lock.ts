@@ -26,8 +26,8 @@ export const resolve = Effect.fn("resolve")(function* (build: Build) {
   const resolved = namesRevision(flakeUrl) ? yield* resolveWith(build, shared) : undefined
   // Inputs without a lock may be anything by now, although the flake itself cannot.
   if (resolved !== undefined && resolved.source.lockedInputs.length === 0) return yield* checked(flakeUrl, resolved)
-  // What names a revision may be here already, and whoever asks the forge can't do without it.
-  if (!namesRevision(flakeUrl)) yield* mustBeOpen(build.settings.closed, flakeUrl)
+  // What was resolved until here may have been there already; from here on the forge is asked.
+  yield* mustBeOpen(build.settings.closed, flakeUrl)
   yield* forget(build)
   return yield* checked(flakeUrl, yield* resolveWith(build, ownOf(build)))
 })

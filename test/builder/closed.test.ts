@@ -3,7 +3,7 @@ import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { classify } from "../../builder/classify.ts"
-import { askedFor, closedWords, withClosed } from "../../builder/closed.ts"
+import { allClosed, askedFor, closedWords, withClosed } from "../../builder/closed.ts"
 import { failureWith, saidBy } from "./failure.ts"
 import { run, withNix } from "./program.ts"
 import { recorded } from "./recorded.ts"
@@ -48,6 +48,15 @@ describe("what is said", () => {
       assert.match(proxy ?? "", /^the proxy 127\.0\.0\.1 is in/u)
     })
   )
+
+  it("nothing of a host that has an open address too", () => {
+    assert.deepStrictEqual(allClosed(["10.0.0.0/8"], ["10.0.0.1", "10.0.0.2"]), {
+      address: "10.0.0.1",
+      range: "10.0.0.0/8"
+    })
+    assert.isUndefined(allClosed(["10.0.0.0/8"], ["10.0.0.1", "203.0.113.1"]))
+    assert.isUndefined(allClosed(["10.0.0.0/8"], []))
+  })
 
   it.live("nothing of an open address, of none, and where nothing is closed", () =>
     Effect.gen(function* () {

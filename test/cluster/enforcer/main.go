@@ -34,7 +34,7 @@ func main() {
 		factory.Core().V1().Namespaces(),
 		factory.Core().V1().Pods(),
 		nil, nil, nil, nil,
-		networkpolicy.Config{QueueID: *queue, NRIdisabled: true},
+		networkpolicy.Config{QueueID: *queue},
 	)
 	exitIf(err)
 	factory.Start(ctx.Done())
