@@ -14,7 +14,7 @@ const alone = [
   "process",
   // Has the nodes ask a program of its own about every connection.
   "egress",
-  // Fills all slots, and counts places in the queue.
+  // Fills all slots, and counts who waits.
   "fair",
   // Refuses the flakes of all other tests.
   "plain-http"

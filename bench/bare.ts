@@ -73,7 +73,7 @@ export const makeBare = Effect.fnUntraced(function* (builderImage: string) {
   const build = yield* complete(at)
   const settings = yield* settingsWith(builderImage)
   const liveTime = DateTime.formatIso(yield* DateTime.now)
-  const buildJob = makeBuildJob({ build, node, settings, liveUids: [], liveTime })
+  const buildJob = makeBuildJob({ build, node, settings, liveFilter: "", liveTime })
   const importJob = makeImportJob({
     build,
     settings,

@@ -30,7 +30,7 @@ import { node } from "./cluster.ts"
 import { settingsWith } from "./settings.ts"
 
 const group = "bench.enbi.hrzn.ee"
-const bareBuilds: Kind<unknown> = {
+const bareBuilds: Kind = {
   ...nixBuilds,
   apiVersion: `${group}/v1alpha1`,
   kind: "BareBuild",
@@ -55,7 +55,10 @@ const defineKind = Effect.gen(function* () {
   )
   yield* kubectl("wait", `customresourcedefinition/${name}`, "--for=condition=Established", patienceFlag)
   const api = yield* KubernetesApi
-  yield* Effect.retry(api.list(pathOf(bareBuilds)), Schedule.spaced("1 second"))
+  yield* Effect.retry(
+    api.list(pathOf(bareBuilds), {}, () => undefined),
+    Schedule.spaced("1 second")
+  )
 })
 
 const strict = "fieldValidation=Strict&fieldManager=bench"
@@ -63,12 +66,12 @@ const strict = "fieldValidation=Strict&fieldManager=bench"
 /** What is sent, with what is in a NixBuild that is there, under another name; the last is the Job's creation. */
 const requestsFor = (build: NixBuild, name: string, settings: SettingsValue, liveTime: string) => {
   const { namespace } = build.metadata
-  const create = (kind: Kind<unknown>, object: object, more = "") => ({
+  const create = (kind: Kind, object: object, more = "") => ({
     method: "POST",
     path: `${pathOf(kind, { namespace })}?${strict}${more}`,
     body: { apiVersion: kind.apiVersion, kind: kind.kind, metadata: { namespace, name }, ...object }
   })
-  const place = { build, node, settings, liveUids: [], liveTime }
+  const place = { build, node, settings, liveFilter: "", liveTime }
   const one = pathOf(bareBuilds, { namespace, name })
   return [
     create(bareBuilds, { spec: build.spec }),

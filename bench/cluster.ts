@@ -24,7 +24,7 @@ export const firstSeen = <A>(what: string, changes: Changes<A>, isSo: (object: A
     )
   ).pipe(Effect.map(({ timeMillis }) => timeMillis))
 
-export const create = Effect.fnUntraced(function* (kind: Kind<unknown>, object: KubernetesObject) {
+export const create = Effect.fnUntraced(function* (kind: Kind, object: KubernetesObject) {
   const api = yield* KubernetesApi
   const body = { type: "application/json", value: object } as const
   yield* api.request("POST", pathOf(kind, { namespace: object.metadata.namespace }), { body })
@@ -32,7 +32,7 @@ export const create = Effect.fnUntraced(function* (kind: Kind<unknown>, object: 
 
 /** Milliseconds from asking for the object until it is so. */
 export const timeUntil = Effect.fnUntraced(function* <A>(
-  at: { readonly kind: Kind<unknown>; readonly object: KubernetesObject },
+  at: { readonly kind: Kind; readonly object: KubernetesObject },
   changes: Changes<A>,
   isSo: (object: A) => boolean
 ) {

@@ -3,7 +3,7 @@ import { Clock, Effect, FileSystem, Option, Path, Schedule, Schema, Stream } fro
 import { ChildProcess, ChildProcessSpawner } from "effect/process"
 import { bundle } from "../images/bundle.ts"
 import { CommandFailed } from "../images/command.ts"
-import { serveFinished } from "./api-server.ts"
+import { serveCluster } from "./stand-in/server.ts"
 import type { Row } from "./row.ts"
 
 const rounds = 15
@@ -31,7 +31,7 @@ export const readImage = Effect.fnUntraced(function* (root: string) {
   const files = yield* FileSystem.FileSystem
   const text = yield* files.readFileString(`${root}/images/functions/Dockerfile`)
   const env = Object.fromEntries(
-    Array.from(text.matchAll(/^ENV (\w+)=(.*)$/gm), ([, name = "", value = ""]) => [name, value])
+    Array.from(text.matchAll(/^ENV (\w+)="?([^"]*)"?$/gm), ([, name = "", value = ""]) => [name, value])
   )
   const [, entrypoint = "[]"] = /^ENTRYPOINT (\[.*\])$/m.exec(text) ?? []
   const [, ...args] = yield* Schema.decodeUnknownEffect(Schema.fromJsonString(Schema.Array(Schema.String)))(entrypoint)
@@ -83,7 +83,7 @@ export const processRows = Effect.gen(function* () {
   const root = path.normalize(yield* path.fromFileUrl(new URL("..", import.meta.url))).replace(/\/$/, "")
   yield* bundle(root)
   const image = yield* readImage(root)
-  const { url: empty } = yield* serveFinished(0)
+  const { url: empty } = yield* serveCluster({ nodes: 1, pods: 0, builds: 0 })
   const ours: Array<number> = []
   const bare: Array<number> = []
   for (let round = 0; round < rounds; round++) {
@@ -99,7 +99,7 @@ export const processRows = Effect.gen(function* () {
       )
     )
   }
-  const { url: full, writes } = yield* serveFinished(finishedBuilds)
+  const { url: full, writes } = yield* serveCluster({ nodes: 1, pods: 0, builds: finishedBuilds })
   const measureResident = Effect.fnUntraced(function* (port: number) {
     const { pid } = yield* startFunctions(image, full, port)
     yield* isReady(port).pipe(

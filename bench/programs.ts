@@ -2,7 +2,7 @@
 import { Effect, FileSystem, Path, Stream } from "effect"
 import { Agent, request } from "node:http"
 import { bundle } from "../images/bundle.ts"
-import { serveFinished } from "./api-server.ts"
+import { serveCluster } from "./stand-in/server.ts"
 import { mostStarts, readImage, residentMebibytes, spawn, startBare, startFunctions, timed } from "./process.ts"
 import type { Row } from "./row.ts"
 
@@ -103,7 +103,7 @@ export const programRows = Effect.gen(function* () {
   yield* bundle(root)
   const { env } = yield* readImage(root)
   const programOf = (name: string) => ({ env, args: [path.join(root, `dist/functions/functions/${name}.js`)] })
-  const { url } = yield* serveFinished(0)
+  const { url } = yield* serveCluster({ nodes: 1, pods: 0, builds: 0 })
   const starts: Array<number> = []
   const startsBare: Array<number> = []
   const resident: Array<number> = []

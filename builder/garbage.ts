@@ -4,6 +4,7 @@
  */
 import { DateTime, Effect, FileSystem, Option } from "effect"
 import { ChildProcess, ChildProcessSpawner } from "effect/process"
+import { readFilter } from "../lib/uid-filter.ts"
 import { type BuildSettings, uidPattern } from "./settings.ts"
 
 // `liveTime` is told by the functions' clock, a file's time by this node's. What is younger may be a NixBuild's that
@@ -12,10 +13,10 @@ const maxClockDifferenceMillis = 60_000
 
 /** The paths to remove, for one who holds the cache alone: else some are of builds that run. */
 export const garbage = Effect.fn("garbage")(function* (settings: BuildSettings) {
-  const { cache, liveUids } = settings
-  const live = new Set(liveUids)
-  // A list without the NixBuild that is being built is none.
-  const isGone = (name: string) => live.has(settings.uid) && uidPattern.test(name) && !live.has(name)
+  const { cache, uid } = settings
+  const isLive = readFilter(settings.liveFilter, uid)
+  // Without the NixBuild that is being built it tells of nobody. What it takes for live by mistake the next build removes.
+  const isGone = (name: string) => isLive(uid) && uidPattern.test(name) && !isLive(name)
   const olderThan = DateTime.toEpochMillis(settings.liveTime) - maxClockDifferenceMillis
   const layouts = yield* namesIn(cache.layouts)
   const gone = [

@@ -3,11 +3,14 @@ import { Config, Option, Schema } from "effect"
 import { LockedInput } from "../lib/api/nixbuild.ts"
 import { systems } from "../lib/api/system.ts"
 import { Digest } from "../lib/oci/result.ts"
+import { filterPattern } from "../lib/uid-filter.ts"
 import { proxies } from "./closed.ts"
 
 /** A uid of Kubernetes. It names folders on the node, so it may be nothing that leads elsewhere. */
 export const uidPattern = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/u
 const Uid = Schema.String.check(Schema.isPattern(uidPattern))
+
+const LiveFilter = Schema.String.check(Schema.isPattern(filterPattern))
 
 /** The NixBuild's uid: names the folders on the cache volume. */
 export const uid = Config.schema(Uid, "NIXBUILD_UID")
@@ -71,11 +74,8 @@ export const buildSettings = Config.all({
     Schema.FiniteFromString.check(Schema.isInt(), Schema.isGreaterThanOrEqualTo(0)),
     "CACHE_LIMIT_BYTES"
   ),
-  /** The NixBuilds that the namespace had at `liveTime`, this one among them; empty: not known. */
-  liveUids: Config.String("LIVE_UIDS").pipe(
-    Config.map((text) => text.split(" ")),
-    Config.withDefault<ReadonlyArray<string>>([])
-  ),
+  /** The NixBuilds that the namespace had at `liveTime`, this one among them; absent or empty: not known. */
+  liveFilter: Config.schema(Schema.Union([Schema.Literal(""), LiveFilter]), "LIVE_FILTER").pipe(Config.withDefault("")),
   liveTime: Config.schema(Schema.DateTimeUtcFromString, "LIVE_TIME"),
   /** Certificates of authorities to trust beside the usual ones, in PEM. */
   caCertificates: Config.String("CA_CERTIFICATES").pipe(Config.withDefault("")),

@@ -1,10 +1,10 @@
 /** Follows a NixBuild, with the log of each of its build Jobs, until it has ended or waits for a person. */
-import { Console, Effect, FiberSet, Option, Stream } from "effect"
+import { Console, Effect, FiberSet, Option, type Result, Stream } from "effect"
 import { type Condition, isTrue, obstacles } from "../lib/api/condition.ts"
-import { type Kind, pathOf } from "../lib/api/kind.ts"
+import { type Identified, type Kind, pathOf } from "../lib/api/kind.ts"
 import { pods } from "../lib/api/kubernetes.ts"
 import { conditionsOf, type NixBuild, nixBuilds } from "../lib/api/nixbuild.ts"
-import { decodeAs } from "../lib/cluster.ts"
+import { reading } from "../lib/cluster.ts"
 import { retryAnnotation } from "../lib/keys.ts"
 import type { KubernetesApi } from "../lib/kube/api.ts"
 import type { KubernetesError } from "../lib/kube/error.ts"
@@ -70,12 +70,16 @@ interface Watched {
 }
 
 /** An object as it is now, and as it becomes. */
-const versionsOf = <A>(api: Api, kind: Kind<A>, { isThere, namespace, query }: Watched) => {
-  const read = (change: Change): Effect.Effect<ReadonlyArray<A>, KubernetesError | Trouble> =>
+const versionsOf = <A extends Identified>(api: Api, kind: Kind<A>, { isThere, namespace, query }: Watched) => {
+  const versions = (
+    change: Change<Result.Result<A, KubernetesError>>
+  ): Effect.Effect<ReadonlyArray<A>, KubernetesError | Trouble> =>
     change._tag === "DELETED" || (isThere && change._tag === "Listed" && change.items.length === 0)
       ? Effect.fail(new Trouble({ message: `The ${kind.kind} was deleted.` }))
-      : Effect.forEach(change._tag === "Listed" ? change.items : [change.object], decodeAs(kind))
-  return api.follow(pathOf(kind, { namespace }), query).pipe(Stream.mapEffect(read), Stream.flattenIterable)
+      : Effect.forEach(change._tag === "Listed" ? change.items : [change.object], (object) => Effect.fromResult(object))
+  return api
+    .follow(pathOf(kind, { namespace }), query, reading(kind))
+    .pipe(Stream.mapEffect(versions), Stream.flattenIterable)
 }
 
 /** From when its container runs to its end. That a log can't be read does not stop the build. */

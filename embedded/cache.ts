@@ -3,157 +3,148 @@
  * is made while nothing happens. What we write is in the cache at once, so the
  * next look sees it although the watch has not told of it yet.
  */
-import { Context, Deferred, Effect, Layer, Option, Schema, Stream } from "effect"
-import { type Kind, ObjectMeta, pathOf } from "../lib/api/kind.ts"
+import { Context, Deferred, Effect, Layer, Option, Result, Schema, Stream } from "effect"
+import { type Identified, type Kind, ObjectMeta, pathOf } from "../lib/api/kind.ts"
 import { kinds } from "../lib/api/kinds.ts"
-import { Cluster, decodeAs, getFrom, listFrom, queryOf, type Selection, writesOf } from "../lib/cluster.ts"
+import { Cluster, getFrom, listFrom, queryOf, reading, type Selection, writesOf } from "../lib/cluster.ts"
 import type { CloudEvent } from "../lib/events.ts"
 import { KubernetesApi } from "../lib/kube/api.ts"
 import type { KubernetesError } from "../lib/kube/error.ts"
 import type { Change } from "../lib/kube/watch.ts"
 import { preciseTime } from "../lib/time.ts"
+import { type Found, keyOf, makeStore } from "./store.ts"
 
 export class WatchCache extends Context.Service<
   WatchCache,
   {
-    /** Follows every kind for ever; `onEvent` is told of each change once the cache has it, and all else that was there at the start. */
+    /**
+     * Follows every kind for ever; `onEvent` is told of each change once the cache has it, and of all that was there
+     * at the start. Until it returns, the watch stands still.
+     */
     readonly follow: <R>(
       onEvent: (event: CloudEvent) => Effect.Effect<void, never, R>
     ) => Effect.Effect<void, KubernetesError, R>
     /** Whether the cache has seen all that was there at the start. */
     readonly isComplete: Effect.Effect<boolean>
+    /** Waits until it has: an object that the cache has not read yet must not be taken for one that is not there. */
+    readonly complete: Effect.Effect<void>
   }
 >()("enbi/embedded/WatchCache") {}
 
-interface Stored<A> {
-  readonly kind: Kind<A>
-  readonly meta: ObjectMeta
-  readonly nodeName: string | undefined
-  readonly value: A
+/** An object as the watch brought it: what of it can't be read, such as what a newer version wrote, has an error instead. */
+interface Seen {
+  readonly metadata: ObjectMeta
+  readonly value: Result.Result<Identified, KubernetesError>
 }
 
-const Head = Schema.Struct({
-  metadata: ObjectMeta,
-  spec: Schema.optionalKey(Schema.Struct({ nodeName: Schema.optionalKey(Schema.String) }))
-})
+const readMetadata = Schema.decodeUnknownSync(Schema.Struct({ metadata: ObjectMeta }))
 
-type Head = typeof Head.Type
-const readHead = decodeAs({ schema: Head })
+const seeing = (kind: Kind) => {
+  const read = reading(kind)
+  return (object: unknown): Seen => {
+    const value = read(object)
+    return { value, metadata: (Result.isSuccess(value) ? value.success : readMetadata(object)).metadata }
+  }
+}
 
-const isOf = <A>(stored: Stored<unknown> | undefined, kind: Kind<A>): stored is Stored<A> =>
-  stored?.kind.kind === kind.kind
-
-/** One object that we can't read, such as one that a newer version wrote, must not keep us from the others. */
-const unreadable = (kind: Kind<unknown>) => (error: KubernetesError) =>
-  Effect.as(Effect.logWarning(`a ${kind.kind} can't be read and is left alone`, error), Option.none<ObjectMeta>())
-
-const keyOf = ({ name, namespace = "" }: { readonly name: string; readonly namespace?: string | undefined }) =>
-  `${namespace}/${name}`
+/** One object that can't be read must not keep us from the others. */
+const leaveAlone = (kind: Kind, error: KubernetesError) =>
+  Effect.logWarning(`a ${kind.kind} can't be read and is left alone`, error)
 
 const isOlder = (a: Pick<ObjectMeta, "resourceVersion">, b: Pick<ObjectMeta, "resourceVersion">): boolean =>
   BigInt(a.resourceVersion) < BigInt(b.resourceVersion)
+
+const isFor = <A extends Identified>(store: Found<Identified>, kind: Kind<A>): store is Found<A> =>
+  store.kind === kind.kind
 
 /** `Cluster` and `WatchCache` over one and the same store. */
 export const layer = Layer.effectContext(
   Effect.gen(function* () {
     const api = yield* KubernetesApi
-    const stores = new Map(Object.keys(kinds).map((name) => [name, new Map<string, Stored<unknown>>()]))
-    const storeOf = (kind: Kind<unknown>) => stores.get(kind.kind) ?? new Map<string, Stored<unknown>>()
+    const stores = new Map(Object.keys(kinds).map((name) => [name, makeStore(name)]))
+    const storeOf = (kind: Kind) => stores.get(kind.kind) ?? makeStore(kind.kind)
     const listed = new Set<string>()
     const ended = makeEnded()
 
-    /** Its metadata if that is news, none if the cache has this version or a newer one. */
-    const put = Effect.fnUntraced(function* (kind: Kind<unknown>, object: unknown, { metadata, spec }: Head) {
+    /** Whether that is news: the cache had neither this version nor a newer one. */
+    const put = Effect.fnUntraced(function* (kind: Kind, { metadata, value }: Seen) {
       const store = storeOf(kind)
-      const key = keyOf(metadata)
-      const before = store.get(key)
-      if (ended.isOver(metadata)) return Option.none<ObjectMeta>()
-      if (before !== undefined && isOlder(metadata, before.meta)) return Option.none<ObjectMeta>()
-      store.set(key, { kind, meta: metadata, nodeName: spec?.nodeName, value: yield* decodeAs(kind)(object) })
-      return before?.meta.resourceVersion === metadata.resourceVersion ? Option.none() : Option.some(metadata)
+      const before = store.get(keyOf(metadata))?.metadata
+      if (ended.isOver(metadata) || (before !== undefined && isOlder(metadata, before))) return false
+      if (Result.isFailure(value)) {
+        yield* leaveAlone(kind, value.failure)
+        return false
+      }
+      store.put(value.success)
+      return before?.resourceVersion !== metadata.resourceVersion
     })
 
-    const replaceAll = Effect.fnUntraced(function* (kind: Kind<unknown>, list: Extract<Change, { _tag: "Listed" }>) {
+    const replaceAll = Effect.fnUntraced(function* (kind: Kind, list: Extract<Change<Seen>, { _tag: "Listed" }>) {
       const { items } = list
-      const heads = yield* Effect.orDie(Effect.forEach(items, readHead))
-      const changed = yield* Effect.forEach(heads, (head, index) =>
-        Effect.catch(put(kind, items[index], head), unreadable(kind))
+      const store = storeOf(kind)
+      const changed = yield* Effect.filter(items, (seen) => put(kind, seen))
+      const keys = new Set(items.map(({ metadata }) => keyOf(metadata)))
+      const gone = Array.from(store.list({}), ({ metadata }) => metadata).filter(
+        // What we wrote while the list was on its way is not in it.
+        (metadata) => !keys.has(keyOf(metadata)) && !isOlder(list, metadata)
       )
-      const keys = new Set(heads.map(({ metadata }) => keyOf(metadata)))
-      // What we wrote while the list was on its way is not in it.
-      const gone = [...storeOf(kind)].filter(([key, { meta }]) => !keys.has(key) && !isOlder(list, meta))
-      for (const [key, { meta }] of gone) {
-        ended.add({ ...meta, resourceVersion: list.resourceVersion })
-        storeOf(kind).delete(key)
+      for (const metadata of gone) {
+        ended.add({ ...metadata, resourceVersion: list.resourceVersion })
+        store.forget(keyOf(metadata))
       }
       listed.add(kind.kind)
       const time = yield* preciseTime
       return [
-        ...changed.flatMap((meta) =>
-          Option.isSome(meta) ? [eventOf(kind, { meta: meta.value, verb: "add", time })] : []
-        ),
-        ...gone.map(([, { meta }]) => eventOf(kind, { meta, verb: "delete", time }))
+        ...changed.map(({ metadata }) => eventOf(kind, { metadata, verb: "add", time })),
+        ...gone.map((metadata) => eventOf(kind, { metadata, verb: "delete", time }))
       ]
     })
 
-    const apply = Effect.fnUntraced(function* (kind: Kind<unknown>, change: Change) {
+    const apply = Effect.fnUntraced(function* (kind: Kind, change: Change<Seen>) {
       if (change._tag === "Listed") return yield* replaceAll(kind, change)
-      const head = yield* readHead(change.object)
-      const meta = head.metadata
+      const { metadata } = change.object
       const time = yield* preciseTime
       if (change._tag === "DELETED") {
         const store = storeOf(kind)
-        ended.add(meta)
-        if (store.get(keyOf(meta))?.meta.uid === meta.uid) store.delete(keyOf(meta))
-        return [eventOf(kind, { meta, verb: "delete", time })]
+        ended.add(metadata)
+        if (store.get(keyOf(metadata))?.metadata.uid === metadata.uid) store.forget(keyOf(metadata))
+        return [eventOf(kind, { metadata, verb: "delete", time })]
       }
-      yield* put(kind, change.object, head)
-      return [eventOf(kind, { meta, verb: change._tag === "ADDED" ? "add" : "update", time })]
+      yield* put(kind, change.object)
+      return [eventOf(kind, { metadata, verb: change._tag === "ADDED" ? "add" : "update", time })]
     })
 
-    // An object that the cache has not read yet must not be taken for one that is not there.
     const complete = yield* Deferred.make<void>()
     const isComplete = Effect.sync(() => Object.keys(kinds).every((name) => listed.has(name)))
 
     const follow = <R>(onEvent: (event: CloudEvent) => Effect.Effect<void, never, R>) =>
       Effect.forEach(
         Object.values(kinds),
-        (kind) =>
-          api.follow(pathOf(kind), queryOf(kind)).pipe(
-            Stream.mapEffect((change) =>
-              apply(kind, change).pipe(
-                Effect.catch((error) =>
-                  Effect.as(Effect.logWarning("an object can't be read", { kind: kind.kind }, error), [])
-                )
-              )
-            ),
+        (kind: Kind) =>
+          api.follow(pathOf(kind), queryOf(kind), seeing(kind)).pipe(
+            Stream.mapEffect((change) => apply(kind, change)),
             Stream.tap(() =>
               Effect.flatMap(isComplete, (is) => (is ? Deferred.succeed(complete, undefined) : Effect.void))
             ),
             Stream.flattenIterable,
-            Stream.runForEach((event) => Effect.andThen(Deferred.await(complete), onEvent(event)))
+            Stream.runForEach(onEvent)
           ),
         { concurrency: "unbounded", discard: true }
       )
 
-    const list = <A>(kind: Kind<A>, selection: Selection = {}): Effect.Effect<ReadonlyArray<A>> =>
-      Effect.sync(() =>
-        [...storeOf(kind).values()].flatMap((stored) =>
-          isOf(stored, kind) && isSelected(stored, selection) ? [stored.value] : []
-        )
-      )
+    /** What was read by the schema of the kind. */
+    const read = <A extends Identified, B>(kind: Kind<A>, look: (store: Found<A> | undefined) => B): Effect.Effect<B> =>
+      Effect.sync(() => {
+        const store: Found<Identified> = storeOf(kind)
+        return look(isFor(store, kind) ? store : undefined)
+      })
 
     const writes = writesOf(api)
-    const keep = (kind: Kind<unknown>) => (stored: unknown) =>
-      Effect.flatMap(readHead(stored), (head) => put(kind, stored, head))
+    const keep = (kind: Kind) => (stored: unknown) => put(kind, seeing(kind)(stored))
     const cluster = Cluster.of({
-      get: (kind, at) =>
-        Effect.sync(() => {
-          const stored = storeOf(kind).get(keyOf(at))
-          return isOf(stored, kind) ? Option.some(stored.value) : Option.none()
-        }),
+      get: (kind, at) => read(kind, (store) => Option.fromUndefinedOr(store?.get(keyOf(at)))),
       getFresh: getFrom(api),
-      list,
+      list: (kind, selection: Selection = {}) => read(kind, (store) => store?.list(selection) ?? []),
       listFresh: listFrom(api),
       dryRunCreate: writes.dryRunCreate,
       create: (kind, object) => writes.create(kind, object).pipe(Effect.tap(keep(kind))),
@@ -162,13 +153,15 @@ export const layer = Layer.effectContext(
           Effect.tap(keep(target.kind)),
           // Or whoever has more to do than this would meet it again with every look.
           Effect.tapError((error) =>
-            Effect.sync(() => (error.isMissing ? storeOf(target.kind).delete(keyOf(target)) : undefined))
+            Effect.sync(() => (error.isMissing ? storeOf(target.kind).forget(keyOf(target)) : undefined))
           )
         ),
       remove: (target) =>
-        writes.remove(target).pipe(Effect.tap(() => Effect.sync(() => storeOf(target.kind).delete(keyOf(target)))))
+        writes.remove(target).pipe(Effect.tap(() => Effect.sync(() => storeOf(target.kind).forget(keyOf(target)))))
     })
-    return Context.make(Cluster, cluster).pipe(Context.add(WatchCache, { follow, isComplete }))
+    return Context.make(Cluster, cluster).pipe(
+      Context.add(WatchCache, { follow, isComplete, complete: Deferred.await(complete) })
+    )
   })
 )
 
@@ -196,22 +189,19 @@ const makeEnded = () => {
 
 const maxEnded = 1000
 
-const isSelected = ({ meta, nodeName }: Stored<unknown>, selection: Selection): boolean =>
-  (selection.namespace === undefined || meta.namespace === selection.namespace) &&
-  (selection.nodeName === undefined || nodeName === selection.nodeName) &&
-  Object.entries(selection.labels ?? {}).every(([key, value]) => meta.labels?.[key] === value)
+type Verb = "add" | "update" | "delete"
 
 /** The event that Knative's ApiServerSource would send. */
 const eventOf = (
-  kind: Kind<unknown>,
-  { meta, time, verb }: { readonly meta: ObjectMeta; readonly verb: "add" | "update" | "delete"; readonly time: string }
+  kind: Kind,
+  { metadata, time, verb }: { readonly metadata: ObjectMeta; readonly verb: Verb; readonly time: string }
 ): CloudEvent => ({
   specversion: "1.0",
-  id: `${meta.uid}.${meta.resourceVersion}.${verb}`,
+  id: `${metadata.uid}.${metadata.resourceVersion}.${verb}`,
   source: "enbi-functions",
   type: `dev.knative.apiserver.resource.${verb}`,
   time,
   kind: kind.kind,
-  ...(meta.namespace === undefined ? {} : { namespace: meta.namespace }),
-  name: meta.name
+  ...(metadata.namespace === undefined ? {} : { namespace: metadata.namespace }),
+  name: metadata.name
 })

@@ -4,10 +4,12 @@
  * `eventing/triggers.yaml` and refuses what it would not do as a Broker does.
  * Events about one object wait for each other and are merged while they wait.
  */
-import { Duration, Effect, Schedule, Schema } from "effect"
+import { Duration, Effect, Option, Schedule, Schema } from "effect"
 import { parseAllDocuments } from "yaml"
-import type { Cluster } from "../lib/cluster.ts"
-import { type CloudEvent, matches } from "../lib/events.ts"
+import type { Identified } from "../lib/api/kind.ts"
+import { isKindName, kinds } from "../lib/api/kinds.ts"
+import { Cluster } from "../lib/cluster.ts"
+import { type CloudEvent, type EventFilter, matches } from "../lib/events.ts"
 import type { EnbiFunction } from "../lib/function.ts"
 import { KubernetesError } from "../lib/kube/error.ts"
 import { makeLooks } from "../lib/looks.ts"
@@ -71,7 +73,9 @@ export const makeDispatcher = Effect.fnUntraced(function* (
   functions: ReadonlyArray<EnbiFunction<unknown>>,
   triggers: ReadonlyArray<Trigger>
 ) {
-  const lanes = yield* Effect.forEach(functions, makeLane)
+  const filtersOf = (name: string) =>
+    triggers.flatMap(({ spec }) => (spec.subscriber.ref.name === name ? [spec.filter.attributes] : []))
+  const lanes = yield* Effect.forEach(functions, (definition) => makeLane(definition, filtersOf(definition.name)))
   const unknown = triggers.find((trigger) => lanes.every((lane) => lane.name !== trigger.spec.subscriber.ref.name))
   if (unknown !== undefined) {
     return yield* new TriggerRefused({
@@ -80,30 +84,37 @@ export const makeDispatcher = Effect.fnUntraced(function* (
   }
   return (event: CloudEvent) =>
     Effect.forEach(
-      lanes.filter((lane) =>
-        triggers.some(
-          (trigger) => trigger.spec.subscriber.ref.name === lane.name && matches(trigger.spec.filter.attributes, event)
-        )
-      ),
+      lanes.filter((lane) => lane.filters.some((filter) => matches(filter, event))),
       (lane) => lane.send(event),
       { discard: true }
     )
 })
 
 /** Nobody waits for what comes of an event here: who sends it is the watch. */
-const makeLane = Effect.fnUntraced(function* (definition: EnbiFunction<unknown>) {
+const makeLane = Effect.fnUntraced(function* (definition: EnbiFunction<unknown>, filters: ReadonlyArray<EventFilter>) {
   const { name } = definition
-  const { ask } = yield* makeLooks(({ event, subject }) =>
+  const { ask } = yield* makeLooks(definition, ({ event, subject }) =>
     run(definition, event, subject).pipe(settle({ function: name, event, subject }))
   )
   const witness = makeWitness(definition)
-  const send = (event: CloudEvent) =>
+  /** Most events are about Pods of others. */
+  const needsNoLook = Effect.fnUntraced(function* ({ kind = "", name = "", namespace }: CloudEvent) {
+    const ignored = (definition.ignores ?? []).filter((ignored) => ignored.kind === kind)
+    if (ignored.length === 0 || !isKindName(kind)) return false
+    const cluster = yield* Cluster
+    const found: Option.Option<unknown> = yield* cluster.get<Identified>(kinds[kind], { name, namespace })
+    return Option.exists(found, (object) => ignored.some(({ matches }) => matches(object)))
+  })
+  const look = (event: CloudEvent) =>
     definition.subjects(event).pipe(
       Effect.flatMap((subjects) => Effect.forEach(subjects, (subject) => ask({ event, subject }), { discard: true })),
-      settle({ function: name, event }),
-      Effect.andThen(witness(event))
+      settle({ function: name, event })
     )
-  return { name, send }
+  const send = Effect.fnUntraced(function* (event: CloudEvent) {
+    if (!(yield* Effect.orDie(needsNoLook(event)))) yield* look(event)
+    yield* witness(event)
+  })
+  return { name, filters, send }
 })
 
 const settle =

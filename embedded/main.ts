@@ -15,6 +15,7 @@ import { layerOf, readNodeRepel } from "../lib/services.ts"
 import { preciseTime } from "../lib/time.ts"
 import * as Cache from "./cache.ts"
 import { makeDispatcher, readTriggers } from "./dispatcher.ts"
+import { makeEventQueue } from "./event-queue.ts"
 import { routes } from "./routes.ts"
 
 const Server = Layer.unwrap(
@@ -47,7 +48,9 @@ const program = Effect.gen(function* () {
     })
   })
   yield* Effect.logInfo("started", { functions: functions.map(({ name }) => name) })
-  yield* Effect.all([cache.follow(send), Effect.repeat(sweep, Schedule.spaced("30 seconds"))], {
+  const queue = yield* makeEventQueue
+  const deliver = Effect.andThen(cache.complete, queue.deliver(send))
+  yield* Effect.all([cache.follow(queue.offer), deliver, Effect.repeat(sweep, Schedule.spaced("30 seconds"))], {
     concurrency: "unbounded"
   })
 }).pipe(Effect.scoped)

@@ -2,7 +2,7 @@
  * What a function can decide to do. Actions are plain data, so that a decision
  * can be compared with a file, logged and replayed; `interpret` does them.
  */
-import type { ObjectMeta, KubernetesObject } from "./api/kind.ts"
+import type { ObjectMeta, KubernetesObject, Reference } from "./api/kind.ts"
 import type { KindName } from "./api/kinds.ts"
 
 /** The object that a write is meant for, as it was when the write was decided on. */
@@ -37,10 +37,14 @@ export const referTo = (kind: KindName, { metadata }: { readonly metadata: Objec
 })
 
 /** The object that the action writes. */
-export const objectOf = (action: Action): { readonly kind: string; readonly name: string } =>
-  action.action === "Create"
-    ? { kind: action.object.kind, name: action.object.metadata.name }
-    : { kind: action.target.kind, name: action.target.name }
+export const objectOf = (action: Action): Reference => {
+  const { kind, name, namespace } =
+    action.action === "Create" ? { kind: action.object.kind, ...action.object.metadata } : action.target
+  return { kind, name, ...(namespace === undefined ? {} : { namespace }) }
+}
+
+/** The same for all that is about one object. */
+export const keyOf = ({ kind, name, namespace = "" }: Reference): string => `${kind}/${namespace}/${name}`
 
 /** Whether the action writes the object of this kind and name. */
 export const isAbout = (action: Action, { kind, name }: { readonly kind: string; readonly name: string }): boolean => {

@@ -3,8 +3,8 @@
  * Knative each read is a request; `embedded/` puts a watch cache before the API
  * server; tests put one in memory in its place.
  */
-import { Context, Effect, Layer, Option, Schema } from "effect"
-import { type Kind, KubernetesObject, pathOf } from "./api/kind.ts"
+import { Context, Effect, Layer, Option, Result, Schema } from "effect"
+import { type Identified, type Kind, KubernetesObject, pathOf } from "./api/kind.ts"
 import { KubernetesApi } from "./kube/api.ts"
 import type { Body, Query } from "./kube/requests.ts"
 import { KubernetesError } from "./kube/error.ts"
@@ -14,23 +14,28 @@ export interface Selection {
   readonly labels?: Readonly<Record<string, string>>
   /** Pods only: those bound to this node. */
   readonly nodeName?: string
+  /** Pods only, and past any cache: those in this phase. */
+  readonly phase?: "Pending"
   /** Events only: those about the object of this uid. */
   readonly involvedUid?: string
 }
 
 /** Names one object to write to. */
 export interface Target {
-  readonly kind: Kind<unknown>
+  readonly kind: Kind
   readonly namespace?: string | undefined
   readonly name: string
 }
 
-type Get = <A>(
+type Get = <A extends Identified>(
   kind: Kind<A>,
   at: { readonly namespace?: string | undefined; readonly name: string }
 ) => Effect.Effect<Option.Option<A>, KubernetesError>
 
-type List = <A>(kind: Kind<A>, selection?: Selection) => Effect.Effect<ReadonlyArray<A>, KubernetesError>
+type List = <A extends Identified>(
+  kind: Kind<A>,
+  selection?: Selection
+) => Effect.Effect<ReadonlyArray<A>, KubernetesError>
 
 export class Cluster extends Context.Service<
   Cluster,
@@ -41,12 +46,9 @@ export class Cluster extends Context.Service<
     readonly list: List
     /** Past any cache, as `getFresh`. */
     readonly listFresh: List
-    readonly create: (kind: Kind<unknown>, object: KubernetesObject) => Effect.Effect<KubernetesObject, KubernetesError>
+    readonly create: (kind: Kind, object: KubernetesObject) => Effect.Effect<KubernetesObject, KubernetesError>
     /** What would be stored if `object` were created, admission included; nothing is. */
-    readonly dryRunCreate: (
-      kind: Kind<unknown>,
-      object: KubernetesObject
-    ) => Effect.Effect<KubernetesObject, KubernetesError>
+    readonly dryRunCreate: (kind: Kind, object: KubernetesObject) => Effect.Effect<KubernetesObject, KubernetesError>
     /** A JSON merge patch; refused as a Conflict unless it carries the current uid and resourceVersion. */
     readonly patch: (
       target: Target & { readonly subresource?: "status" },
@@ -65,13 +67,14 @@ const malformed = (cause: Schema.SchemaError) =>
 const json = (value: unknown): Body => ({ type: "application/json", value })
 
 /** The query of a list: label and field selectors. */
-export const queryOf = (kind: Kind<unknown>, selection: Selection = {}): Query => {
+export const queryOf = (kind: Kind, selection: Selection = {}): Query => {
   const labels = [
     ...(kind.selector === undefined ? [] : [kind.selector]),
     ...Object.entries(selection.labels ?? {}).map(([key, value]) => `${key}=${value}`)
   ]
   const fields = [
     ...(selection.nodeName === undefined ? [] : [`spec.nodeName=${selection.nodeName}`]),
+    ...(selection.phase === undefined ? [] : [`status.phase=${selection.phase}`]),
     ...(selection.involvedUid === undefined ? [] : [`involvedObject.uid=${selection.involvedUid}`])
   ]
   return {
@@ -80,10 +83,16 @@ export const queryOf = (kind: Kind<unknown>, selection: Selection = {}): Query =
   }
 }
 
-export const decodeAs =
-  <A>(kind: Pick<Kind<A>, "schema">) =>
-  (object: unknown): Effect.Effect<A, KubernetesError> =>
-    Schema.decodeUnknownEffect(kind.schema)(object).pipe(Effect.mapError(malformed))
+/** What we look at in an object, or why it can't be read. */
+export const reading = <A extends Identified>({ schema }: Pick<Kind<A>, "schema">) => {
+  const decode = Schema.decodeUnknownResult(schema)
+  return (object: unknown): Result.Result<A, KubernetesError> => Result.mapError(decode(object), malformed)
+}
+
+export const decodeAs = <A extends Identified>(kind: Pick<Kind<A>, "schema">) => {
+  const read = reading(kind)
+  return (object: unknown): Effect.Effect<A, KubernetesError> => Effect.suspend(() => Effect.fromResult(read(object)))
+}
 
 const decodeObject = (object: unknown) =>
   Schema.decodeUnknownEffect(KubernetesObject)(object).pipe(Effect.mapError(malformed))
@@ -107,13 +116,13 @@ export const listFrom =
   (api: Api): List =>
   (kind, selection = {}) =>
     api
-      .list(pathOf(kind, { namespace: selection.namespace }), queryOf(kind, selection))
-      .pipe(Effect.flatMap(({ items }) => Effect.forEach(items, decodeAs(kind))))
+      .list(pathOf(kind, { namespace: selection.namespace }), queryOf(kind, selection), reading(kind))
+      .pipe(Effect.flatMap(({ items }) => Effect.forEach(items, (item) => Effect.fromResult(item))))
 
 export const writesOf = (
   api: Api
 ): Pick<(typeof Cluster)["Service"], "create" | "dryRunCreate" | "patch" | "remove"> => {
-  const create = (kind: Kind<unknown>, object: KubernetesObject, query: Query) =>
+  const create = (kind: Kind, object: KubernetesObject, query: Query) =>
     api
       .request("POST", pathOf(kind, { namespace: object.metadata.namespace }), {
         query: { ...query, fieldValidation: "Strict", fieldManager: "enbi-functions" },
@@ -149,10 +158,10 @@ export const live = (api: Api): (typeof Cluster)["Service"] => {
     get: (kind, at) => Effect.catchIf(get(kind, at), isUnreadable, leaveAlone(kind)),
     getFresh: get,
     list: (kind, selection = {}) =>
-      api.list(pathOf(kind, { namespace: selection.namespace }), queryOf(kind, selection)).pipe(
+      api.list(pathOf(kind, { namespace: selection.namespace }), queryOf(kind, selection), reading(kind)).pipe(
         Effect.flatMap(({ items }) =>
           Effect.forEach(items, (item) =>
-            decodeAs(kind)(item).pipe(Effect.map(Option.some), Effect.catchIf(isUnreadable, leaveAlone(kind)))
+            Effect.fromResult(item).pipe(Effect.map(Option.some), Effect.catch(leaveAlone(kind)))
           )
         ),
         Effect.map((found) => found.flatMap(Option.toArray))
@@ -166,5 +175,5 @@ export const layerLive = Layer.effect(Cluster, Effect.map(KubernetesApi, live))
 
 const isUnreadable = ({ reason }: KubernetesError): boolean => reason === "Malformed"
 
-const leaveAlone = (kind: Kind<unknown>) => (error: KubernetesError) =>
+const leaveAlone = (kind: Kind) => (error: KubernetesError) =>
   Effect.as(Effect.logWarning(`a ${kind.kind} can't be read and is left alone`, error), Option.none())

@@ -16,7 +16,7 @@ export interface Decision {
   readonly subject: Reference
   readonly observed: unknown
   readonly actions: ReadonlyArray<Action>
-  /** How many of the actions were carried out; the next one failed. */
+  /** How many of the actions were carried out. */
   readonly done: number
   readonly outcome: string
 }

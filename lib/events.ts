@@ -30,8 +30,8 @@ export const changed = (kind: KindName): EventFilter => ({ kind })
 
 /** Extensions of an event stand beside its other attributes, as Knative's filters see them. */
 export const matches = (filter: EventFilter, event: CloudEvent): boolean => {
-  const attributes = new Map<string, string>(Object.entries(event))
-  return Object.entries(filter).every(([key, value]) => attributes.get(key) === value)
+  const attributes: Readonly<Record<string, unknown>> = event
+  return Object.entries(filter).every(([key, value]) => attributes[key] === value)
 }
 
 export const sweepType = "dev.knative.sources.ping"

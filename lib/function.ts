@@ -5,10 +5,10 @@
  */
 import { Effect, Option, Schema } from "effect"
 import type { Action } from "./action.ts"
-import type { Kind, Reference } from "./api/kind.ts"
+import type { Identified, Kind, Reference } from "./api/kind.ts"
 import type { Cluster } from "./cluster.ts"
 import type { CloudEvent, EventFilter } from "./events.ts"
-import type { Done } from "./interpret.ts"
+import type { Done, RestsOn } from "./interpret.ts"
 import type { KubernetesError } from "./kube/error.ts"
 import type { Settings } from "./settings.ts"
 import type { Phase } from "./traces/span.ts"
@@ -41,7 +41,7 @@ export interface Ignored {
 }
 
 /** What we can't read of an object is no reason to ignore it. */
-export const ignore = <A>(kind: Kind<A>, needsNoLook: (object: A) => boolean): Ignored => {
+export const ignore = <A extends Identified>(kind: Kind<A>, needsNoLook: (object: A) => boolean): Ignored => {
   const read = Schema.decodeUnknownOption(kind.schema)
   return { kind: kind.kind, matches: (object) => Option.exists(read(object), needsNoLook) }
 }
@@ -54,6 +54,8 @@ export interface EnbiFunction<O> {
   readonly replies?: ReadonlyArray<EventFilter>
   /** Nobody waits for what it does, so Knative Serving may end its last Pod. */
   readonly isRare?: true
+  /** The least time between two looks at one object, where nobody waits for what comes of one; absent: none. */
+  readonly pauseSeconds?: number
   /** What `observe` and the actions need without a cache; `npm run generate` adds what the cache needs. */
   readonly permissions: ReadonlyArray<Permission>
   /** What needs no look, by what an event brought of it: only to stop before anything is read. */
@@ -64,6 +66,11 @@ export interface EnbiFunction<O> {
   readonly observe: (subject: Reference) => Reads<Option.Option<O>>
   readonly Observed: Schema.Codec<O, unknown>
   readonly decide: (observed: O) => ReadonlyArray<Action>
+  /**
+   * Where one look leads to actions on many objects: the other objects that an action builds on. An object that has
+   * changed then keeps back only the actions on it and on what builds on it; absent: all that follow.
+   */
+  readonly restsOn?: (observed: O) => RestsOn
   /** The observation with a refusal in it, for a function that tells people of one: it is then decided again. */
   readonly refused?: (observed: O, refusal: Refusal) => O
   /** What its writes brought to an end, for the trace. */

@@ -1,13 +1,14 @@
 /**
  * Carries out what a function decided, in order, and stops at the first action
- * that fails: the object is then looked at again and the rest decided anew.
- * The only code that writes to the cluster.
+ * that fails: the object is then looked at again and the rest decided anew. Of
+ * what was decided for many objects, one that was changed meanwhile stops only
+ * what is about it. The only code that writes to the cluster.
  */
 import { Effect, Option, Schema } from "effect"
-import type { Action } from "./action.ts"
+import { type Action, keyOf, objectOf } from "./action.ts"
 import { Condition } from "./api/condition.ts"
 import { type KindName, kinds } from "./api/kinds.ts"
-import { ObjectMeta } from "./api/kind.ts"
+import { ObjectMeta, type Reference } from "./api/kind.ts"
 import { type NixBuild, nixBuilds } from "./api/nixbuild.ts"
 import { Cluster } from "./cluster.ts"
 import { KubernetesError } from "./kube/error.ts"
@@ -36,13 +37,47 @@ export interface Done {
   readonly before?: NixBuild
 }
 
-/** `onDone` is called after each action that was carried out. */
+/** The other objects that an action builds on, whose writes come before it. */
+export type RestsOn = (action: Action) => ReadonlyArray<Reference>
+
+interface Course {
+  /** Called after each action that was carried out. */
+  readonly onDone: (done: Done) => void
+  /** Absent: all that follows builds on each. */
+  readonly restsOn?: RestsOn | undefined
+}
+
 export const interpret = Effect.fn("interpret")(function* (
   actions: ReadonlyArray<Action>,
-  onDone: (done: Done) => void
+  { onDone, restsOn }: Course
 ) {
-  for (const action of actions) onDone({ action, ...(yield* carryOut(action)) })
+  const stopped = new Set<string>()
+  const failures: Array<KubernetesError | NameTaken> = []
+  for (const action of actions) {
+    const object = objectOf(action)
+    const isStopped = [object, ...(restsOn?.(action) ?? [])].some((about) => stopped.has(keyOf(about)))
+    if (isStopped) stopped.add(keyOf(object))
+    else {
+      const done = yield* carryOut(action).pipe(
+        Effect.catchIf(
+          (error): error is KubernetesError | NameTaken => restsOn !== undefined && isOfItsObject(error),
+          (error) => Effect.sync(() => void failures.push(error))
+        )
+      )
+      if (done === undefined) stopped.add(keyOf(object))
+      else onDone({ action, ...done })
+    }
+  }
+  const [first] = [...failures.filter(isConflict), ...failures]
+  if (first !== undefined) return yield* Effect.fail(first)
 })
+
+export const isConflict = (error: KubernetesError | NameTaken | Refused): boolean =>
+  error._tag === "KubernetesError" && error.isConflict
+
+/** It says nothing of how other objects would fare. */
+const isOfItsObject = (error: KubernetesError | NameTaken | Refused): boolean =>
+  error._tag === "NameTaken" || isConflict(error)
 
 const carryOut = Effect.fnUntraced(function* (
   action: Action

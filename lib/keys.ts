@@ -41,9 +41,11 @@ export const digestsAnnotation = (system: string): string => `enbi.hrzn.ee/diges
 export const sourceAnnotation = (system: string): string => `enbi.hrzn.ee/source-${system}`
 /** On an import Job: the name of the Lease of its image tag. */
 export const tagLabel = "enbi.hrzn.ee/tag"
-/** On a Lease: since when no NixBuild of a namespace names the image tag and no node is known to have the image. */
+/** On a Lease: since when no NixBuild and no Pod of a namespace names the image tag and no node reports the image. */
 export const unusedSinceAnnotation = "enbi.hrzn.ee/unused-since"
 /** On a Lease that has that: the namespaces that do not use the tag, by blanks; absent: the one that has it. */
 export const unusedByAnnotation = "enbi.hrzn.ee/unused-by"
+/** Of Kubernetes, on the Pod of a Job: that Job's uid. */
+export const controllerUidLabel = "batch.kubernetes.io/controller-uid"
 /** On an Event: the uid of the object that it speaks of. */
 export const regardingLabel = "enbi.hrzn.ee/regarding-uid"

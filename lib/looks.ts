@@ -1,12 +1,14 @@
 /**
  * Looks at objects, as events ask for them: one look at one object at a time,
  * a few at once. Looks at one object that wait are one, so a thousand events
- * about it are two looks.
+ * about it are two looks. Where a function wants a pause between two, the
+ * first look is at once, and what is asked for in the pause is one look after it.
  */
-import { Deferred, Effect, Scope, Semaphore } from "effect"
+import { Deferred, Duration, Effect, Scope, Semaphore } from "effect"
 import type { Reference } from "./api/kind.ts"
 import type { Cluster } from "./cluster.ts"
 import { type CloudEvent, isSweep } from "./events.ts"
+import type { EnbiFunction } from "./function.ts"
 import type { Settings } from "./settings.ts"
 
 /** An event, and one of the objects that it asks to look at. */
@@ -25,6 +27,7 @@ const concurrency = 4
 
 /** `take` takes one look. When the scope closes, what is begun is ended, and what waits is interrupted. */
 export const makeLooks = Effect.fnUntraced(function* <A>(
+  { pauseSeconds = 0 }: Pick<EnbiFunction<unknown>, "pauseSeconds">,
   take: (task: Task) => Effect.Effect<A, never, Cluster | Settings>
 ) {
   // All at once: or those that wait would go on while one that is begun is waited for.
@@ -42,9 +45,14 @@ export const makeLooks = Effect.fnUntraced(function* <A>(
       return Effect.flatMap(take(next.task), (result) => Deferred.succeed(next.outcome, result))
     })
 
+  const pause = Effect.sleep(Duration.seconds(pauseSeconds))
+
   const work = (key: string): Effect.Effect<void, never, Cluster | Settings> =>
     Effect.suspend(() => {
-      if (waiting.has(key)) return Effect.andThen(slots.withPermit(Effect.uninterruptible(once(key))), work(key))
+      if (waiting.has(key)) {
+        const look = slots.withPermit(Effect.uninterruptible(once(key)))
+        return Effect.andThen(pauseSeconds > 0 ? Effect.andThen(look, pause) : look, work(key))
+      }
       active.delete(key)
       return Effect.void
     })
@@ -74,11 +82,14 @@ export const makeLooks = Effect.fnUntraced(function* <A>(
     return outcome
   })
 
+  /** Whether a look at this object goes on, or the pause after it: the next begins later. */
+  const isUnderWay = (task: Task): boolean => active.has(keyOf(task))
+
   /** Another use of the API server, as one look among the others. */
   const inSlot = <B, E>(self: Effect.Effect<B, E, Cluster | Settings>) =>
     slots.withPermit(Effect.provideContext(self, services))
 
-  return { ask, inSlot }
+  return { ask, inSlot, isUnderWay }
 })
 
 /** The same for all looks at one object. */

@@ -37,7 +37,7 @@ export const metrics = {
   ),
   eventLag: histogram(
     "nixbuild_event_lag_seconds",
-    "From an event's arrival to each look at the object that it names."
+    "From an event's arrival to each look at the object that it names; but not of retention, which pauses between its looks."
   ),
   sweepRepairs: counter(
     "nixbuild_sweep_repairs_total",

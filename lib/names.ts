@@ -3,15 +3,15 @@
  * child, so a second try, a second replica or an event that comes twice finds
  * what the first made instead of making another.
  */
-import { createHash } from "node:crypto"
+import { hash } from "node:crypto"
 
 /** Ten hex digits that differ when any part differs. */
-export const hash10 = (...parts: ReadonlyArray<string>): string => {
-  const hash = createHash("sha256")
+export const hash10 = (...parts: ReadonlyArray<string>): string =>
   // The length goes in front, or ("ab", "c") would be ("a", "bc").
-  for (const part of parts) hash.update(`${part.length}:${part}`)
-  return hash.digest("hex").slice(0, 10)
-}
+  sha256(parts.map((part) => `${part.length}:${part}`).join("")).slice(0, 10)
+
+// In one call: it takes a third of the time of one that is made, fed and asked.
+const sha256 = (text: string): string => hash("sha256", text, "hex")
 
 // A Job's name becomes a Pod label, and a label ends at 63 characters.
 const maxReadable = 63 - "-import-0123456789".length
@@ -56,8 +56,7 @@ export const systemNamespace = "enbi-system"
 export const volumesPath = "/var/lib/enbi"
 
 /** Name of the Lease by which a namespace holds an image tag, given in its full form. */
-export const tagLeaseName = (reference: string): string =>
-  `enbi-tag-${createHash("sha256").update(reference).digest("hex").slice(0, 40)}`
+export const tagLeaseName = (reference: string): string => `enbi-tag-${sha256(reference).slice(0, 40)}`
 
 export const eventName = (about: { readonly name: string; readonly uid: string }, ...parts: ReadonlyArray<string>) =>
   `${beginning(about.name, 200)}.${hash10(about.uid, ...parts)}`

@@ -9,7 +9,7 @@ import type { CloudEvent } from "./events.ts"
 import { ignore } from "./function.ts"
 import { namespaceAnnotation, nixBuildAnnotation } from "./keys.ts"
 import { tagLeaseName } from "./names.ts"
-import { fullTag } from "./tags.ts"
+import { tagOf } from "./tags.ts"
 
 /** Jobs that are for no NixBuild. */
 export const jobsOfOthers = ignore(jobs, ({ metadata: { annotations } }) => {
@@ -49,10 +49,7 @@ export const subjectsAmong = (isOpen: (build: NixBuild) => boolean) =>
     if (kind === "Lease") {
       // Before its Job is there, a build does not depend on the tag.
       return yield* openBuilds(
-        (build) =>
-          isOpen(build) &&
-          isTrue(conditionsOf(build), "Launched") &&
-          tagLeaseName(fullTag(build.spec.imageTag)) === name
+        (build) => isOpen(build) && isTrue(conditionsOf(build), "Launched") && tagLeaseName(tagOf(build)) === name
       )
     }
     return yield* openBuilds(isOpen)

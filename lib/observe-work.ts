@@ -2,6 +2,7 @@
 import { Effect, Option } from "effect"
 import { isFailed, isSucceeded, type Job, jobs, type Pod, pods, type Report, reports } from "./api/kubernetes.ts"
 import { Cluster } from "./cluster.ts"
+import { controllerUidLabel } from "./keys.ts"
 import { seenSince } from "./since.ts"
 import { isFinished, isSlowToStart, type Work } from "./work.ts"
 
@@ -31,7 +32,7 @@ export const observeWork = Effect.fnUntraced(function* ({ isOpen, name, namespac
 // By uid: a Job that was deleted and made again under the same name must not be told of by its forerunner's Pod.
 export const podsOf = ({ metadata }: Job) => ({
   namespace: metadata.namespace,
-  labels: { "batch.kubernetes.io/controller-uid": metadata.uid }
+  labels: { [controllerUidLabel]: metadata.uid }
 })
 
 const observePod = Effect.fnUntraced(function* (job: Job, isOpen: boolean) {

@@ -9,12 +9,12 @@ import { Clock, Effect, LogLevel, Option, Schedule, Schema } from "effect"
 import { ObjectMeta, type Reference } from "./api/kind.ts"
 import { isKindName, kinds } from "./api/kinds.ts"
 import { Cluster } from "./cluster.ts"
-import { objectOf } from "./action.ts"
+import { keyOf, objectOf } from "./action.ts"
 import { type Decision, makeRecord } from "./decision-record.ts"
 import { DecisionsFile } from "./decisions-file.ts"
 import { type CloudEvent, isSweep } from "./events.ts"
 import type { EnbiFunction, Refusal } from "./function.ts"
-import { type Done, interpret, type NameTaken, type Refused } from "./interpret.ts"
+import { type Done, interpret, isConflict, type NameTaken, type Refused } from "./interpret.ts"
 import type { KubernetesError } from "./kube/error.ts"
 import { countDecision, countSweepRepair, measureLag, type Outcome } from "./metrics.ts"
 import { forgetRefusal, isLastingRefusal } from "./refusals.ts"
@@ -25,9 +25,10 @@ import { trace } from "./traces/trace.ts"
 
 /** Fails as `observe` and `interpret` do; whoever brought the event decides what then. */
 export const run = Effect.fn("run")(function* <O>(definition: EnbiFunction<O>, event: CloudEvent, subject: Reference) {
-  yield* measureLag(event)
+  // Who wants a pause is late on purpose.
+  if (definition.pauseSeconds === undefined) yield* measureLag(event)
   const about = { function: definition.name, event, subject }
-  const act = Effect.fnUntraced(function* (observed: O, startMillis: number) {
+  const act = Effect.fnUntraced(function* (observed: O, { startMillis, written }: Look) {
     const actions = definition.decide(observed)
     if (actions.length === 0) {
       // That an event changes nothing is worth keeping; that a sweep finds nothing is so every 30 s.
@@ -35,6 +36,10 @@ export const run = Effect.fn("run")(function* <O>(definition: EnbiFunction<O>, e
       return yield* Effect.logDebug("nothing to do", about)
     }
     const done: Array<Done> = []
+    const onDone = (one: Done) => {
+      done.push(one)
+      if (definition.restsOn !== undefined) written.add(keyOf(objectOf(one.action)))
+    }
     const tell = Effect.fnUntraced(function* (outcome: Outcome, words: string) {
       // What is refused is tried with every sweep; that it is refused was worth a line once.
       const isOld = outcome === "Refused" && done.length === 0 && isSweep(event)
@@ -42,7 +47,9 @@ export const run = Effect.fn("run")(function* <O>(definition: EnbiFunction<O>, e
       yield* countDecision(definition.name, outcome)
       yield* trace(definition, { event, observed, actions, done, outcome, startMillis })
     })
-    yield* interpret(actions, (action) => done.push(action)).pipe(
+    // What was written is not any more what it was when it was observed.
+    const left = actions.filter((action) => !written.has(keyOf(objectOf(action))))
+    yield* interpret(left, { onDone, restsOn: definition.restsOn?.(observed) }).pipe(
       Effect.tapError((error) => tell(outcomeOf(error), `${nameOf(error)}: ${error.message}`))
     )
     yield* tell("Done", "Done")
@@ -59,9 +66,9 @@ export const run = Effect.fn("run")(function* <O>(definition: EnbiFunction<O>, e
   const whenRefused: (at: {
     readonly observed: O
     readonly refused: Refused
-    readonly startMillis: number
+    readonly look: Look
   }) => Effect.Effect<void, Failure, Cluster | Settings> = Effect.fnUntraced(function* (at) {
-    const { observed, startMillis } = at
+    const { look, observed } = at
     const { answer, kind, message, name } = at.refused
     const isLasting = yield* isLastingRefusal({ what: whatOf({ kind, name }), about: subject, error: answer })
     // The API server may be about to recover.
@@ -72,20 +79,20 @@ export const run = Effect.fn("run")(function* <O>(definition: EnbiFunction<O>, e
       return yield* Effect.fail(failed)
     }
     const without = definition.refused(observed, { kind, name, message, isLasting })
-    yield* act(without, startMillis).pipe(
+    yield* act(without, look).pipe(
       Effect.catchIf(
         (error): error is Refused => error._tag === "Refused" && !(error.kind === kind && error.name === name),
-        (refused) => whenRefused({ observed: without, refused, startMillis })
+        (refused) => whenRefused({ observed: without, refused, look })
       )
     )
     if (!isLasting || answer.isRetryable) return yield* Effect.fail(failed)
   })
   const once = Effect.gen(function* () {
-    const startMillis = yield* Clock.currentTimeMillis
+    const look = { startMillis: yield* Clock.currentTimeMillis, written: new Set<string>() }
     const observed = yield* definition.observe(subject)
     if (Option.isNone(observed)) return yield* Effect.logDebug("nothing to look at", about)
-    yield* act(observed.value, startMillis).pipe(
-      Effect.catchTag("Refused", (refused) => whenRefused({ observed: observed.value, refused, startMillis }))
+    yield* act(observed.value, look).pipe(
+      Effect.catchTag("Refused", (refused) => whenRefused({ observed: observed.value, refused, look }))
     )
   })
   return yield* once.pipe(
@@ -104,6 +111,12 @@ const log = Effect.fnUntraced(function* (decision: Decision) {
 
 const keep = (decision: Decision) => Effect.flatMap(DecisionsFile, (keep) => keep(decision))
 
+interface Look {
+  readonly startMillis: number
+  /** The objects that it has written, where it is about many. */
+  readonly written: Set<string>
+}
+
 type Failure = KubernetesError | NameTaken | Refused
 
 /** An Event on the object that the function looked at. */
@@ -119,12 +132,10 @@ const tellRefusal = Effect.fnUntraced(function* (subject: Reference, refusal: Re
     time: yield* currentTime,
     key: `${refusal.kind}/${refusal.name}`
   })
-  yield* interpret([event], () => undefined)
+  yield* interpret([event], { onDone: () => undefined })
 })
 
 const WithMetadata = Schema.Struct({ metadata: ObjectMeta })
-
-const isConflict = (error: Failure): boolean => error._tag === "KubernetesError" && error.isConflict
 
 const nameOf = (error: Failure): string =>
   error._tag === "KubernetesError" ? error.reason : isRecoverable(error) ? error.answer.reason : error._tag

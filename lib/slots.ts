@@ -6,6 +6,7 @@ import { isTrue, obstacles } from "./api/condition.ts"
 import {
   attemptOn,
   conditionsOf,
+  isUnsettledOn,
   isWaitingForRetry,
   type NixBuild,
   type NodeStatus,
@@ -13,6 +14,7 @@ import {
   type Status,
   unsettledNodes
 } from "./api/nixbuild.ts"
+import { once } from "./once.ts"
 import { isSourcePending } from "./source.ts"
 import { later } from "./time.ts"
 import type { Obstacle } from "./work.ts"
@@ -27,7 +29,9 @@ const isHeldUp = (build: NixBuild): boolean =>
     ({ reason, status, type }) => type === "Launched" && status === "False" && obstacles.includes(reason)
   )
 
-export const hasSlot = (build: NixBuild, node: string): boolean => slotsOf(build).includes(node)
+const asSet = once((names: ReadonlyArray<string>) => new Set(names))
+
+export const hasSlot = (build: NixBuild, node: string): boolean => asSet(slotsOf(build)).has(node)
 
 /** The status without the slots on these nodes. */
 export const withoutSlots = (build: NixBuild, nodes: ReadonlyArray<string>): Pick<Status, "scheduledNodes"> => {
@@ -56,7 +60,7 @@ export const needsSlot = (build: NixBuild, name: string): boolean => {
   const node = nodeStatusOf(build, name)
   const isBuilt =
     node === undefined ? name === build.status?.buildNode && isTrue(conditionsOf(build), "Success") : isImporting(node)
-  return unsettledNodes(build).includes(name) && !isBuilt
+  return isUnsettledOn(build, name) && !isBuilt
 }
 
 /** Whether it has to get a slot there now. */

@@ -31,9 +31,15 @@ import {
 } from "./keys.ts"
 import { systemNamespace, tagLeaseName } from "./names.ts"
 import { normalizeReference } from "./oci/reference.ts"
+import { once } from "./once.ts"
 
 /** The tag in full: `x/y:1` is `docker.io/x/y:1`. */
 export const fullTag = (imageTag: string): string => Option.getOrElse(normalizeReference(imageTag), () => imageTag)
+
+const tagIn = once(({ imageTag }: NixBuild["spec"]) => fullTag(imageTag))
+
+/** The tag of a NixBuild in full. */
+export const tagOf = ({ spec }: Pick<NixBuild, "spec">): string => tagIn(spec)
 
 const wordsIn = (lease: Lease, annotation: string): ReadonlyArray<string> =>
   (lease.metadata.annotations?.[annotation] ?? "").split(" ").filter((word) => word !== "")
@@ -154,8 +160,9 @@ export const recordImages = (lease: Lease, { build, digests }: Came): ReadonlyAr
   ]
 }
 
-export const claimTag = ({ metadata, spec }: Pick<NixBuild, "metadata" | "spec">): Action => {
-  const tag = fullTag(spec.imageTag)
+export const claimTag = (build: Pick<NixBuild, "metadata" | "spec">): Action => {
+  const { metadata } = build
+  const tag = tagOf(build)
   return {
     action: "Create",
     why: `${tag} is nobody's yet`,

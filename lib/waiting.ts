@@ -48,9 +48,13 @@ export const isSameImage = (a: string, b: string): boolean => {
   return Option.isSome(first) && Option.isSome(second) && first.value === second.value
 }
 
-/** A Pod on its way out waits for nothing, and one that always pulls uses nothing that was imported. */
+/** The images in full that a Pod waits for. One on its way out waits for nothing, and one that always pulls uses none. */
+export const awaitedImages = (pod: Pod): ReadonlyArray<string> =>
+  pod.metadata.deletionTimestamp === undefined
+    ? waitingContainers(pod)
+        .filter(({ imagePullPolicy }) => imagePullPolicy !== "Always")
+        .flatMap(({ image }) => Option.toArray(normalizeReference(image)))
+    : []
+
 export const isWaitingFor = (pod: Pod, imageTag: string): boolean =>
-  pod.metadata.deletionTimestamp === undefined &&
-  waitingContainers(pod).some(
-    (container) => container.imagePullPolicy !== "Always" && isSameImage(container.image, imageTag)
-  )
+  Option.exists(normalizeReference(imageTag), (image) => awaitedImages(pod).includes(image))

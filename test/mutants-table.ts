@@ -93,7 +93,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     name: "a Job is told of by whichever Pod has its name",
     file: "lib/observe-work.ts",
-    find: `"batch.kubernetes.io/controller-uid": metadata.uid`,
+    find: `[controllerUidLabel]: metadata.uid`,
     replace: `"batch.kubernetes.io/job-name": metadata.name`
   },
   {
@@ -103,9 +103,21 @@ export const mutants: ReadonlyArray<Mutant> = [
     replace: ""
   },
   {
+    name: "a NixBuild counts on a claim that could not be written",
+    file: "functions/scheduler/function.ts",
+    find: "restsOn: claimsUnder",
+    replace: "restsOn: () => () => []"
+  },
+  {
+    name: "a queue is told anew with each that ends",
+    file: "functions/scheduler/waits.ts",
+    find: "return before <= told ? told : before * 2",
+    replace: "return before"
+  },
+  {
     name: "whoever waits tries at once",
     file: "functions/scheduler/queues.ts",
-    find: "return isTried ? last.node : undefined",
+    find: "return isTried ? node : undefined",
     replace: "return undefined"
   },
   {
@@ -171,7 +183,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     name: "an older event overwrites what the cache has",
     file: "embedded/cache.ts",
-    find: "if (before !== undefined && isOlder(metadata, before.meta)) return Option.none<ObjectMeta>()",
+    find: " || (before !== undefined && isOlder(metadata, before))",
     replace: ""
   },
   {
@@ -183,13 +195,13 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     name: "what a list does not hold stays in the cache",
     file: "embedded/cache.ts",
-    find: "        storeOf(kind).delete(key)\n",
+    find: "        store.forget(keyOf(metadata))\n",
     replace: ""
   },
   {
     name: "the end of an old object takes the new one of its name from the cache",
     file: "embedded/cache.ts",
-    find: "if (store.get(keyOf(meta))?.meta.uid === meta.uid) store",
+    find: "if (store.get(keyOf(metadata))?.metadata.uid === metadata.uid) store",
     replace: "store"
   },
   {

@@ -20,7 +20,7 @@ import { nixBuildUidLabel } from "../../lib/keys.ts"
 import { jobName, systemNamespace, tagLeaseName } from "../../lib/names.ts"
 import { subjectsAmong } from "../../lib/nixbuild-subjects.ts"
 import { Settings } from "../../lib/settings.ts"
-import { fullTag } from "../../lib/tags.ts"
+import { tagOf } from "../../lib/tags.ts"
 import { currentTime } from "../../lib/time.ts"
 import { isWaitingFor, waitingContainers } from "../../lib/waiting.ts"
 import { observeWork } from "../../lib/observe-work.ts"
@@ -99,9 +99,9 @@ export const observe = Effect.fn("importer-status.observe")(function* (subject: 
 })
 
 // Whoever writes to it names the version, so an old copy does no harm; none would be taken for a claim that is gone.
-const observeLease = Effect.fnUntraced(function* ({ spec }: NixBuild) {
+const observeLease = Effect.fnUntraced(function* (build: NixBuild) {
   const cluster = yield* Cluster
-  const at = { namespace: systemNamespace, name: tagLeaseName(fullTag(spec.imageTag)) }
+  const at = { namespace: systemNamespace, name: tagLeaseName(tagOf(build)) }
   const seen = yield* cluster.get(leases, at)
   return Option.isSome(seen) ? seen : yield* cluster.getFresh(leases, at)
 })

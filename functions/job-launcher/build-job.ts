@@ -17,8 +17,11 @@ export interface BuildPlace {
   readonly build: NixBuild
   readonly node: string
   readonly settings: SettingsValue
-  /** The NixBuilds of the namespace, this one among them, at `liveTime`: what the cache keeps for others may go. */
-  readonly liveUids: ReadonlyArray<string>
+  /**
+   * The NixBuilds of the namespace, this one among them, at `liveTime`: what the cache keeps for others may go. As
+   * `writeFilter` writes it; empty: not known.
+   */
+  readonly liveFilter: string
   readonly liveTime: string
   /** Absent: for a dry run. */
   readonly egress?: EgressStep
@@ -95,10 +98,7 @@ export const makeBuildPod = (place: BuildPlace) => {
   }
 }
 
-// Linux takes 128 KiB for one variable (MAX_ARG_STRLEN). Where there are more, none: the builder then removes nothing.
-const maxLiveUids = 3000
-
-const environment = ({ build, egress, liveTime, liveUids, settings }: BuildPlace) => [
+const environment = ({ build, egress, liveFilter, liveTime, settings }: BuildPlace) => [
   { name: "FLAKE_URL", value: build.spec.flakeUrl },
   ...sourceVariables(build),
   { name: "PACKAGE_NAME", value: build.spec.packageName },
@@ -107,7 +107,7 @@ const environment = ({ build, egress, liveTime, liveUids, settings }: BuildPlace
   { name: "TIMEOUT_SECONDS", value: String(build.spec.timeoutSeconds) },
   { name: "SANDBOX", value: String(build.spec.sandbox) },
   { name: "CACHE_LIMIT_BYTES", value: String(settings.cacheLimitBytes) },
-  { name: "LIVE_UIDS", value: liveUids.length > maxLiveUids ? "" : liveUids.join(" ") },
+  { name: "LIVE_FILTER", value: liveFilter },
   { name: "LIVE_TIME", value: liveTime },
   { name: "HOME", value: "/nix/home" },
   ...variables({

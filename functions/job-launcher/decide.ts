@@ -127,7 +127,7 @@ const nextStep = (world: World, place: Place, egress: EgressStep): Step | undefi
     build: world.build,
     node,
     settings: world.settings,
-    liveUids: world.liveUids,
+    liveFilter: world.liveFilter,
     liveTime: world.time,
     egress
   })

@@ -10,7 +10,7 @@ import { belongingTo, podBelongingTo, systemPod } from "../../lib/job.ts"
 import { tagLabel } from "../../lib/keys.ts"
 import { jobName, systemNamespace, tagLeaseName, volumesPath } from "../../lib/names.ts"
 import type { SettingsValue } from "../../lib/settings.ts"
-import { fullTag } from "../../lib/tags.ts"
+import { tagOf } from "../../lib/tags.ts"
 import type { Expected } from "./tag.ts"
 
 export interface ImportPlace {
@@ -26,7 +26,7 @@ export const makeImportJob = ({ build, expected, namespaceUid, node, settings }:
   const nodeName = node.metadata.name
   const name = jobName("import", { build: build.metadata, node: nodeName, attempt: attemptOn(build, nodeName) })
   const owner = belongingTo(build)
-  const lease = tagLeaseName(fullTag(build.spec.imageTag))
+  const lease = tagLeaseName(tagOf(build))
   return {
     apiVersion: "batch/v1",
     kind: "Job" as const,

@@ -8,14 +8,14 @@ import { attemptOn, type NixBuild, nixBuilds, unsettledNodes } from "../../lib/a
 import { Cluster } from "../../lib/cluster.ts"
 import { nixBuildAnnotation, tagLabel } from "../../lib/keys.ts"
 import { jobName, systemNamespace, tagLeaseName } from "../../lib/names.ts"
-import { fullTag, holderOf } from "../../lib/tags.ts"
+import { holderOf, tagOf } from "../../lib/tags.ts"
 import { podsOf } from "../../lib/observe-work.ts"
 import { endedWell } from "../../lib/work.ts"
 import { admitImport } from "./tag.ts"
 
 export const observeClaim = Effect.fnUntraced(function* (build: NixBuild) {
   const cluster = yield* Cluster
-  const at = { namespace: systemNamespace, name: tagLeaseName(fullTag(build.spec.imageTag)) }
+  const at = { namespace: systemNamespace, name: tagLeaseName(tagOf(build)) }
   const seen = yield* cluster.get(leases, at)
   // Whoever is refused waits, and asks again when the Lease changes.
   if (Option.exists(seen, (lease) => admitImport(build, { lease, isMoving: false }).conflict !== undefined)) {
@@ -41,9 +41,9 @@ const isMoving = Effect.fnUntraced(function* ({
 }) {
   const cluster = yield* Cluster
   const { system } = build.spec
-  const tag = fullTag(build.spec.imageTag)
+  const tag = tagOf(build)
   const builds = (yield* cluster.listFresh(nixBuilds, { namespace: holder })).filter(
-    ({ spec }) => spec.system === system && fullTag(spec.imageTag) === tag
+    (build) => build.spec.system === system && tagOf(build) === tag
   )
   for (const other of builds) {
     for (const node of unsettledNodes(other)) {

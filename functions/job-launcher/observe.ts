@@ -39,6 +39,7 @@ import { subjectsAmong } from "../../lib/nixbuild-subjects.ts"
 import { claimName, jobName, persistentVolumeName, systemNamespace, volumeJobName } from "../../lib/names.ts"
 import { Settings, SettingsSchema } from "../../lib/settings.ts"
 import { currentTime } from "../../lib/time.ts"
+import { writeFilter } from "../../lib/uid-filter.ts"
 import { type BuildPlace, makeBuildPod } from "./build-job.ts"
 import { Egress } from "./egress.ts"
 import { observeClaim } from "./observe-claim.ts"
@@ -76,8 +77,8 @@ export const Observed = Schema.Struct({
   build: NixBuild,
   namespaceUid: Schema.String,
   settings: SettingsSchema,
-  /** All NixBuilds of the namespace. */
-  liveUids: Schema.Array(Schema.String).pipe(Schema.withDecodingDefaultKey(Effect.succeed([]))),
+  /** All NixBuilds of the namespace, for the build Job; empty where none can be made. */
+  liveFilter: Schema.String.pipe(Schema.withDecodingDefaultKey(Effect.succeed(""))),
   /** The nodes that want the image, and where it may be built or is built already; the build node first. */
   places: Schema.Array(Place),
   /** Who may use the tag: asked only when a build has succeeded and its image is to be imported. */
@@ -158,18 +159,18 @@ const observeBuild = Effect.fnUntraced(function* (build: Option.Option<NixBuild>
         isSourcePending(build.value, name) ||
         isObstructed(nodeStatusOf(build.value, name)))
   )
-  const live = yield* cluster.list(nixBuilds, { namespace: build.value.metadata.namespace })
-  const liveUids = live.map(({ metadata }) => metadata.uid).toSorted()
   const places = yield* Effect.forEach(due, (name) =>
-    observePlace({ build: build.value, namespaceUid, node: name, settings, liveUids, liveTime: time })
+    observePlace({ build: build.value, namespaceUid, node: name, time })
   )
   const there = places.flatMap((place) => (place === undefined ? [] : [place]))
+  const ready = there.flatMap(({ isReady, place }) => (isReady ? [place.node.metadata.name] : []))
+  const liveFilter = ready.length === 0 ? "" : yield* filterLive(build.value)
   const found = there.map(({ place }) => place)
   const observed: typeof Observed.Type = {
     time,
     build: build.value,
     namespaceUid,
-    liveUids,
+    liveFilter,
     settings,
     places: found,
     ...(found.some(isBuilt) ? { claim: yield* observeClaim(build.value) } : {})
@@ -177,12 +178,24 @@ const observeBuild = Effect.fnUntraced(function* (build: Option.Option<NixBuild>
   return Option.some<Found>({
     namespace: namespace.value,
     observed,
-    ready: there.flatMap(({ ready }) => (ready === undefined ? [] : [ready]))
+    ready: ready.map((node) => ({ build: build.value, node, settings, liveFilter, liveTime: time }))
   })
 })
 
-const observePlace = Effect.fnUntraced(function* (at: BuildPlace & { readonly namespaceUid: string }) {
-  const { build, namespaceUid, node: name } = at
+const filterLive = Effect.fnUntraced(function* ({ metadata }: NixBuild) {
+  const cluster = yield* Cluster
+  const live = yield* cluster.list(nixBuilds, { namespace: metadata.namespace })
+  return writeFilter({ of: metadata.uid, uids: live.map(({ metadata }) => metadata.uid) })
+})
+
+interface At {
+  readonly build: NixBuild
+  readonly namespaceUid: string
+  readonly node: string
+  readonly time: string
+}
+
+const observePlace = Effect.fnUntraced(function* ({ build, namespaceUid, node: name, time }: At) {
   const { namespace } = build.metadata
   const attempt = { build: build.metadata, node: name, attempt: attemptOn(build, name) }
   const cluster = yield* Cluster
@@ -193,7 +206,6 @@ const observePlace = Effect.fnUntraced(function* (at: BuildPlace & { readonly na
     claim: yield* cluster.get(persistentVolumeClaims, { namespace, name: claimName(name) }),
     importJob: yield* cluster.get(jobs, { namespace: systemNamespace, name: jobName("import", attempt) })
   }
-  const time = at.liveTime
   const volumeWork = yield* observeWork({
     namespace: systemNamespace,
     name: volumeJobName(namespaceUid, name),
@@ -211,7 +223,7 @@ const observePlace = Effect.fnUntraced(function* (at: BuildPlace & { readonly na
     ...(Option.isSome(found.importJob) ? { importJob: found.importJob.value } : {})
   }
   const isReady = isPrepared && Option.isNone(buildWork) && waitForSource(build, name) === undefined
-  return { place, ready: isReady ? at : undefined }
+  return { place, isReady }
 })
 
 const inVolume = ({ job, ...wait }: Work) => ({ volumeJob: job, ...(isFinished({ job }) ? {} : { volumeWait: wait }) })

@@ -22,12 +22,12 @@ import {
   claimTag,
   digestsOf,
   freeing,
-  fullTag,
   holderOf,
   joinClaim,
   joiningOf,
   namespacesIn,
   sourceOf,
+  tagOf,
   usersOf
 } from "../../lib/tags.ts"
 
@@ -62,7 +62,7 @@ export const admitImport = (build: NixBuild, { isMoving, lease }: Claim): Admitt
     return { actions: [], import: isHeld ? { expected: expect(build, { digest, lease }) } : {} }
   }
   if (digest === undefined || more.length > 0) {
-    const tag = fullTag(build.spec.imageTag)
+    const tag = tagOf(build)
     const others = namespacesIn(usersOf(lease).filter((user) => user !== namespace))
     const why = digest === undefined ? "no image is known under it" : `nodes may have ${digest} and others under it`
     return {
@@ -75,7 +75,7 @@ export const admitImport = (build: NixBuild, { isMoving, lease }: Claim): Admitt
 }
 
 const expect = (build: NixBuild, { digest, lease }: { readonly digest: string; readonly lease: Lease }): Expected => {
-  const tag = fullTag(build.spec.imageTag)
+  const tag = tagOf(build)
   const others = [...new Set([...usersOf(lease), ...joiningOf(lease)])].filter(
     (user) => user !== build.metadata.namespace
   )

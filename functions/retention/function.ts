@@ -3,12 +3,15 @@ import { defineFunction } from "../../lib/function.ts"
 import { systemNamespace } from "../../lib/names.ts"
 import { decide } from "./decide.ts"
 import { observe, Observed, subjects } from "./observe.ts"
+import { around } from "./volumes.ts"
 
 /** What nobody needs any more → deleted. */
 export default defineFunction({
   name: "retention",
   on: [changed("NixBuild"), changed("Job"), changed("Namespace"), sweep],
   isRare: true,
+  // It looks at everything with every event, and what is superfluous is so a little later too.
+  pauseSeconds: 10,
   permissions: [
     { apiGroups: [""], resources: ["namespaces"], verbs: ["get"] },
     { apiGroups: [""], resources: ["nodes"], verbs: ["get", "list"] },
@@ -30,5 +33,6 @@ export default defineFunction({
   observe,
   Observed,
   decide,
+  restsOn: around,
   refused: (observed, refusal) => ({ ...observed, refusals: [...observed.refusals, refusal] })
 })

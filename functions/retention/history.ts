@@ -27,32 +27,46 @@ export const History = Schema.Struct({
 })
 export type History = typeof History.Type
 
-export const removeBuilds = (history: History): ReadonlyArray<Action> =>
-  history.finished
+export const removeBuilds = (history: History): ReadonlyArray<Action> => {
+  const kept = keptOf(history)
+  return history.finished
     .filter(({ pending, waiting }) => pending.length === 0 && waiting.length === 0)
     .flatMap((build): ReadonlyArray<Action> => {
-      const why = superfluity(history, build)
+      const why = superfluity(history, { build, isKept: kept.has(build) })
       // A uid would do for what a Pod asked for, since its Pod would ask again; but a person may
       // just have taken ttlSecondsAfterFinished back, or asked for a retry, and would lose the NixBuild.
       return why === undefined ? [] : [{ action: "Delete", why, target: referTo("NixBuild", build), ifUnchanged: true }]
     })
+}
 
-const superfluity = (history: History, build: FinishedBuild): string | undefined => {
-  const { completeTime, hasFailed, metadata, ttlSecondsAfterFinished: ttl } = build
+const limitOf = (history: History, hasFailed: boolean): number =>
+  hasFailed ? history.failedBuildsHistoryLimit : history.successfulBuildsHistoryLimit
+
+/** The newest of each outcome in each namespace, among those that Pods asked for. */
+const keptOf = (history: History): ReadonlySet<FinishedBuild> => {
+  const ours = history.finished.filter(isOurs).map((build) => ({ build, rank: rank(build) }))
+  const alike = Map.groupBy(ours, ({ build }) => `${build.metadata.namespace} ${build.hasFailed}`)
+  return new Set(
+    [...alike.values()].flatMap((all) =>
+      all
+        .toSorted((a, b) => (a.rank < b.rank ? 1 : -1))
+        .slice(0, limitOf(history, all[0]?.build.hasFailed === true))
+        .map(({ build }) => build)
+    )
+  )
+}
+
+const superfluity = (
+  history: History,
+  { build, isKept }: { readonly build: FinishedBuild; readonly isKept: boolean }
+): string | undefined => {
+  const { completeTime, hasFailed, ttlSecondsAfterFinished: ttl } = build
   if (ttl !== undefined && later(completeTime, ttl, completeTime) <= history.time) {
     return `It was complete for ${ttl} s`
   }
-  const limit = hasFailed ? history.failedBuildsHistoryLimit : history.successfulBuildsHistoryLimit
   // What people wrote is theirs to remove.
-  if (!isOurs(build)) return undefined
-  const newer = history.finished.filter(
-    (other) =>
-      isOurs(other) &&
-      other.hasFailed === hasFailed &&
-      other.metadata.namespace === metadata.namespace &&
-      rank(other) > rank(build)
-  )
-  return newer.length >= limit ? `The newest ${limit} that ${hasFailed ? "failed" : "succeeded"} are kept` : undefined
+  if (!isOurs(build) || isKept) return undefined
+  return `The newest ${limitOf(history, hasFailed)} that ${hasFailed ? "failed" : "succeeded"} are kept`
 }
 
 const rank = ({ completeTime, metadata }: FinishedBuild): string => `${completeTime} ${metadata.uid}`

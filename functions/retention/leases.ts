@@ -1,9 +1,21 @@
 /**
- * Image tags that a namespace does not use any more: no NixBuild of it names
- * one, and no node has the image. What a node has is known late and not in
- * full, so a Lease is marked first, and changed or removed when that stays so.
+ * Image tags that a namespace does not use any more: no NixBuild and no Pod of
+ * it names one, and no node has the image. What a node has is known late and
+ * not in full, so a Lease is marked first, and changed or removed when that
+ * stays so:
+ *
+ * | a node reports the image            | the tag is kept                       |
+ * |-------------------------------------|---------------------------------------|
+ * | yes                                 | as long as that is so                 |
+ * | no, but it does not report them all | three days after the last use         |
+ * | no, and each reports all            | ten minutes after the last use        |
+ *
+ * In a grown cluster no node reports all, and no tag would ever be free. Who
+ * runs from an image that no report shows has a Pod that says so, or had one
+ * lately; so what the three days are for is a workload without Pods, such as
+ * one that is scaled to nothing for a weekend.
  */
-import { Schema } from "effect"
+import { Effect, Schema } from "effect"
 import { type Action, referTo } from "../../lib/action.ts"
 import { Lease, type Node } from "../../lib/api/kubernetes.ts"
 import { digestsAnnotation, sourceAnnotation, unusedByAnnotation, unusedSinceAnnotation } from "../../lib/keys.ts"
@@ -18,17 +30,20 @@ import {
   unusedByOf,
   usersOf
 } from "../../lib/tags.ts"
+import { once } from "../../lib/once.ts"
 import { systems } from "../../lib/api/system.ts"
 import { earlier } from "../../lib/time.ts"
 
 export const HeldTag = Schema.Struct({
   lease: Lease,
-  /** Namespaces that use the tag, and of which no NixBuild names it. */
+  /** Namespaces that use the tag, and of which no NixBuild and no Pod names it. */
   idle: Schema.Array(Schema.String),
   /** Namespaces that were about to use the tag, and bring nothing any more. */
   refused: Schema.Array(Schema.String),
-  /** Nodes that have the image, or may have it. */
-  nodes: Schema.Array(Schema.String)
+  /** Nodes that report the image. */
+  nodes: Schema.Array(Schema.String),
+  /** How many nodes do not, and do not report all that they have. */
+  unsureNodes: Schema.Int.pipe(Schema.withDecodingDefaultKey(Effect.succeed(0)))
 })
 export type HeldTag = typeof HeldTag.Type
 
@@ -36,8 +51,14 @@ export type HeldTag = typeof HeldTag.Type
 // (nodeStatusReportFrequency).
 const graceSeconds = 600
 
+// A weekend and a day.
+const unsureGraceSeconds = 259_200
+
+const isOver = (since: string, { time, unsureNodes }: Pick<HeldTag, "unsureNodes"> & { readonly time: string }) =>
+  since <= earlier(time, unsureNodes === 0 ? graceSeconds : unsureGraceSeconds)
+
 export const releaseTag = (held: HeldTag, time: string): ReadonlyArray<Action> => {
-  const { idle, lease, nodes, refused } = held
+  const { idle, lease, nodes, refused, unsureNodes } = held
   const tag = heldTagOf(lease)
   if (lease.metadata.deletionTimestamp !== undefined || lease.metadata.name !== tagLeaseName(tag)) return []
   if (refused.length > 0) {
@@ -54,16 +75,16 @@ export const releaseTag = (held: HeldTag, time: string): ReadonlyArray<Action> =
     const unused = { since: since === undefined || isNews ? time : since, by: idle }
     return [markUnused(lease, { why: `Not used by ${namespacesIn(idle)}: ${tag}`, unused })]
   }
-  return since <= earlier(time, graceSeconds) ? release(held, since) : []
+  return isOver(since, { time, unsureNodes }) ? release(held, since) : []
 }
 
 /** Whether a namespace is put out of the claim, or the claim is removed; or it is only marked. */
-export const isRelease = ({ idle, lease, refused }: HeldTag, time: string): boolean => {
+export const isRelease = ({ idle, lease, refused, unsureNodes }: HeldTag, time: string): boolean => {
   const { [unusedSinceAnnotation]: since } = lease.metadata.annotations ?? {}
-  return refused.length > 0 || (idle.length > 0 && since !== undefined && since <= earlier(time, graceSeconds))
+  return refused.length > 0 || (idle.length > 0 && since !== undefined && isOver(since, { time, unsureNodes }))
 }
 
-const release = ({ idle, lease }: HeldTag, since: string): ReadonlyArray<Action> => {
+const release = ({ idle, lease, unsureNodes }: HeldTag, since: string): ReadonlyArray<Action> => {
   const tag = heldTagOf(lease)
   const [holder, ...sharing] = [...usersOf(lease).filter((user) => !idle.includes(user)), ...joiningOf(lease)]
   if (holder === undefined) {
@@ -77,8 +98,10 @@ const release = ({ idle, lease }: HeldTag, since: string): ReadonlyArray<Action>
       }
     ]
   }
-  // No node has an image under the tag, so that the next may be another.
-  const known = systems.flatMap((system) => [digestsAnnotation(system), sourceAnnotation(system)])
+  // Where no node has an image under the tag, the next may be another. Where one may have it, those who stay are held to
+  // it as before: what it is does not change while two use it.
+  const known =
+    unsureNodes > 0 ? [] : systems.flatMap((system) => [digestsAnnotation(system), sourceAnnotation(system)])
   const there = [...known, unusedSinceAnnotation, unusedByAnnotation].filter(
     (annotation) => lease.metadata.annotations?.[annotation] !== undefined
   )
@@ -97,12 +120,28 @@ const release = ({ idle, lease }: HeldTag, since: string): ReadonlyArray<Action>
 const maxImages = 50
 const maxNames = 5
 
+const namesOf = (names: ReadonlyArray<string>) => names.map((name) => (fullTag(name) === name ? name : fullTag(name)))
+
 /** Every image name that a node reports, in full; and whether there may be more than it reports. */
-export const reportOf = ({ metadata, status }: Node) => {
+export const reportOf = once(({ metadata, status }: Node) => {
   const images = (status.images ?? []).map(({ names }) => names ?? [])
   return {
     node: metadata.name,
-    names: new Set(images.flat().map(fullTag)),
+    names: new Set(namesOf(images.flat())),
     isCut: images.length >= maxImages || images.some((names) => names.length >= maxNames)
+  }
+})
+export type Report = ReturnType<typeof reportOf>
+
+/** What the nodes say of an image tag. */
+export const reportsOf = (reports: ReadonlyArray<Report>) => {
+  const cut = new Set(reports.filter(({ isCut }) => isCut).map(({ node }) => node))
+  const having = Map.groupBy(
+    reports.flatMap(({ names, node }) => [...names].map((name) => ({ name, node }))),
+    ({ name }) => name
+  )
+  return (tag: string): Pick<HeldTag, "nodes" | "unsureNodes"> => {
+    const nodes = (having.get(tag) ?? []).map(({ node }) => node)
+    return { nodes, unsureNodes: cut.size - nodes.filter((node) => cut.has(node)).length }
   }
 }

@@ -11,7 +11,8 @@ import {
   unsettledNodes
 } from "../../lib/api/nixbuild.ts"
 import { Cluster } from "../../lib/cluster.ts"
-import { isWaitingFor, waitingContainers } from "../../lib/waiting.ts"
+import { tagOf } from "../../lib/tags.ts"
+import { awaitedImages } from "../../lib/waiting.ts"
 import { type FinishedBuild, type History, removeBuilds } from "./history.ts"
 
 export const observeBuilds = Effect.fnUntraced(function* (limits: Omit<History, "finished">) {
@@ -25,14 +26,19 @@ export const observeBuilds = Effect.fnUntraced(function* (limits: Omit<History, 
     excess.flatMap((action) => (action.action === "Delete" ? [action.target.namespace ?? ""] : []))
   )
   if (namespaces.size === 0) return []
-  const names = (yield* cluster.list(nodes)).map(({ metadata }) => metadata.name)
-  const waiting = (yield* cluster.list(pods)).filter((pod) => waitingContainers(pod).length > 0)
-  // A Pod that the cache has not seen yet would wait for what is removed here.
-  const fresh = yield* Effect.forEach(namespaces, (namespace) => cluster.listFresh(pods, { namespace }))
-  const all = [...waiting, ...fresh.flat()]
+  const names = new Set((yield* cluster.list(nodes)).map(({ metadata }) => metadata.name))
+  const seen = yield* cluster.list(pods)
+  // One that the cache has not seen yet would wait for what is removed here. It is new, and so Pending; one that runs
+  // and has lost its image only just now asks again.
+  const fresh = yield* Effect.forEach(namespaces, (namespace) =>
+    cluster.listFresh(pods, { namespace, phase: "Pending" })
+  )
+  const waiting = awaiting([...seen, ...fresh.flat()])
   return builds
     .filter(({ metadata }) => namespaces.has(metadata.namespace ?? ""))
-    .map((build) => finish(build, { pending: pendingNodes(build, names), waiting: waitingPods(build, all) }))
+    .map((build) =>
+      finish(build, { pending: pendingNodes(build, names), waiting: [...(waiting.get(tagOf(build)) ?? [])] })
+    )
 })
 
 const finish = (build: NixBuild, needs: Pick<FinishedBuild, "pending" | "waiting">): FinishedBuild => {
@@ -48,17 +54,19 @@ const finish = (build: NixBuild, needs: Pick<FinishedBuild, "pending" | "waiting
 }
 
 /** A failed build brings nothing anywhere, and a node that can't build may never be able to. */
-const pendingNodes = (build: NixBuild, there: ReadonlyArray<string>): ReadonlyArray<string> =>
+const pendingNodes = (build: NixBuild, there: ReadonlySet<string>): ReadonlyArray<string> =>
   hasFailed(build)
     ? []
-    : unsettledNodes(build).filter(
-        (name) => there.includes(name) && nodeStatusOf(build, name)?.reason !== "NoMatchingNode"
-      )
+    : unsettledNodes(build).filter((name) => there.has(name) && nodeStatusOf(build, name)?.reason !== "NoMatchingNode")
 
-const waitingPods = ({ spec }: NixBuild, among: ReadonlyArray<Pod>): ReadonlyArray<string> => [
-  ...new Set(
-    among
-      .filter((pod) => isWaitingFor(pod, spec.imageTag))
-      .map(({ metadata }) => `${metadata.namespace}/${metadata.name}`)
-  )
-]
+/** By the image that they wait for, namespace/name of each of these Pods. */
+const awaiting = (among: ReadonlyArray<Pod>): ReadonlyMap<string, ReadonlySet<string>> => {
+  const waiting = new Map<string, Set<string>>()
+  for (const pod of among) {
+    const { name, namespace } = pod.metadata
+    for (const image of awaitedImages(pod)) {
+      waiting.set(image, (waiting.get(image) ?? new Set()).add(`${namespace}/${name}`))
+    }
+  }
+  return waiting
+}

@@ -1,30 +1,35 @@
 /** Leases of image tags that a namespace does not use any more, or that are marked so. */
 import { Effect } from "effect"
-import { type Lease, leases, nodes } from "../../lib/api/kubernetes.ts"
+import { type Lease, leases, nodes, type Pod, pods } from "../../lib/api/kubernetes.ts"
 import { hasFailed, type NixBuild, nixBuilds, unsettledNodes } from "../../lib/api/nixbuild.ts"
 import { Cluster } from "../../lib/cluster.ts"
 import { unusedSinceAnnotation } from "../../lib/keys.ts"
-import { fullTag, heldTagOf, joiningOf, usersOf } from "../../lib/tags.ts"
-import { type HeldTag, isRelease, releaseTag, reportOf } from "./leases.ts"
+import { once } from "../../lib/once.ts"
+import { fullTag, heldTagOf, joiningOf, tagOf, usersOf } from "../../lib/tags.ts"
+import { containersOf } from "../../lib/waiting.ts"
+import { type HeldTag, isRelease, releaseTag, reportOf, reportsOf } from "./leases.ts"
 import { type Look, orNothing } from "./look.ts"
 
 export const observeTags = Effect.fnUntraced(function* (time: string) {
   const cluster = yield* Cluster
-  const seen = yield* lookAtTags(cluster, yield* cluster.list(leases))
-  const acting = seen.filter((tag) => releaseTag(tag, time).length > 0)
+  const acting = yield* lookAtTags(cluster, { among: yield* cluster.list(leases), time })
   const due = acting.filter((tag) => isRelease(tag, time))
   // A mark does no harm, but what is released could be another's in the next moment.
   const past = { get: cluster.getFresh, list: cluster.listFresh }
-  const asked = due.map(({ lease }) => lease)
-  const confirmed = asked.length === 0 ? [] : yield* orNothing(lookAtTags(past, asked))
+  const among = due.map(({ lease }) => lease)
+  const confirmed = among.length === 0 ? [] : yield* orNothing(lookAtTags(past, { among, time }))
   return [...acting.filter((tag) => !isRelease(tag, time)), ...confirmed]
 })
 
-const lookAtTags = Effect.fnUntraced(function* (look: Look, among: ReadonlyArray<Lease>) {
-  const builds = Map.groupBy(yield* look.list(nixBuilds), ({ metadata, spec }) =>
-    [metadata.namespace, fullTag(spec.imageTag)].join(" ")
-  )
-  const buildsOf = (lease: Lease, namespace: string) => builds.get([namespace, heldTagOf(lease)].join(" ")) ?? []
+interface Among {
+  readonly among: ReadonlyArray<Lease>
+  readonly time: string
+}
+
+/** Those that something is to be done about. */
+const lookAtTags = Effect.fnUntraced(function* (look: Look, { among, time }: Among) {
+  const builds = Map.groupBy(yield* look.list(nixBuilds), (build) => useOf(build.metadata.namespace, tagOf(build)))
+  const buildsOf = (lease: Lease, namespace: string) => builds.get(useOf(namespace, heldTagOf(lease))) ?? []
   const idleOf = (lease: Lease) => usersOf(lease).filter((namespace) => buildsOf(lease, namespace).length === 0)
   const open = among.filter(
     (lease) =>
@@ -34,16 +39,37 @@ const lookAtTags = Effect.fnUntraced(function* (look: Look, among: ReadonlyArray
   )
   if (open.length === 0) return []
   const reports = (yield* look.list(nodes)).map(reportOf)
-  const there = reports.map(({ node }) => node)
-  return open.map((lease): HeldTag => ({
-    lease,
-    idle: idleOf(lease),
-    refused: joiningOf(lease).filter(
-      (namespace) => !buildsOf(lease, namespace).some((build) => mayImport(build, there))
-    ),
-    nodes: reports.filter(({ isCut, names }) => isCut || names.has(heldTagOf(lease))).map(({ node }) => node)
+  const reported = reportsOf(reports)
+  const there = new Set(reports.map(({ node }) => node))
+  const found = open
+    .map((lease): HeldTag => ({
+      lease,
+      idle: idleOf(lease),
+      refused: joiningOf(lease).filter(
+        (namespace) => !buildsOf(lease, namespace).some((build) => mayImport(build, there))
+      ),
+      ...reported(heldTagOf(lease))
+    }))
+    .filter((tag) => releaseTag(tag, time).length > 0)
+  return (yield* withoutUsed(look, found)).filter((tag) => releaseTag(tag, time).length > 0)
+})
+
+/** Without the namespaces that have a Pod of the image; only theirs are asked for, since there are many. */
+const withoutUsed = Effect.fnUntraced(function* (look: Look, tags: ReadonlyArray<HeldTag>) {
+  const namespaces = new Set(tags.flatMap(({ idle }) => idle))
+  const there = yield* Effect.forEach(namespaces, (namespace) => look.list(pods, { namespace }))
+  const used = new Set(
+    there.flat().flatMap((pod) => imagesOf(pod).map((image) => useOf(pod.metadata.namespace, image)))
+  )
+  return tags.map((tag) => ({
+    ...tag,
+    idle: tag.idle.filter((namespace) => !used.has(useOf(namespace, heldTagOf(tag.lease))))
   }))
 })
 
-const mayImport = (build: NixBuild, there: ReadonlyArray<string>): boolean =>
-  !hasFailed(build) && unsettledNodes(build).some((name) => there.includes(name))
+const useOf = (namespace: string | undefined, tag: string): string => `${namespace} ${tag}`
+
+const imagesOf = once((pod: Pod) => containersOf(pod).map(({ image = "" }) => fullTag(image)))
+
+const mayImport = (build: NixBuild, there: ReadonlySet<string>): boolean =>
+  !hasFailed(build) && unsettledNodes(build).some((name) => there.has(name))

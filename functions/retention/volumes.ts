@@ -11,6 +11,7 @@ import {
   PersistentVolume,
   PersistentVolumeClaim
 } from "../../lib/api/kubernetes.ts"
+import type { RestsOn } from "../../lib/interpret.ts"
 import { namespaceAnnotation, nodeAnnotation } from "../../lib/keys.ts"
 import { namespaceUidIn, removalJobName } from "../../lib/names.ts"
 import { isOfFormerNode, makeVolumeProgramJob } from "../../lib/volume.ts"
@@ -65,6 +66,23 @@ const forget = ({ claim, namespace, volume, volumeJob }: CacheVolume, place: Pla
     ...remove("PersistentVolume", volume, why)
   ]
 }
+
+/** A volume goes when what is around it has gone, and what removed its directories after it. */
+export const around = ({ volumes }: { readonly volumes: ReadonlyArray<CacheVolume> }): RestsOn => {
+  const rests = new Map(
+    volumes.flatMap(({ claim, removalJob, volume, volumeJob }): ReadonlyArray<readonly [string, Rests]> => {
+      const refer = (kind: Rests[number]["kind"], object: Pick<PersistentVolume, "metadata"> | undefined): Rests =>
+        object === undefined ? [] : [{ kind, ...object.metadata }]
+      return [
+        [volume.metadata.uid, [...refer("Job", volumeJob), ...refer("PersistentVolumeClaim", claim)]],
+        ...(removalJob === undefined ? [] : [[removalJob.metadata.uid, refer("PersistentVolume", volume)] as const])
+      ]
+    })
+  )
+  return (action) => (action.action === "Create" ? [] : (rests.get(action.target.uid) ?? []))
+}
+
+type Rests = ReturnType<RestsOn>
 
 interface Removal {
   readonly place: Place

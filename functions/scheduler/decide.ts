@@ -1,7 +1,7 @@
 /**
  * Gives every NixBuild that may have its tag a node, and a slot on each node
  * that wants its image: the builds that have waited longest take the free
- * slots, the rest are told their place in the queue, or what keeps builds like
+ * slots, the rest are told how many wait before them, or what keeps builds like
  * theirs from beginning. Sets `Scheduled`; `job-launcher` acts on it.
  */
 import type { Action } from "../../lib/action.ts"
@@ -18,36 +18,41 @@ import {
 import { patchStatus } from "../../lib/nixbuild-status.ts"
 import { hasSlot, isHeld, isObstructed, lacksSlot, leave, needsSlot, slotsOf } from "../../lib/slots.ts"
 import type { Observed } from "./observe.ts"
+import { makeNodes, type Nodes } from "./nodes.ts"
 import { makeQueues, type Queues } from "./queues.ts"
-import { bestOf, loadOf } from "./rank.ts"
+import { loadOf, makeChoice } from "./rank.ts"
 import { tagClaims } from "./tag.ts"
-import { held, noFreeSlot, noMatchingNode, obstacleIn, orRefused, tagRefused } from "./waits.ts"
+import { held, noFreeSlot, noMatchingNode, orRefused, tagRefused } from "./waits.ts"
 
 type World = typeof Observed.Type
 
 export const decide = (world: World): ReadonlyArray<Action> => {
-  const placed = new Set([...world.unfinished.filter((build) => isPlaced(world, build)), ...world.delivering])
+  const nodes = makeNodes(world)
+  const placed = new Set([...world.unfinished.filter((build) => isPlaced(nodes, build)), ...world.delivering])
   const load = new Map<string, number>()
   for (const build of [...world.unfinished, ...world.delivering]) {
     for (const name of slotsOf(build)) if (needsSlot(build, name)) add(load, name)
   }
   const claims = tagClaims(world)
   const queues = makeQueues(world)
-  const state = { load, queues }
+  const choose = makeChoice()
+  const state = { load, nodes, queues }
   let queued = 0
   const place = (build: NixBuild): ReadonlyArray<Action> => {
     // The node that builds waits for its next attempt.
     const beside = { ...state, build, but: build.status?.buildNode }
     if (isWaitingForRetry(build.status, world.time)) return further(world, beside)
-    const able = world.nodes.filter((node) => obstacleIn(world, { node, build }) === undefined)
-    if (able.length === 0) return noMatchingNode(world, build)
-    const candidates = candidatesFor(build, { able, queues })
-    const blocks = candidates.map(({ metadata }) => queues.blockOf(build, metadata.name))
-    const open = candidates.filter((_, index) => blocks[index] === undefined)
-    if (open.length === 0) return [...held(world, { build, block: blocks[0] }), ...further(world, beside)]
+    if (nodes.ableOf(build).length === 0) return noMatchingNode(world, { build, nodes })
+    const candidates = candidatesFor(build, { nodes, queues })
+    const blockOn = queues.blocksOf(build)
+    const open = candidates.filter(({ metadata }) => blockOn(metadata.name) === undefined)
+    if (open.length === 0) {
+      const block = candidates[0] === undefined ? undefined : blockOn(candidates[0].metadata.name)
+      return [...held(world, { build, block }), ...further(world, beside)]
+    }
     const free = open.filter((node) => loadOf(load, node) < world.maxBuildsPerNode)
-    const chosen = bestOf(free, { build, candidates, load })
-    if (chosen === undefined) return noFreeSlot(world, { build, place: ++queued })
+    const chosen = choose(free, { build, candidates, load })
+    if (chosen === undefined) return noFreeSlot(world, { build, before: queued++ })
     const slots = take(world, { ...state, build, first: chosen })
     return nodeFound(world, { build, node: chosen, queues, slots })
   }
@@ -60,15 +65,12 @@ export const decide = (world: World): ReadonlyArray<Action> => {
 }
 
 /** It has its node, unless that became unable, or the slot there was taken back, before anything was begun. */
-const isPlaced = (world: World, build: NixBuild): boolean => {
+const isPlaced = (nodes: Nodes, build: NixBuild): boolean => {
   const { buildNode } = build.status ?? {}
   if (!isTrue(conditionsOf(build), "Scheduled") || buildNode === undefined) return false
   if (!needsSlot(build, buildNode)) return true
-  const node = world.nodes.find(({ metadata }) => metadata.name === buildNode)
   return (
-    hasSlot(build, buildNode) &&
-    (isTrue(conditionsOf(build), "Launched") ||
-      (node !== undefined && obstacleIn(world, { node, build }) === undefined))
+    hasSlot(build, buildNode) && (isTrue(conditionsOf(build), "Launched") || nodes.isAble(build, nodes.get(buildNode)))
   )
 }
 
@@ -84,11 +86,13 @@ const ofNode: ReadonlyArray<Reason> = [
 /** Where Pods wait, or else anywhere; a further attempt stays where the first was, unless that node keeps it. */
 const candidatesFor = (
   build: NixBuild,
-  { able, queues }: { readonly able: ReadonlyArray<Node>; readonly queues: Queues }
+  { nodes, queues }: { readonly nodes: Nodes; readonly queues: Queues }
 ): ReadonlyArray<Node> => {
   const { buildNode = "" } = build.status ?? {}
-  const wanted = able.filter((node) => build.spec.nodes.includes(node.metadata.name))
-  const before = (wanted.length > 0 ? wanted : able).filter((node) => node.metadata.name === buildNode)
+  const able = nodes.ableOf(build)
+  const wanted = nodes.ableAmong(build, build.spec.nodes)
+  const former = nodes.get(buildNode)
+  const before = nodes.isAble(build, former) && (wanted.length === 0 || wanted.includes(former)) ? [former] : []
   const isBegun = isTrue(conditionsOf(build), "Scheduled") && before.length > 0
   const own = nodeStatusOf(build, buildNode)
   const isKeptElsewhere = isHeld(own) && !ofNode.includes(own.reason)
@@ -96,12 +100,13 @@ const candidatesFor = (
   if (isBegun && (isTrue(conditionsOf(build), "Success") || isKeptElsewhere)) return before
   // Elsewhere the image would be where no Pod waits for it.
   if (wanted.length === 0) return able
-  return isBegun && queues.blockOf(build, buildNode) === undefined ? before : wanted
+  return isBegun && queues.blocksOf(build)(buildNode) === undefined ? before : wanted
 }
 
 interface Taking {
   readonly build: NixBuild
   readonly load: Map<string, number>
+  readonly nodes: Nodes
   readonly queues: Queues
 }
 
@@ -112,17 +117,18 @@ interface Beside {
 }
 
 /** Takes a slot on `first`, and on each other node that wants the image, is able, and has one. */
-const take = (world: World, { build, but, first, load, queues }: Taking & Beside) => {
-  const free = world.nodes.filter(
-    (node) =>
-      node === first ||
-      (node.metadata.name !== but &&
-        build.spec.nodes.includes(node.metadata.name) &&
-        lacksSlot(build, node.metadata.name, world.time) &&
-        obstacleIn(world, { node, build }) === undefined &&
-        queues.blockOf(build, node.metadata.name) === undefined &&
-        loadOf(load, node) < world.maxBuildsPerNode)
-  )
+const take = (world: World, { build, but, first, load, nodes, queues }: Taking & Beside) => {
+  const blockOn = queues.blocksOf(build)
+  const free = nodes
+    .ableAmong(build, first === undefined ? build.spec.nodes : [...build.spec.nodes, first.metadata.name])
+    .filter(
+      (node) =>
+        node === first ||
+        (node.metadata.name !== but &&
+          lacksSlot(build, node.metadata.name, world.time) &&
+          blockOn(node.metadata.name) === undefined &&
+          loadOf(load, node) < world.maxBuildsPerNode)
+    )
   for (const { metadata } of free) add(load, metadata.name)
   return free.map(({ metadata }) => metadata.name)
 }
@@ -132,7 +138,8 @@ const further = (world: World, taking: Taking & Beside): ReadonlyArray<Action> =
   const { build } = taking
   if (!isTrue(conditionsOf(build), "Scheduled")) return []
   const slots = take(world, taking)
-  const isStale = slotsOf(build).some((name) => !wantedNodes(build).includes(name))
+  const wanted = new Set(wantedNodes(build))
+  const isStale = slotsOf(build).some((name) => !wanted.has(name))
   return slots.length === 0 && !isStale
     ? []
     : patchStatus(build, {
@@ -157,10 +164,9 @@ const withSlots = (world: World, build: NixBuild, { former, queues, slots }: Slo
     node.name === former && !slots.includes(former) && isObstructed(node) ? [leave(node, world.time)] : []
   )
   const news = [...marks, ...left]
+  const wanted = new Set(wantedNodes(build))
   return {
-    scheduledNodes: [
-      ...new Set([...slotsOf(build).filter((name) => name !== former && wantedNodes(build).includes(name)), ...slots])
-    ],
+    scheduledNodes: [...new Set([...slotsOf(build).filter((name) => name !== former && wanted.has(name)), ...slots])],
     ...(news.length === 0 ? {} : { nodes: mergeNodes(build, news) })
   }
 }

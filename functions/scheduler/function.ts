@@ -3,6 +3,7 @@ import { defineFunction } from "../../lib/function.ts"
 import { systemNamespace } from "../../lib/names.ts"
 import { decide } from "./decide.ts"
 import { observe, Observed, subjects } from "./observe.ts"
+import { claimsUnder } from "./tag.ts"
 import { phases } from "./phases.ts"
 
 /** NixBuilds without a node → `status.buildNode`. */
@@ -25,6 +26,7 @@ export default defineFunction({
   observe,
   Observed,
   decide,
+  restsOn: claimsUnder,
   refused: (observed, refusal) => ({ ...observed, refusals: [...observed.refusals, refusal] }),
   phases: (_, done) => phases(done)
 })

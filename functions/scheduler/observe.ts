@@ -8,7 +8,7 @@ import { Cluster } from "../../lib/cluster.ts"
 import { Refusal } from "../../lib/function.ts"
 import { Settings } from "../../lib/settings.ts"
 import { lacksSlot } from "../../lib/slots.ts"
-import { fullTag, heldTagOf, holderOf } from "../../lib/tags.ts"
+import { heldTagOf, holderOf, tagOf } from "../../lib/tags.ts"
 import { currentTime } from "../../lib/time.ts"
 
 export const Observed = Schema.Struct({
@@ -44,12 +44,10 @@ export const observe = Effect.fn("scheduler.observe")(function* () {
     open.filter((build) => isTrue(conditionsOf(build), "Complete") && unsettledNodes(build).length > 0)
   )
   if (![...unfinished, ...delivering].some((build) => mayWantSlot(build, time))) return Option.none()
-  const tags = new Set(unfinished.map(({ spec }) => fullTag(spec.imageTag)))
+  const tags = new Set(unfinished.map(tagOf))
   const claims = (yield* cluster.list(leases)).filter((lease) => tags.has(heldTagOf(lease)))
   const holders = new Map(claims.map((lease) => [heldTagOf(lease), holderOf(lease)]))
-  const wishes = new Set(
-    unfinished.flatMap((build) => [wishOf(build), wishOf(build, holders.get(fullTag(build.spec.imageTag)))])
-  )
+  const wishes = new Set(unfinished.flatMap((build) => [wishOf(build), wishOf(build, holders.get(tagOf(build)))]))
   return Option.some({
     time,
     unfinished,
@@ -70,10 +68,13 @@ const mayWantSlot = (build: NixBuild, time: string): boolean =>
   !(isTrue(conditionsOf(build), "Launched") || isTrue(conditionsOf(build), "Success")) ||
   unsettledNodes(build).some((name) => lacksSlot(build, name, time))
 
-const wishOf = ({ metadata, spec }: NixBuild, namespace = metadata.namespace): string =>
-  `${namespace} ${spec.system} ${fullTag(spec.imageTag)}`
+const wishOf = (build: NixBuild, namespace = build.metadata.namespace): string =>
+  `${namespace} ${build.spec.system} ${tagOf(build)}`
 
 const oldestFirst = (builds: ReadonlyArray<NixBuild>): ReadonlyArray<NixBuild> =>
-  builds.toSorted((a, b) => age(a).localeCompare(age(b)))
+  builds
+    .map((build) => ({ build, age: age(build) }))
+    .toSorted((a, b) => (a.age < b.age ? -1 : 1))
+    .map(({ build }) => build)
 
 const age = ({ metadata }: NixBuild): string => `${metadata.creationTimestamp ?? ""} ${metadata.uid}`

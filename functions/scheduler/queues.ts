@@ -28,69 +28,68 @@ interface Waiting {
 type World = Pick<typeof Observed.Type, "delivering" | "time" | "unfinished">
 
 export const makeQueues = ({ delivering, time, unfinished }: World) => {
-  const waiting = Map.groupBy(
-    [...unfinished, ...delivering].flatMap((build) => {
-      const wanted = wantedNodes(build)
-      const nodes = build.status?.nodes ?? []
-      // Where it is not wanted any more it does not try again, so nobody may wait for what comes of that.
-      return nodes.filter((node) => isHeld(node) && wanted.includes(node.name)).map(waitingOf(build))
-    }),
-    ({ node }) => node.name
-  )
-  const tried = new Set<string>()
+  const held = [...unfinished, ...delivering].flatMap((build) => {
+    const nodes = (build.status?.nodes ?? []).filter(isHeld)
+    if (nodes.length === 0) return []
+    // Where it is not wanted any more it does not try again, so nobody may wait for what comes of that.
+    const wanted = new Set(wantedNodes(build))
+    return nodes.filter(({ name }) => wanted.has(name)).map(waitingOf(build))
+  })
+  const waiting = [...Map.groupBy(held, ({ node }) => node.name).values()].flat()
+  // Of those of a kind that could not begin on a node the one that tries last; of those alike the first.
+  const last = new Map<string, Waiting>()
+  // Who tries what on a node.
+  const trying = new Map<string, Set<string>>()
   // Admission says the same of such a Pod on every node.
-  const refusals = new Map(
-    [...waiting.values()]
-      .flat()
-      .filter(({ node }) => isObstructed(node) && ofAdmission.includes(node.reason))
-      .map((refused) => [refused.kind, refused])
-  )
+  const refusals = new Map<string, Waiting>()
+  for (const one of waiting) {
+    const { isTrying, kind, node, uid } = one
+    const before = last.get(`${node.name} ${kind}`)
+    if (before === undefined || triesAt(one) > triesAt(before)) last.set(`${node.name} ${kind}`, one)
+    const tries = `${node.name} ${node.reason}`
+    if (isTrying) trying.set(tries, (trying.get(tries) ?? new Set()).add(uid))
+    if (isObstructed(node) && ofAdmission.includes(node.reason)) refusals.set(kind, one)
+  }
+  const tried = new Set<string>()
 
-  /** Of those of this kind that could not begin on this node, itself included, the one that tries last. */
-  const lastOf = (kind: string, name: string): Waiting | undefined =>
-    (waiting.get(name) ?? [])
-      .filter((other) => other.kind === kind)
-      .toSorted((a, b) => (b.node.retryTime ?? never).localeCompare(a.node.retryTime ?? never))[0]
-
-  /** What keeps the build from trying on this node now. */
-  const blockOf = (build: NixBuild, name: string): NodeStatus | undefined => {
-    const own = nodeStatusOf(build, name)
-    if (isWaitingForRetry(own, time) || isObstructed(own)) return own
-    if (waiting.size === 0) return undefined
-    const kind = kindOf(build)
+  /** What keeps the build from trying on a node now. */
+  const blocksOf = (build: NixBuild) => {
+    const { uid } = build.metadata
+    const kind = waiting.length === 0 ? "" : kindOf(build)
     const refused = refusals.get(kind)
-    if (refused !== undefined && refused.uid !== build.metadata.uid) return refused.node
-    const last = lastOf(kind, name)
-    if (last === undefined || isWaitingForRetry(last.node, time) || isObstructed(last.node)) return last?.node
-    const { reason } = last.node
-    const isTried =
-      tried.has(`${name} ${reason}`) ||
-      (waiting.get(name) ?? []).some(
-        ({ isTrying, node, uid }) => isTrying && node.reason === reason && uid !== build.metadata.uid
-      )
-    return isTried ? last.node : undefined
+    return (name: string): NodeStatus | undefined => {
+      const own = nodeStatusOf(build, name)
+      if (isWaitingForRetry(own, time) || isObstructed(own)) return own
+      if (refused !== undefined && refused.uid !== uid) return refused.node
+      const node = last.get(`${name} ${kind}`)?.node
+      if (node === undefined || isWaitingForRetry(node, time) || isObstructed(node)) return node
+      const tries = `${name} ${node.reason}`
+      const others = trying.get(tries)
+      const isTried = tried.has(tries) || (others !== undefined && others.size > (others.has(uid) ? 1 : 0))
+      return isTried ? node : undefined
+    }
   }
 
   /** Lets the build try; what its status says of the node if that is news. */
   const take = (build: NixBuild, name: string): ReadonlyArray<NodeStatus> => {
-    const last = lastOf(kindOf(build), name)
-    if (last === undefined) return []
-    const { message, reason } = last.node
+    const node = waiting.length === 0 ? undefined : last.get(`${name} ${kindOf(build)}`)?.node
+    if (node === undefined) return []
+    const { message, reason } = node
     tried.add(`${name} ${reason}`)
     return isHeld(nodeStatusOf(build, name))
       ? []
       : [{ name, attempt: attemptOn(build, name), reason, message: message ?? "", retryTime: time, waits: 0 }]
   }
 
-  return { blockOf, take }
+  return { blocksOf, take }
 }
 
 export type Queues = ReturnType<typeof makeQueues>
 
 const ofAdmission: ReadonlyArray<Reason> = ["PodRefused", "PodSecurityDenied"]
 
-// Sorts after every time: it tries when the obstacle is gone.
-const never = "~"
+// Without a time, which sorts after every time, it tries when the obstacle is gone.
+const triesAt = ({ node }: Waiting): string => node.retryTime ?? "~"
 
 const waitingOf =
   (build: NixBuild) =>

@@ -11,24 +11,43 @@ interface Candidacy {
   readonly load: ReadonlyMap<string, number>
 }
 
-/** The best of `nodes`, which are among the candidates, or none if there are none. */
-export const bestOf = (nodes: ReadonlyArray<Node>, candidacy: Candidacy): Node | undefined =>
-  nodes.toSorted((a, b) => compare(rank(a, candidacy), rank(b, candidacy)))[0]
+/** Chooses of `nodes`, which are among the candidates, the best, or none if there are none. */
+export type Choose = (nodes: ReadonlyArray<Node>, candidacy: Candidacy) => Node | undefined
 
-// Where this flake was built before, since its cache is warm; then the least busy.
-const rank = (node: Node, { build, candidates, load }: Candidacy): ReadonlyArray<number | string> => [
-  node === warmest(build, candidates) ? 0 : 1,
-  loadOf(load, node),
-  node.metadata.name
-]
-
-// Each flake, whatever its revision, has the same favourite among the same nodes.
-const warmest = ({ spec }: NixBuild, candidates: ReadonlyArray<Node>): Node | undefined => {
-  const [flake = ""] = spec.flakeUrl.split("?")
-  return candidates.toSorted((a, b) => hash10(flake, a.metadata.name).localeCompare(hash10(flake, b.metadata.name)))[0]
+/** One look's choices: a flake's favourite among the same candidates is worked out once. */
+export const makeChoice = (): Choose => {
+  const known = new Map<ReadonlyArray<Node>, Map<string, Node | undefined>>()
+  const favouriteOf = (flake: string, candidates: ReadonlyArray<Node>): Node | undefined => {
+    const favourites = known.get(candidates) ?? new Map<string, Node | undefined>()
+    known.set(candidates, favourites)
+    if (!favourites.has(flake)) favourites.set(flake, favourite(flake, candidates))
+    return favourites.get(flake)
+  }
+  return (nodes, { build, candidates, load }) => {
+    if (nodes.length === 0) return undefined
+    // Each flake, whatever its revision, has the same favourite among the same nodes.
+    const [flake = ""] = build.spec.flakeUrl.split("?")
+    const warmest = favouriteOf(flake, candidates)
+    // Where this flake was built before, since its cache is warm; then the least busy.
+    return warmest !== undefined && nodes.includes(warmest)
+      ? warmest
+      : first(nodes, (node) => [loadOf(load, node), node.metadata.name])
+  }
 }
 
-const compare = (a: ReadonlyArray<number | string>, b: ReadonlyArray<number | string>): number => {
-  const index = a.findIndex((value, index) => value !== b[index])
-  return index < 0 ? 0 : (a[index] ?? 0) < (b[index] ?? 0) ? -1 : 1
+const favourite = (flake: string, candidates: ReadonlyArray<Node>): Node | undefined =>
+  first(candidates, ({ metadata }) => [hash10(flake, metadata.name), metadata.name])
+
+type Rank = readonly [number | string, string]
+
+/** The node of the lowest rank, which is asked of each once. */
+const first = (nodes: ReadonlyArray<Node>, rankOf: (node: Node) => Rank): Node | undefined => {
+  let best: { readonly node: Node; readonly rank: Rank } | undefined
+  for (const node of nodes) {
+    const rank = rankOf(node)
+    if (best === undefined || isBefore(rank, best.rank)) best = { node, rank }
+  }
+  return best?.node
 }
+
+const isBefore = ([a, name]: Rank, [b, other]: Rank): boolean => a < b || (a === b && name < other)

@@ -11,16 +11,18 @@ import {
   claimTag,
   digestsOf,
   freeing,
-  fullTag,
   heldTagOf,
   holderOf,
   markUnused,
   namespacesIn,
   recordImages,
   sourceIn,
+  tagOf,
   unusedByOf,
   usersOf
 } from "../../lib/tags.ts"
+import type { RestsOn } from "../../lib/interpret.ts"
+import { systemNamespace, tagLeaseName } from "../../lib/names.ts"
 import type { Observed } from "./observe.ts"
 
 type World = Pick<typeof Observed.Type, "leases" | "succeeded" | "unfinished">
@@ -37,16 +39,23 @@ export const tagClaims = ({ leases, succeeded, unfinished }: World) => {
   const claims = new Map(leases.map((lease) => [heldTagOf(lease), lease]))
   const claimed = new Map<string, string>()
   const told = new Set<string>()
+  const refusals = new Map<string, TagRefusal | undefined>()
   const marked = new Set(leases.filter((lease) => unusedByOf(lease).length > 0))
   // Those that succeeded, then the oldest first.
   const builds = Map.groupBy([...succeeded, ...unfinished], (build) => wishOf(build))
+  const rivals = new Map([...builds.values()].flatMap((alike) => [...rivalsAmong(alike)]))
 
   const refusalOf = (build: NixBuild): TagRefusal | undefined => {
-    const tag = fullTag(build.spec.imageTag)
+    const tag = tagOf(build)
     const lease = claims.get(tag)
     const holder = lease === undefined ? claimed.get(tag) : holderOf(lease)
     if (holder !== undefined && holder !== build.metadata.namespace) {
-      const refusal = refusalBy(build, { holder, lease, theirs: builds.get(wishOf(build, holder)) ?? [] })
+      const wish = wishOf(build, holder)
+      // It is the same for all of other namespaces.
+      if (!refusals.has(wish)) {
+        refusals.set(wish, refusalBy(build, { holder, lease, theirs: builds.get(wish) ?? [] }))
+      }
+      const refusal = refusals.get(wish)
       // The same write once, whoever is refused.
       if (refusal !== undefined) {
         const isTold = told.has(tag)
@@ -54,15 +63,14 @@ export const tagClaims = ({ leases, succeeded, unfinished }: World) => {
         return isTold ? { ...refusal, actions: [] } : refusal
       }
     }
-    const alike = builds.get(wishOf(build)) ?? []
-    const rival = alike.slice(0, alike.indexOf(build)).find((other) => sourceIn(other) !== sourceIn(build))
+    const rival = rivals.get(build)
     return rival === undefined
       ? undefined
       : conflict(`${tag} is built by NixBuild ${rival.metadata.name} from ${sourceIn(rival)}.`)
   }
 
   const take = (build: NixBuild): ReadonlyArray<Action> => {
-    const tag = fullTag(build.spec.imageTag)
+    const tag = tagOf(build)
     const lease = claims.get(tag)
     if (lease !== undefined) {
       // Or retention could release the tag at this moment: it only releases what is still marked.
@@ -77,9 +85,34 @@ export const tagClaims = ({ leases, succeeded, unfinished }: World) => {
   return { refusalOf, take }
 }
 
+/** Nothing is said of a NixBuild whose claim on its tag could not be written. */
+export const claimsUnder = ({ unfinished }: World): RestsOn => {
+  const builds = new Map(unfinished.map((build) => [build.metadata.uid, build]))
+  return (action) => {
+    const build = action.action === "Create" ? undefined : builds.get(action.target.uid)
+    return build === undefined ? [] : [{ kind: "Lease", namespace: systemNamespace, name: tagLeaseName(tagOf(build)) }]
+  }
+}
+
 // One tag may name an image for each system, since a node has only one.
-const wishOf = ({ metadata, spec }: NixBuild, namespace = metadata.namespace): string =>
-  [namespace, spec.system, fullTag(spec.imageTag)].join(" ")
+const wishOf = (build: NixBuild, namespace = build.metadata.namespace): string =>
+  [namespace, build.spec.system, tagOf(build)].join(" ")
+
+/** By each of those that wish alike, the first before it that is made of something else. */
+const rivalsAmong = (alike: ReadonlyArray<NixBuild>): ReadonlyMap<NixBuild, NixBuild> => {
+  const [oldest] = alike
+  if (oldest === undefined) return new Map()
+  const source = sourceIn(oldest)
+  let second: NixBuild | undefined
+  const rivals = new Map<NixBuild, NixBuild>()
+  for (const build of alike) {
+    const isOther = sourceIn(build) !== source
+    const rival = isOther ? oldest : second
+    if (rival !== undefined) rivals.set(build, rival)
+    if (isOther) second ??= build
+  }
+  return rivals
+}
 
 interface Theirs {
   readonly holder: string
@@ -98,11 +131,11 @@ interface Theirs {
  */
 const refusalBy = (build: NixBuild, { holder, lease, theirs }: Theirs): TagRefusal | undefined => {
   const { system } = build.spec
-  const tag = fullTag(build.spec.imageTag)
+  const tag = tagOf(build)
   const digests = lease === undefined ? [] : digestsOf(lease, system)
   if (digests.length === 1) return undefined
   const owners = namespacesIn(lease === undefined ? [holder] : usersOf(lease))
-  const until = `as long as a NixBuild there names it or a node has it. If none does: ${freeing(tag)}`
+  const until = `as long as a NixBuild or a Pod there names it or a node has it. If none does: ${freeing(tag)}`
   if (digests.length > 1) {
     return conflict(`${tag} belongs to ${owners}, whose nodes may have ${digests.join(" and ")} under it, ${until}`)
   }

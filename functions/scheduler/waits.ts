@@ -1,20 +1,15 @@
 /** What a NixBuild that gets no node is told in `Scheduled`. */
 import { type Action, isAbout } from "../../lib/action.ts"
 import { isTrue, reasons } from "../../lib/api/condition.ts"
-import type { Node } from "../../lib/api/kubernetes.ts"
 import { conditionsOf, type NixBuild, type NodeStatus } from "../../lib/api/nixbuild.ts"
 import { patchStatus } from "../../lib/nixbuild-status.ts"
-import { obstacleOf } from "../../lib/placement.ts"
 import { refusalWords, sayRefused } from "../../lib/say.ts"
 import { isHeld } from "../../lib/slots.ts"
+import type { Nodes } from "./nodes.ts"
 import type { Observed } from "./observe.ts"
 import type { TagRefusal } from "./tag.ts"
 
 type World = typeof Observed.Type
-
-/** Why the node can't build it. */
-export const obstacleIn = ({ nodeRepel }: World, { build, node }: { readonly build: NixBuild; readonly node: Node }) =>
-  obstacleOf(node, { nodeRepel, system: build.spec.system })
 
 /** What the API server refuses to one build holds up no other. */
 export const orRefused = (world: World, build: NixBuild, actions: ReadonlyArray<Action>): ReadonlyArray<Action> => {
@@ -64,10 +59,13 @@ export const tagRefused = (
   })
 ]
 
-export const noFreeSlot = (
-  { maxBuildsPerNode, time }: World,
-  { build, place }: { readonly build: NixBuild; readonly place: number }
-) =>
+interface Queued {
+  readonly build: NixBuild
+  /** How many that have waited longer wait for a slot too. */
+  readonly before: number
+}
+
+export const noFreeSlot = ({ maxBuildsPerNode, time }: World, { before, build }: Queued) =>
   patchStatus(build, {
     why: "All slots are taken",
     time,
@@ -76,16 +74,40 @@ export const noFreeSlot = (
         type: "Scheduled",
         status: "False",
         reason: "NoFreeSlot",
-        message: `${reasons.NoFreeSlot} Place ${place} in the queue; at most ${maxBuildsPerNode} at once on a node.`
+        message: `${reasons.NoFreeSlot} ${waitingBefore(mostBefore(build, before))}; a node builds at most ${maxBuildsPerNode} at once.`
       }
     ]
   })
 
-export const noMatchingNode = (world: World, build: NixBuild) => {
-  const obstacles =
-    world.nodes.length === 0
-      ? ["the cluster has no node"]
-      : world.nodes.map((node) => `${node.metadata.name} ${obstacleIn(world, { node, build })}`)
+const waitingBefore = (most: number): string =>
+  most === 0 ? "None waits before it" : `Up to ${most} ${most === 1 ? "waits" : "wait"} before it`
+
+/** What a NixBuild that waits for a slot was told of those before it. */
+const toldBefore = (build: NixBuild): number | undefined => {
+  const { message = "" } =
+    conditionsOf(build).find(({ reason, type }) => type === "Scheduled" && reason === "NoFreeSlot") ?? {}
+  const [told, most] = /None waits before it|Up to (\d+) waits? before it/u.exec(message) ?? []
+  return told === undefined ? undefined : Number(most ?? 0)
+}
+
+/**
+ * At most how many wait before it. Whoever waits gets that said once: it stays true while those before it get their
+ * slots, and to write each time how many are left would be a write to everybody with each build that ends. Where more
+ * came before it, since their obstacle is gone, twice as many are said, so that this is seldom written again too.
+ */
+const mostBefore = (build: NixBuild, before: number): number => {
+  const told = toldBefore(build)
+  if (told === undefined) return before
+  return before <= told ? told : before * 2
+}
+
+// Whoever reads it wants to know why, not of each node.
+const maxObstacles = 10
+
+export const noMatchingNode = (world: World, { build, nodes }: { readonly build: NixBuild; readonly nodes: Nodes }) => {
+  const all = nodes.obstaclesOf(build)
+  const some = all.slice(0, maxObstacles).map(({ node, obstacle }) => `${node.metadata.name} ${obstacle}`)
+  const obstacles = all.length === 0 ? "the cluster has no node" : some.join(", ")
   return patchStatus(build, {
     why: "No node can build it",
     time: world.time,
@@ -94,7 +116,7 @@ export const noMatchingNode = (world: World, build: NixBuild) => {
         type: "Scheduled",
         status: "False",
         reason: "NoMatchingNode",
-        message: `${reasons.NoMatchingNode} ${build.spec.system}: ${obstacles.slice(0, 10).join(", ")}${obstacles.length > 10 ? ", …" : ""}.`
+        message: `${reasons.NoMatchingNode} ${build.spec.system}: ${obstacles}${all.length > maxObstacles ? ", …" : ""}.`
       }
     ]
   })

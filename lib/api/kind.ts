@@ -7,7 +7,7 @@
 import { Schema, SchemaTransformation } from "effect"
 import { isOurAnnotation } from "../keys.ts"
 
-export interface Kind<A> {
+export interface Kind<A extends Identified = Identified> {
   readonly apiVersion: string
   readonly kind: string
   readonly plural: string
@@ -58,6 +58,11 @@ export const ObjectMeta = Schema.Struct({
 })
 export type ObjectMeta = typeof ObjectMeta.Type
 
+/** As much as every object has that we read. */
+export interface Identified {
+  readonly metadata: ObjectMeta
+}
+
 /** Any object as the API server sends it: what we do not know of it is kept. */
 export const KubernetesObject = Schema.StructWithRest(
   Schema.Struct({
@@ -73,7 +78,7 @@ export type KubernetesObject = typeof KubernetesObject.Type
 
 /** The path of one object, or of all in a namespace, or of all in the cluster. */
 export const pathOf = (
-  kind: Pick<Kind<unknown>, "apiVersion" | "plural" | "namespaced" | "onlyNamespace">,
+  kind: Pick<Kind, "apiVersion" | "plural" | "namespaced" | "onlyNamespace">,
   at: { readonly namespace?: string | undefined; readonly name?: string | undefined } = {}
 ): string => {
   const root = kind.apiVersion.includes("/") ? `/apis/${kind.apiVersion}` : `/api/${kind.apiVersion}`

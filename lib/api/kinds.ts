@@ -16,7 +16,7 @@ export const kinds = {
   PersistentVolumeClaim: kubernetes.persistentVolumeClaims,
   Pod: kubernetes.pods,
   ResourceQuota: kubernetes.resourceQuotas
-} satisfies Record<string, Kind<unknown>>
+} satisfies Record<string, Kind>
 
 export type KindName = keyof typeof kinds
 

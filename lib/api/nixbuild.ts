@@ -7,6 +7,7 @@ import { Effect, Schema } from "effect"
 import { Condition, pending, Phase, Reason } from "./condition.ts"
 import { flakeUrlRules, imageTagRules, immutable, packageNameRules, rulesOf } from "./nixbuild-rules.ts"
 import { type Kind, ObjectMeta } from "./kind.ts"
+import { once } from "../once.ts"
 import { systems } from "./system.ts"
 
 const optional = Schema.optionalKey
@@ -237,23 +238,29 @@ export const wantedNodes = (build: NixBuild): ReadonlyArray<string> => [
 export const hasFailed = (build: NixBuild): boolean =>
   conditionsOf(build).some((condition) => condition.type === "Success" && condition.status === "False")
 
+// There may be thousands of nodes, and most questions are asked of each.
+const byName = once((nodes: ReadonlyArray<NodeStatus>) => new Map(nodes.map((node) => [node.name, node])))
+const asSet = once((names: ReadonlyArray<string>) => new Set(names))
+
 export const nodeStatusOf = (build: NixBuild, name: string): NodeStatus | undefined =>
-  build.status?.nodes?.find((node) => node.name === name)
+  build.status?.nodes === undefined ? undefined : byName(build.status.nodes).get(name)
 
 /** The entries of the status, with these in place of what it said of the same nodes. */
-export const mergeNodes = (build: NixBuild, news: ReadonlyArray<NodeStatus>): ReadonlyArray<NodeStatus> => [
-  ...(build.status?.nodes ?? []).filter((before) => news.every((node) => node.name !== before.name)),
-  ...news
-]
+export const mergeNodes = (build: NixBuild, news: ReadonlyArray<NodeStatus>): ReadonlyArray<NodeStatus> => {
+  const names = new Set(news.map(({ name }) => name))
+  return [...(build.status?.nodes ?? []).filter(({ name }) => !names.has(name)), ...news]
+}
 
 /** The wanted nodes of which it is not yet decided whether they get the image. A node that can't build may yet become able. */
 export const unsettledNodes = (build: NixBuild): ReadonlyArray<string> =>
-  wantedNodes(build).filter((name) => {
-    const node = nodeStatusOf(build, name)
-    return (
-      node === undefined || node.reason === "NoMatchingNode" || node.retryTime !== undefined || node.waits !== undefined
-    )
-  })
+  wantedNodes(build).filter((name) => isUnsettled(nodeStatusOf(build, name)))
+
+/** Whether it is not yet decided that the image comes to this node, where it is wanted. */
+export const isUnsettledOn = (build: NixBuild, name: string): boolean =>
+  (name === build.status?.buildNode || asSet(build.spec.nodes).has(name)) && isUnsettled(nodeStatusOf(build, name))
+
+const isUnsettled = (node: NodeStatus | undefined): boolean =>
+  node === undefined || node.reason === "NoMatchingNode" || node.retryTime !== undefined || node.waits !== undefined
 
 /** Which attempt at bringing the image to this node is under way, or was the last. */
 export const attemptOn = (build: NixBuild, name: string): number =>

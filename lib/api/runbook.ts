@@ -38,7 +38,7 @@ export const runbook: Readonly<Record<Reason, string>> = {
   NodeFound: nothing,
   NoMatchingNode: `${nixBuild}: what keeps each node away. \`kubectl get nodes -L kubernetes.io/arch\`; \`kubectl uncordon NODE\`.`,
   NoFreeSlot:
-    "`kubectl get nixbuilds -A`: what builds. More at once: `kubectl set env -n enbi-system deploy/enbi-functions MAX_BUILDS_PER_NODE=4`.",
+    "`kubectl get nixbuilds -A --sort-by=.metadata.creationTimestamp`: what builds, and who waits before it, the oldest first. More at once: `kubectl set env -n enbi-system deploy/enbi-functions MAX_BUILDS_PER_NODE=4`.",
   JobCreated: `To watch: ${buildLog} with \`-f\`.`,
   VolumePending: `If it stays: \`kubectl get jobs,pods ${ours}\`, and why enbi-volume-… does not end.`,
   VolumeFailed: `${nixBuild}: the message has the commands, for the log and for another try.`,

@@ -48,3 +48,9 @@ export const containerOf = ({ name }: Named) => ({
 })
 
 export const paths = { liveness: "/health/liveness", readiness: "/health/readiness" }
+
+// kubelet's default is one second, in which a process on a busy node may get no turn.
+export const probeTimeoutSeconds = 5
+
+/** How often in a row it may be silent: for a minute, since to start anew helps only what hangs. */
+export const livenessPatience = { timeoutSeconds: probeTimeoutSeconds, failureThreshold: 6 }

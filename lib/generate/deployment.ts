@@ -1,6 +1,15 @@
 /** A function as a Deployment and its Service, for clusters without Knative Serving. */
 import type { EnbiFunction } from "../function.ts"
-import { containerOf, labelsOf, metadataOf, paths, port, scraping } from "./container.ts"
+import {
+  containerOf,
+  labelsOf,
+  livenessPatience,
+  metadataOf,
+  paths,
+  port,
+  probeTimeoutSeconds,
+  scraping
+} from "./container.ts"
 
 export const makeDeployment = (definition: EnbiFunction<unknown>) => {
   const { name } = definition
@@ -25,8 +34,12 @@ export const makeDeployment = (definition: EnbiFunction<unknown>) => {
                 ports: [{ name: "http", containerPort: port }],
                 // Until whoever sends has heard that it ends; 20 s more drain it.
                 lifecycle: { preStop: { sleep: { seconds: 5 } } },
-                livenessProbe: { httpGet: { path: paths.liveness, port: "http" } },
-                readinessProbe: { httpGet: { path: paths.readiness, port: "http" }, periodSeconds: 2 }
+                livenessProbe: { httpGet: { path: paths.liveness, port: "http" }, ...livenessPatience },
+                readinessProbe: {
+                  httpGet: { path: paths.readiness, port: "http" },
+                  timeoutSeconds: probeTimeoutSeconds,
+                  periodSeconds: 2
+                }
               }
             ]
           }

@@ -1,6 +1,6 @@
 /** A function as a Knative Service that only the cluster can reach. */
 import type { EnbiFunction } from "../function.ts"
-import { containerOf, labelsOf, metadataOf, paths, port, scraping } from "./container.ts"
+import { containerOf, labelsOf, livenessPatience, metadataOf, paths, port, scraping } from "./container.ts"
 
 // Longer than Serving's 30 s of quiet before SIGTERM, for it is the time to end in too;
 // and longer than the Triggers' time-out, so that the Broker is the one that gives up.
@@ -30,7 +30,7 @@ export const makeKnativeService = (definition: EnbiFunction<unknown>) => ({
             ...containerOf(definition),
             // Serving takes no other name of a port than its own, and finds it for the probes itself.
             ports: [{ containerPort: port }],
-            livenessProbe: { httpGet: { path: paths.liveness } },
+            livenessProbe: { httpGet: { path: paths.liveness }, ...livenessPatience },
             readinessProbe: { httpGet: { path: paths.readiness } }
           }
         ]

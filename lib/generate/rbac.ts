@@ -26,7 +26,7 @@ export const makeRbac = (functions: ReadonlyArray<EnbiFunction<unknown>>) =>
   })
 
 /** The cache lists and follows every kind that any function looks at. */
-const cached = Object.values(kinds).map(({ apiVersion, onlyNamespace, plural }: Kind<unknown>): Permission => ({
+const cached = Object.values(kinds).map(({ apiVersion, onlyNamespace, plural }: Kind): Permission => ({
   ...(onlyNamespace === undefined ? {} : { namespace: onlyNamespace }),
   apiGroups: [apiVersion.includes("/") ? apiVersion.slice(0, apiVersion.indexOf("/")) : ""],
   resources: [plural],

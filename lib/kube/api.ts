@@ -9,7 +9,7 @@
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import { Config, Context, Effect, FileSystem, Layer, Option, type Stream } from "effect"
 import { KubernetesError } from "./error.ts"
-import { type Connection, makeRequests, type Query, type Requests } from "./requests.ts"
+import { type Connection, makeRequests, type Query, type Read, type Requests } from "./requests.ts"
 import { type Change, makeFollow } from "./watch.ts"
 
 export class KubernetesApi extends Context.Service<
@@ -18,7 +18,7 @@ export class KubernetesApi extends Context.Service<
     readonly request: Requests["request"]
     readonly list: Requests["list"]
     /** Fails only with what is not worth another try: 401, 403, 404. */
-    readonly follow: (path: string, query?: Query) => Stream.Stream<Change, KubernetesError>
+    readonly follow: <A>(path: string, query: Query, read: Read<A>) => Stream.Stream<Change<A>, KubernetesError>
   }
 >()("enbi/lib/kube/KubernetesApi") {
   /** At `KUBERNETES_URL` (such as `kubectl proxy` gives) when that is set, else as a Pod's ServiceAccount. */

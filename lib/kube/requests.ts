@@ -42,11 +42,19 @@ export interface Requests {
     path: string,
     options?: { readonly query?: Query; readonly body?: Body }
   ) => Effect.Effect<unknown, KubernetesError>
-  readonly list: (
+  /** What `read` makes of each object. */
+  readonly list: <A>(
     path: string,
-    query?: Query
-  ) => Effect.Effect<{ readonly items: ReadonlyArray<unknown>; readonly resourceVersion: string }, KubernetesError>
+    query: Query,
+    read: Read<A>
+  ) => Effect.Effect<{ readonly items: ReadonlyArray<A>; readonly resourceVersion: string }, KubernetesError>
 }
+
+/** Takes of an object, as it came, what is of interest; it is called at once, so that nothing else is kept of it. */
+export type Read<A> = (object: unknown) => A
+
+// A Pod of 10 KB takes 0.2 ms to parse and to read, and while a page is parsed nobody else has his turn.
+const pageSize = 100
 
 const StatusBody = Schema.Struct({
   reason: Schema.optionalKey(Schema.String),
@@ -121,17 +129,19 @@ export const makeRequests = Effect.fnUntraced(function* (
     return yield* response.json.pipe(Effect.mapError(fromClient))
   }, timeout)
 
-  const list = Effect.fn("KubernetesApi.list")(function* (path: string, query: Query = {}) {
-    const items: Array<unknown> = []
+  const list = Effect.fn("KubernetesApi.list")(function* <A>(path: string, query: Query, read: Read<A>) {
+    const items: Array<A> = []
     const readPage = (more: Query) =>
-      request("GET", path, { verb: "LIST", query: { ...query, limit: 500, ...more } }).pipe(Effect.flatMap(decodePage))
-    let page = yield* readPage({})
-    items.push(...(page.items ?? []))
-    while (page.metadata.continue) {
-      page = yield* readPage({ continue: page.metadata.continue })
-      items.push(...(page.items ?? []))
-    }
-    return { items, resourceVersion: page.metadata.resourceVersion }
+      request("GET", path, { verb: "LIST", query: { ...query, limit: pageSize, ...more } }).pipe(
+        Effect.flatMap(decodePage),
+        Effect.map((page) => {
+          for (const item of page.items ?? []) items.push(read(item))
+          return page.metadata
+        })
+      )
+    let metadata = yield* readPage({})
+    while (metadata.continue) metadata = yield* readPage({ continue: metadata.continue })
+    return { items, resourceVersion: metadata.resourceVersion }
   })
 
   return { open: (verb, request) => timeout(send(verb, request)), request, list }

@@ -6,17 +6,25 @@ import { Duration, Effect, Option, Random, Ref, Schedule, Schema, Stream } from 
 import { Ndjson } from "effect/encoding"
 import { HttpClientRequest } from "effect/http"
 import { KubernetesError } from "./error.ts"
-import { fromClient, malformed, type Query, type Requests } from "./requests.ts"
+import { fromClient, malformed, type Query, type Read, type Requests } from "./requests.ts"
 
 /** What a watch tells: first everything that is there, then each change. */
-export type Change =
-  | { readonly _tag: "Listed"; readonly items: ReadonlyArray<unknown>; readonly resourceVersion: string }
-  | { readonly _tag: "ADDED" | "MODIFIED" | "DELETED"; readonly object: unknown }
+export type Change<A> =
+  | { readonly _tag: "Listed"; readonly items: ReadonlyArray<A>; readonly resourceVersion: string }
+  | { readonly _tag: "ADDED" | "MODIFIED" | "DELETED"; readonly object: A }
+
+/** The change with what `read` makes of its objects. */
+export const readChange =
+  <A>(read: Read<A>) =>
+  (change: Change<unknown>): Change<A> =>
+    change._tag === "Listed"
+      ? { ...change, items: change.items.map(read) }
+      : { _tag: change._tag, object: read(change.object) }
 
 /** Follows all objects at a path for as long as the stream is read. */
 export const makeFollow = ({ list, open }: Pick<Requests, "list" | "open">) => {
-  const changesSince = Effect.fnUntraced(function* (
-    at: { readonly path: string; readonly query: Query; readonly letIn: Effect.Effect<void> },
+  const changesSince = Effect.fnUntraced(function* <A>(
+    at: { readonly path: string; readonly query: Query; readonly letIn: Effect.Effect<void>; readonly read: Read<A> },
     seen: Ref.Ref<Option.Option<string>>,
     resourceVersion: string
   ) {
@@ -54,21 +62,22 @@ export const makeFollow = ({ list, open }: Pick<Requests, "list" | "open">) => {
             })
       ),
       Stream.mapEffect((line) => readWatchEvent(line, seen)),
-      Stream.flattenIterable
+      Stream.flattenIterable,
+      Stream.map(readChange(at.read))
     )
   }, Stream.unwrap)
 
-  return (path: string, query: Query = {}): Stream.Stream<Change, KubernetesError> =>
+  return <A>(path: string, query: Query, read: Read<A>): Stream.Stream<Change<A>, KubernetesError> =>
     Stream.unwrap(
       Effect.gen(function* () {
         const { backoff, letIn } = yield* makePatience
-        const at = { path, query, letIn }
+        const at = { path, query, letIn, read }
         const seen = yield* Ref.make(Option.none<string>())
         const fromScratch = Stream.unwrap(
           Effect.gen(function* () {
-            const { items, resourceVersion } = yield* Effect.tap(list(path, query), letIn)
+            const { items, resourceVersion } = yield* Effect.tap(list(path, query, read), letIn)
             yield* Ref.set(seen, Option.some(resourceVersion))
-            const listed: Change = { _tag: "Listed", items, resourceVersion }
+            const listed: Change<A> = { _tag: "Listed", items, resourceVersion }
             return Stream.concat(Stream.succeed(listed), changesSince(at, seen, resourceVersion))
           })
         )
@@ -145,6 +154,6 @@ const readWatchEvent = Effect.fnUntraced(function* (line: unknown, seen: Ref.Ref
     })
   }
   yield* Ref.set(seen, Option.fromNullishOr(object.metadata?.resourceVersion))
-  const changes: ReadonlyArray<Change> = type === "BOOKMARK" ? [] : [{ _tag: type, object }]
+  const changes: ReadonlyArray<Change<unknown>> = type === "BOOKMARK" ? [] : [{ _tag: type, object }]
   return changes
 })

@@ -51,12 +51,12 @@ export const answerFrom = (
   })
 
   const request: Api["request"] = Effect.fnUntraced(function* (method, path, options = {}) {
-    const asked = yield* read(method, path, options)
+    const asked = yield* understand(method, path, options)
     return yield* receive(asked, answer(asked))
   })
 
-  const list: Api["list"] = Effect.fnUntraced(function* (path, query = {}) {
-    const asked = yield* read("GET", path, { query })
+  const list: Api["list"] = Effect.fnUntraced(function* (path, query, read) {
+    const asked = yield* understand("GET", path, { query })
     const all = Effect.sync(() =>
       [...objects.objects.values()].filter(
         (object) =>
@@ -65,7 +65,8 @@ export const answerFrom = (
           isSelected(object, query)
       )
     )
-    return { items: yield* receive(asked, all), resourceVersion: objects.newest() }
+    const found = yield* receive(asked, all)
+    return { items: found.map(read), resourceVersion: objects.newest() }
   })
 
   return { request, list }
@@ -73,13 +74,13 @@ export const answerFrom = (
 
 const paths = /^\/(?:api|apis)\/(v1|[^/]+\/[^/]+)(?:\/namespaces\/([^/]+))?\/([a-z]+)(?:\/([^/]+))?(?:\/(status))?$/
 
-export const kindAt = (path: string): Kind<unknown> => {
+export const kindAt = (path: string): Kind => {
   const found = Object.values(kinds).find((kind) => pathOf(kind) === path)
   if (found === undefined) throw new Error(`no kind is at ${path}`)
   return found
 }
 
-const read = Effect.fnUntraced(function* (
+const understand = Effect.fnUntraced(function* (
   method: string,
   path: string,
   { body, query = {} }: { readonly query?: Query; readonly body?: Body }

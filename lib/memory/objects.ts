@@ -59,7 +59,7 @@ const same = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.str
 
 // As the CRD's default gives it.
 const initialOf = (name: string): Fields => {
-  const { initialStatus } = Object.values<Kind<unknown>>(kinds).find(({ kind }) => kind === name) ?? {}
+  const { initialStatus } = Object.values<Kind>(kinds).find(({ kind }) => kind === name) ?? {}
   return initialStatus === undefined ? {} : { status: initialStatus }
 }
 

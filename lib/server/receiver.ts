@@ -1,7 +1,8 @@
 /**
  * A function's door on Knative: takes one CloudEvent, has the function look at
  * what it is about, and answers when that is done, so that nothing is
- * acknowledged that could still be lost. What failed comes again.
+ * acknowledged that could still be lost. What failed comes again. Where nobody
+ * waits for a function, what comes while it pauses is answered at once.
  */
 import { Context, Deferred, Effect, Layer, Option, Schema, Semaphore } from "effect"
 import type { Event, MalformedEvent } from "../cloudevents/event.ts"
@@ -9,7 +10,7 @@ import type { CloudEvent } from "../events.ts"
 import type { Cluster } from "../cluster.ts"
 import type { EnbiFunction } from "../function.ts"
 import type { KubernetesError } from "../kube/error.ts"
-import { makeLooks } from "../looks.ts"
+import { makeLooks, type Task } from "../looks.ts"
 import { countEvent } from "../metrics.ts"
 import { run } from "../run.ts"
 import type { Settings } from "../settings.ts"
@@ -49,7 +50,7 @@ export class Receiver extends Context.Service<
 const makeReceiver = Effect.fnUntraced(function* (definition: EnbiFunction<unknown>) {
   const places = yield* Semaphore.make(maxEvents)
   const services = yield* Effect.context<Cluster | Settings>()
-  const { ask, inSlot } = yield* makeLooks(({ event, subject }) =>
+  const { ask, inSlot, isUnderWay } = yield* makeLooks(definition, ({ event, subject }) =>
     run(definition, event, subject).pipe(
       traced(definition.name, event),
       Effect.as(done),
@@ -59,11 +60,18 @@ const makeReceiver = Effect.fnUntraced(function* (definition: EnbiFunction<unkno
   const witness = makeWitness(definition)
   const admitted = yield* Senders
 
+  // Who wants a pause between its looks would hold events up in it: a Broker that keeps their order would fall behind
+  // without end, and the places here would be full. So there the sweep is what keeps them, if the process ends.
+  const lookAt = (task: Task) => {
+    const isLater = definition.pauseSeconds !== undefined && isUnderWay(task)
+    return Effect.flatMap(ask(task), (outcome) => (isLater ? Effect.succeed(done) : Deferred.await(outcome)))
+  }
+
   const lookAtAll = (event: CloudEvent) =>
     inSlot(definition.subjects(event)).pipe(
       traced(definition.name, event),
       Effect.flatMap((subjects) =>
-        Effect.forEach(subjects, (subject) => Effect.flatMap(ask({ event, subject }), Deferred.await), {
+        Effect.forEach(subjects, (subject) => lookAt({ event, subject }), {
           concurrency: "unbounded"
         })
       ),

@@ -3,6 +3,7 @@ import { DateTime, Effect, FileSystem, Ref } from "effect"
 import { DatabaseSync } from "node:sqlite"
 import type { Room } from "../../builder/disk.ts"
 import type { Source } from "../../lib/source.ts"
+import { writeFilter } from "../../lib/uid-filter.ts"
 import { emptyLog } from "../../builder/nix-log.ts"
 import { cacheAt } from "../../builder/settings.ts"
 import type { Build } from "../../builder/steps.ts"
@@ -10,6 +11,9 @@ import type { Build } from "../../builder/steps.ts"
 export const uid = (number: number) => `00000000-0000-0000-0000-${String(number).padStart(12, "0")}`
 
 export const own = uid(1)
+
+/** What the Job of the NixBuild `own` is told when these are there. */
+export const filterOf = (...uids: ReadonlyArray<string>) => writeFilter({ of: own, uids })
 
 /** The cache's folders; `program` writes a shell script to its `bin`. */
 export const makeCache = Effect.gen(function* () {
@@ -74,7 +78,7 @@ export const makeBuild = Effect.fnUntraced(function* (
       timeoutSeconds: 60,
       sandbox: true,
       cacheLimitBytes: 0,
-      liveUids: [own],
+      liveFilter: filterOf(own),
       liveTime,
       cgroup: root,
       caCertificates: "",

@@ -6,7 +6,7 @@ import { cacheBytes } from "../../builder/cache-size.ts"
 import { enterCache } from "../../builder/collect.ts"
 import { hold } from "../../builder/locks.ts"
 import type { Build } from "../../builder/steps.ts"
-import { addLayout, makeBuild, makeCache, own, setStoreBytes, startDatabase, uid } from "./cache.ts"
+import { addLayout, filterOf, makeBuild, makeCache, own, setStoreBytes, startDatabase, uid } from "./cache.ts"
 
 const path = process.env["PATH"]
 const services = <A, E>(effect: Effect.Effect<A, E, NodeServices.NodeServices | Scope.Scope>) =>
@@ -58,7 +58,7 @@ it.live("what is of nobody goes when no build runs: not what is younger than the
     yield* fs.makeDirectory(left, { recursive: true })
     yield* fs.writeFileString(`${left}/file`, "")
     yield* fs.chmod(left, 0o555)
-    yield* enter(yield* makeBuild(made, { liveUids: [own, living] }))
+    yield* enter(yield* makeBuild(made, { liveFilter: filterOf(own, living) }))
     assert.deepStrictEqual(yield* layoutsOf(made), [own, living, young, "not-ours"])
     assert.deepStrictEqual(yield* fs.readDirectory(made.cache.roots), [])
     assert.deepStrictEqual(yield* fs.readDirectory(made.cache.fetched), [])
@@ -73,7 +73,7 @@ it.live("a database that another build is just making says nothing of the store 
     yield* addLayout(made, own)
     yield* startDatabase(made)
     assert.strictEqual(yield* cacheBytes(made.cache), 1000)
-    yield* enter(yield* makeBuild(made, { cacheLimitBytes: 2000, liveUids: [own] }))
+    yield* enter(yield* makeBuild(made, { cacheLimitBytes: 2000, liveFilter: filterOf(own) }))
     assert.strictEqual(yield* made.asked, "")
   }).pipe(services)
 )
@@ -82,8 +82,8 @@ it.live("a list without the NixBuild itself is none", () =>
   Effect.gen(function* () {
     const made = yield* withNix("")
     yield* addLayout(made, uid(2))
-    yield* enter(yield* makeBuild(made, { liveUids: [] }))
-    yield* enter(yield* makeBuild(made, { liveUids: [uid(3)] }))
+    yield* enter(yield* makeBuild(made, { liveFilter: "" }))
+    yield* enter(yield* makeBuild(made, { liveFilter: filterOf(uid(3)) }))
     assert.deepStrictEqual(yield* layoutsOf(made), [uid(2)])
   }).pipe(services)
 )
@@ -169,5 +169,16 @@ it.live("a collection waits for the builds that run, and the builds that come la
     yield* Scope.close(first, Exit.void)
     yield* Fiber.join(collector)
     assert.strictEqual(yield* Fiber.join(latecomer), "collected\n", "it came after the collection")
+  }).pipe(services)
+)
+
+it.live("what is gone goes however many NixBuilds the namespace has", () =>
+  Effect.gen(function* () {
+    const made = yield* withNix("")
+    const gone = [uid(2), uid(3)]
+    const living = Array.from({ length: 3001 }, (_, index) => uid(1000 + index))
+    for (const name of [...gone, ...living.slice(0, 3), own]) yield* addLayout(made, name)
+    yield* enter(yield* makeBuild(made, { liveFilter: filterOf(own, ...living) }))
+    assert.deepStrictEqual(yield* layoutsOf(made), [own, ...living.slice(0, 3)])
   }).pipe(services)
 )

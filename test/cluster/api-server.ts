@@ -6,7 +6,8 @@ import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import { Context, Effect, FileSystem, Layer, Option, Schema } from "effect"
 import { HttpClient, HttpClientRequest, type HttpMethod } from "effect/http"
 import { parse } from "yaml"
-import { type Kind, KubernetesObject, pathOf } from "../../lib/api/kind.ts"
+import { type Identified, type Kind, KubernetesObject, pathOf } from "../../lib/api/kind.ts"
+import { reading } from "../../lib/cluster.ts"
 import { KubernetesApi, layerAt } from "../../lib/kube/api.ts"
 import { KubernetesError } from "../../lib/kube/error.ts"
 import { fromClient, type Query } from "../../lib/kube/requests.ts"
@@ -108,7 +109,7 @@ export interface At {
 
 const inNamespace = (namespace: string) => (namespace === "" ? {} : { namespace })
 
-export const find = Effect.fnUntraced(function* <A>(kind: Kind<A>, { name, namespace }: At) {
+export const find = Effect.fnUntraced(function* <A extends Identified>(kind: Kind<A>, { name, namespace }: At) {
   const { ask } = yield* ApiServer
   const text = yield* ask("GET", pathOf(kind, { ...inNamespace(namespace), name })).pipe(
     Effect.map(Option.some),
@@ -122,15 +123,15 @@ export const find = Effect.fnUntraced(function* <A>(kind: Kind<A>, { name, names
 })
 
 /** All in a namespace, or everywhere if it is empty; `-l` and a label selector choose among them. */
-export const list = Effect.fnUntraced(function* <A>(
+export const list = Effect.fnUntraced(function* <A extends Identified>(
   kind: Kind<A>,
   namespace: string,
   ...[, labelSelector]: readonly [] | readonly [flag: "-l", labelSelector: string]
 ) {
   const api = yield* KubernetesApi
   const query: Query = labelSelector === undefined ? {} : { labelSelector }
-  const { items } = yield* api.list(pathOf(kind, inNamespace(namespace)), query)
-  return yield* Effect.forEach(items, (item) => Schema.decodeUnknownEffect(kind.schema)(item))
+  const { items } = yield* api.list(pathOf(kind, inNamespace(namespace)), query, reading(kind))
+  return yield* Effect.forEach(items, (item) => Effect.fromResult(item))
 })
 
 /** How the API server writes a kind in paths: in lower case and in the plural. */
@@ -188,7 +189,7 @@ export const refusalOf = (object: object, verb: Verb, how?: How) =>
   )
 
 /** Without waiting until it is gone; nothing if it is not there. */
-export const remove = (kind: Pick<Kind<unknown>, "apiVersion" | "kind">, { name, namespace }: At) =>
+export const remove = (kind: Pick<Kind, "apiVersion" | "kind">, { name, namespace }: At) =>
   askFor("delete", {
     apiVersion: kind.apiVersion,
     kind: kind.kind,

@@ -21,6 +21,7 @@ import {
   services,
   when
 } from "./cluster.ts"
+import { writeFilter } from "../../lib/uid-filter.ts"
 import { workers } from "./nodes.ts"
 
 const [, node = ""] = workers
@@ -43,7 +44,7 @@ const buildPod = (build: NixBuild, live: ReadonlyArray<NixBuild>) =>
       trustedPublicKeys: [],
       cacheLimitBytes: 1
     },
-    liveUids: live.map(({ metadata }) => metadata.uid),
+    liveFilter: writeFilter({ of: build.metadata.uid, uids: live.map(({ metadata }) => metadata.uid) }),
     // As if some minutes had passed: what was made just now is old enough to go.
     liveTime: DateTime.formatIso(DateTime.add(DateTime.nowUnsafe(), { minutes: 10 }))
   }).spec

@@ -41,11 +41,11 @@ const takesSlot = (build: NixBuild): boolean => {
 const isBuilding = ({ status }: Pod): boolean =>
   status?.containerStatuses?.some(({ name, state }) => name === "build" && state?.running !== undefined) === true
 
-/** The place in the queue that a NixBuild shows. */
-const placeOf = (build: NixBuild): number | undefined => {
+/** How many wait before a NixBuild at most, as it shows. */
+const toldBefore = (build: NixBuild): number | undefined => {
   const scheduled = conditionsOf(build).find(({ reason }) => reason === "NoFreeSlot")
-  const place = /Place (\d+) in the queue/.exec(scheduled?.message ?? "")?.[1]
-  return place === undefined ? undefined : Number(place)
+  const [told, most] = /None waits before it|Up to (\d+) waits? before it/.exec(scheduled?.message ?? "") ?? []
+  return told === undefined ? undefined : Number(most ?? 0)
 }
 
 // Whole seconds, and then what nobody can choose.
@@ -62,53 +62,66 @@ const starts = (all: ReturnType<typeof moments<NixBuild>>): ReadonlyArray<NixBui
   })
 }
 
-it.live(`${count} NixBuilds at once: all end, in the order of their creation, and each is told its place`, () =>
-  Effect.gen(function* () {
-    for (const name of namespaces) yield* namespace(name)
-    const ours = <A extends Any>(changes: ReadonlyArray<Seen<A>>) =>
-      moments(changes.filter(({ object }) => namespaces.includes(object.metadata.namespace ?? "")))
-    const builds = yield* watch(nixBuilds)
-    const builders = yield* watch(pods)
-    yield* apply(
-      ...Array.from({ length: count }, (_, index) =>
-        nixBuild({ namespace: namespaces[index % 2] ?? "", name: `build-${index}` }, { packageName: "hello" })
-      )
-    )
-    for (const name of namespaces) {
-      yield* amongAll(`all NixBuilds of ${name} end`, { kind: nixBuilds, namespace: name }, (all) =>
-        when(
-          true,
-          all.every((build) => isTrue(conditionsOf(build), "Complete"))
+it.live(
+  `${count} NixBuilds at once: all end, in the order of their creation, and each is told how many wait before it`,
+  () =>
+    Effect.gen(function* () {
+      for (const name of namespaces) yield* namespace(name)
+      const ours = <A extends Any>(changes: ReadonlyArray<Seen<A>>) =>
+        moments(changes.filter(({ object }) => namespaces.includes(object.metadata.namespace ?? "")))
+      const builds = yield* watch(nixBuilds)
+      const builders = yield* watch(pods)
+      yield* apply(
+        ...Array.from({ length: count }, (_, index) =>
+          nixBuild({ namespace: namespaces[index % 2] ?? "", name: `build-${index}` }, { packageName: "hello" })
         )
       )
-    }
-    for (const name of namespaces) {
-      const ended = yield* list(nixBuilds, name)
-      assert.lengthOf(ended, count / 2)
-      for (const { metadata, status } of ended) assert.strictEqual(status?.status, "Succeeded", metadata.name)
-    }
+      for (const name of namespaces) {
+        yield* amongAll(`all NixBuilds of ${name} end`, { kind: nixBuilds, namespace: name }, (all) =>
+          when(
+            true,
+            all.every((build) => isTrue(conditionsOf(build), "Complete"))
+          )
+        )
+      }
+      for (const name of namespaces) {
+        const ended = yield* list(nixBuilds, name)
+        assert.lengthOf(ended, count / 2)
+        for (const { metadata, status } of ended) assert.strictEqual(status?.status, "Succeeded", metadata.name)
+      }
 
-    const all = ours(yield* builds)
-    const running = ours(yield* builders).map(({ there }) => there.filter(isBuilding))
-    const most = {
-      slots: Math.max(
-        ...all.map(({ there }) => byNode(there.filter(takesSlot).map(({ status }) => status?.buildNode)))
-      ),
-      pods: Math.max(...running.map((there) => byNode(there.map(({ spec }) => spec.nodeName))))
-    }
-    assert.deepStrictEqual(most, { slots: maxBuildsPerNode, pods: maxBuildsPerNode })
+      const all = ours(yield* builds)
+      const running = ours(yield* builders).map(({ there }) => there.filter(isBuilding))
+      const most = {
+        slots: Math.max(
+          ...all.map(({ there }) => byNode(there.filter(takesSlot).map(({ status }) => status?.buildNode)))
+        ),
+        pods: Math.max(...running.map((there) => byNode(there.map(({ spec }) => spec.nodeName))))
+      }
+      assert.deepStrictEqual(most, { slots: maxBuildsPerNode, pods: maxBuildsPerNode })
 
-    // The first may have been chosen when not all were there, and written afterwards: as many as there are slots.
-    const started = starts(all)
-      .slice(2 * maxBuildsPerNode)
-      .map(age)
-    assert.isAtLeast(started.length, count / 2, "builds that waited until all were there")
-    assert.deepStrictEqual(started, started.toSorted())
+      // The first may have been chosen when not all were there, and written afterwards: as many as there are slots.
+      const started = starts(all)
+        .slice(2 * maxBuildsPerNode)
+        .map(age)
+      assert.isAtLeast(started.length, count / 2, "builds that waited until all were there")
+      assert.deepStrictEqual(started, started.toSorted())
 
-    const queues = all.map(({ there }) => there.filter((build) => !hasNode(build)).map(placeOf))
-    const isWhole = (places: ReadonlyArray<number | undefined>) =>
-      [...places].sort((a = 0, b = 0) => a - b).every((place, index) => place === index + 1)
-    const longest = Math.max(...queues.filter(isWhole).map((places) => places.length))
-    assert.isAtLeast(longest, count / 2, "NixBuilds that showed the places from 1 on, at one time")
-  }).pipe(Effect.provide(services))
+      const queues = all.map(({ there }) =>
+        there
+          .filter((build) => !hasNode(build))
+          .toSorted((a, b) => (age(a) < age(b) ? -1 : 1))
+          .map(toldBefore)
+      )
+      const isTrueOf = (told: ReadonlyArray<number | undefined>) =>
+        told.every((most, before) => most !== undefined && before <= most)
+      const longest = Math.max(...queues.filter(isTrueOf).map((told) => told.length))
+      assert.isAtLeast(longest, count / 2, "NixBuilds that at one time showed how many wait before them")
+      const said = Map.groupBy(all, ({ changed }) => changed.metadata.uid)
+      const sayings = [...said.values()].map(
+        (changes) => new Set(changes.flatMap(({ changed }) => toldBefore(changed) ?? [])).size
+      )
+      // More only where an older one came after it, of the same second.
+      assert.isAtMost(Math.max(...sayings), 2 + Math.log2(count), "what one NixBuild was told")
+    }).pipe(Effect.provide(services))
 )

@@ -3,13 +3,15 @@
  * again, and all have one bound, which is there for what never comes: a machine
  * that is slow has not failed.
  */
-import { Effect, Option, Schedule, Schema, Stream } from "effect"
+import { Effect, Option, type Result, Schedule, Schema, Stream } from "effect"
 import type { Reason } from "../../lib/api/condition.ts"
-import { type Kind, ObjectMeta, pathOf } from "../../lib/api/kind.ts"
+import { type Identified, type Kind, ObjectMeta, pathOf } from "../../lib/api/kind.ts"
 import { events, jobs, namespaces, pods } from "../../lib/api/kubernetes.ts"
 import { conditionsOf, nixBuilds } from "../../lib/api/nixbuild.ts"
+import { reading } from "../../lib/cluster.ts"
 import { nixBuildAnnotation } from "../../lib/keys.ts"
 import { KubernetesApi } from "../../lib/kube/api.ts"
+import type { KubernetesError } from "../../lib/kube/error.ts"
 import type { Query } from "../../lib/kube/requests.ts"
 import type { Change } from "../../lib/kube/watch.ts"
 import { systemNamespace } from "../../lib/names.ts"
@@ -44,20 +46,12 @@ export const eventually = <A, E, R>(what: string, look: Effect.Effect<Option.Opt
     within(what)
   )
 
-const Named = Schema.Struct({ metadata: ObjectMeta })
-
-const readAs =
-  <A>(kind: Kind<A>) =>
-  (object: unknown) =>
-    Effect.gen(function* () {
-      const { metadata } = yield* Schema.decodeUnknownEffect(Named)(object)
-      return [metadata.uid, yield* Schema.decodeUnknownEffect(kind.schema)(object)] as const
-    })
-
 /** How a change changes what is there, by uid. */
-const stepOf = Effect.fnUntraced(function* <A>(change: Change, kind: Kind<A>) {
-  const objects = change._tag === "Listed" ? change.items : [change.object]
-  const changed = new Map(yield* Effect.forEach(objects, readAs(kind)))
+const stepOf = Effect.fnUntraced(function* <A extends Identified>(change: Change<Result.Result<A, KubernetesError>>) {
+  const objects = yield* Effect.forEach(change._tag === "Listed" ? change.items : [change.object], (object) =>
+    Effect.fromResult(object)
+  )
+  const changed = new Map(objects.map((object) => [object.metadata.uid, object]))
   return (there: ReadonlyMap<string, A>): ReadonlyMap<string, A> => {
     if (change._tag === "Listed") return changed
     if (change._tag === "DELETED") return new Map([...there].filter(([uid]) => !changed.has(uid)))
@@ -65,14 +59,14 @@ const stepOf = Effect.fnUntraced(function* <A>(change: Change, kind: Kind<A>) {
   }
 })
 
-interface Among<A> {
+interface Among<A extends Identified> {
   readonly kind: Kind<A>
   readonly namespace: string
   readonly query?: Query
 }
 
 /** Waits until the objects of a kind in a namespace, or of those that the query selects, are so. */
-export const amongAll = <A, B>(
+export const amongAll = <A extends Identified, B>(
   what: string,
   { kind, namespace, query }: Among<A>,
   look: (all: ReadonlyArray<A>) => Option.Option<B>
@@ -80,8 +74,9 @@ export const amongAll = <A, B>(
   Effect.gen(function* () {
     const api = yield* KubernetesApi
     const nothing: ReadonlyMap<string, A> = new Map()
-    const found = yield* api.follow(pathOf(kind, namespace === "" ? {} : { namespace }), query).pipe(
-      Stream.mapEffect((change) => stepOf(change, kind)),
+    const path = pathOf(kind, namespace === "" ? {} : { namespace })
+    const found = yield* api.follow(path, query ?? {}, reading(kind)).pipe(
+      Stream.mapEffect((change) => stepOf(change)),
       Stream.scan(
         () => nothing,
         (there: ReadonlyMap<string, A>, step) => step(there)
@@ -95,7 +90,7 @@ export const amongAll = <A, B>(
     return yield* Effect.fromOption(Option.flatten(found))
   }).pipe(within(what))
 
-export const becomes = <A, B>(
+export const becomes = <A extends Identified, B>(
   what: string,
   kind: Kind<A>,
   { name, namespace }: At,
@@ -105,7 +100,7 @@ export const becomes = <A, B>(
     look(Option.fromUndefinedOr(found))
   )
 
-export const gone = (kind: Kind<unknown>, at: At) =>
+export const gone = (kind: Kind, at: At) =>
   becomes(`${kind.kind} ${at.name} goes`, kind, at, (found) => when(at, Option.isNone(found)))
 
 /** Waits as a user would: returns after success and after failure. */
@@ -138,6 +133,8 @@ export const isRunning = (at: At) =>
     at,
     Option.filter((pod) => pod.status?.containerStatuses?.[0]?.state?.running !== undefined)
   )
+
+const Named = Schema.Struct({ metadata: ObjectMeta })
 
 const ServiceAccount: Kind<typeof Named.Type> = {
   apiVersion: "v1",

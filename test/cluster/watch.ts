@@ -1,8 +1,8 @@
 /** What becomes of objects while a test runs: every change, and when it was seen here. */
-import { Cause, Clock, Deferred, Effect, Option, Ref, Schema, Stream } from "effect"
+import { Cause, Clock, Deferred, Effect, Option, Ref, Stream } from "effect"
 import { ChildProcess, ChildProcessSpawner } from "effect/process"
-import { type Kind, pathOf } from "../../lib/api/kind.ts"
-import { queryOf } from "../../lib/cluster.ts"
+import { type Identified, type Kind, pathOf } from "../../lib/api/kind.ts"
+import { queryOf, reading } from "../../lib/cluster.ts"
 import { KubernetesApi } from "../../lib/kube/api.ts"
 import { Kubeconfig } from "./api-server.ts"
 
@@ -31,17 +31,16 @@ export interface Seen<A> {
 }
 
 /** Begins with what is there now; gives, each time it is asked, all that was seen until then, in order. */
-export const watch = Effect.fnUntraced(function* <A>(kind: Kind<A>) {
+export const watch = Effect.fnUntraced(function* <A extends Identified>(kind: Kind<A>) {
   const api = yield* KubernetesApi
   const seen = yield* Ref.make<ReadonlyArray<Seen<A>>>([])
   const listed = yield* Deferred.make<void>()
-  const decode = Schema.decodeUnknownEffect(kind.schema)
-  yield* api.follow(pathOf(kind), queryOf(kind)).pipe(
+  yield* api.follow(pathOf(kind), queryOf(kind), reading(kind)).pipe(
     Stream.runForEach(
       Effect.fnUntraced(function* (change) {
         const timeMillis = yield* Clock.currentTimeMillis
         const objects = yield* Effect.forEach(change._tag === "Listed" ? change.items : [change.object], (object) =>
-          decode(object)
+          Effect.fromResult(object)
         )
         const verb = change._tag === "Listed" ? "ADDED" : change._tag
         yield* Ref.update(seen, (before) => [...before, ...objects.map((object) => ({ timeMillis, verb, object }))])

@@ -1,6 +1,6 @@
 /** The watch cache over an API server in memory, whose watches say what they say when the test wants it. */
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Effect, Layer, Logger, Option, type Scope } from "effect"
+import { Context, Effect, Fiber, Layer, Logger, Option, type Scope } from "effect"
 import * as Cache from "../../embedded/cache.ts"
 import { kinds } from "../../lib/api/kinds.ts"
 import { Cluster } from "../../lib/cluster.ts"
@@ -196,7 +196,7 @@ describe("an object that can't be read", () => {
   )
 })
 
-it.effect("is complete when every kind is listed, and tells of nothing before", () =>
+it.effect("is complete when every kind is listed, and a watch waits for no other", () =>
   test(
     Effect.gen(function* () {
       const api = makeApiServer()
@@ -210,9 +210,16 @@ it.effect("is complete when every kind is listed, and tells of nothing before", 
       yield* cache.follow(({ kind = "" }) => Effect.sync(() => void told.push(kind))).pipe(Effect.forkScoped)
       yield* views.relist(kindNames.filter((kind) => kind !== "Node" && kind !== "Pod"))
       assert.isFalse(yield* cache.isComplete)
-      yield* views.relist(["Node", "Pod"])
-      assert.isTrue(yield* cache.isComplete)
+      const completed = yield* Effect.forkScoped(cache.complete)
+      yield* views.relist(["Node"])
       assert.deepStrictEqual(told, ["Node"])
+      yield* api.objects.create(node("two"))
+      yield* views.catchUp(["Node"])
+      assert.deepStrictEqual(told, ["Node", "Node"])
+      assert.isUndefined(completed.pollUnsafe())
+      yield* views.relist(["Pod"])
+      assert.isTrue(yield* cache.isComplete)
+      yield* Fiber.join(completed)
     })
   )
 )

@@ -4,14 +4,16 @@ import { Effect, Layer, Logger, Option, Schema, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import * as Cache from "../../embedded/cache.ts"
 import { makeDispatcher, readTriggers } from "../../embedded/dispatcher.ts"
+import { kinds } from "../../lib/api/kinds.ts"
+import { Cluster } from "../../lib/cluster.ts"
 import { type CloudEvent, changed, sweepType } from "../../lib/events.ts"
-import type { EnbiFunction } from "../../lib/function.ts"
+import { type EnbiFunction, ignore } from "../../lib/function.ts"
 import { makeTriggers } from "../../lib/generate/triggers.ts"
 import { KubernetesApi } from "../../lib/kube/api.ts"
 import { KubernetesError } from "../../lib/kube/error.ts"
 import { Settings } from "../../lib/settings.ts"
 import { makeApiServer } from "../memory/api-server.ts"
-import { settings } from "../memory/given.ts"
+import { settings, waitingPod } from "../memory/given.ts"
 import { counted, withMetrics } from "../metrics/scrape.ts"
 
 const trigger = makeTriggers([{ ...fake({}), name: "one" }])[0]
@@ -97,6 +99,26 @@ describe("dispatcher", () => {
     }).pipe(Effect.scoped, Effect.provide(services))
   )
 
+  it.effect("asks nothing about an object that needs no look, and looks at one that is gone", () =>
+    Effect.gen(function* () {
+      const asked: Array<string> = []
+      const definition = fake({
+        ignores: [ignore(kinds.Pod, ({ metadata }) => metadata.name === "of-others")],
+        subjects: ({ name = "" }) => Effect.sync(() => [{ kind: "Pod", name: asked[asked.push(name) - 1] ?? "" }])
+      })
+      const cluster = yield* Cluster
+      for (const name of ["of-others", "ours"]) {
+        yield* cluster.create(
+          kinds.Pod,
+          waitingPod({ name, namespace: "apps", nodeName: "one", image: "reg.io/a:1", packageName: "good" })
+        )
+      }
+      const send = yield* makeDispatcher([definition], yield* readTriggers(JSON.stringify(trigger)))
+      for (const name of ["of-others", "ours", "gone"]) yield* send({ ...event(name), namespace: "apps" })
+      assert.deepStrictEqual(asked, ["ours", "gone"])
+    }).pipe(Effect.scoped, Effect.provide(services))
+  )
+
   it.effect("does not try again before an overloaded API server wants it", () =>
     Effect.gen(function* () {
       const overloaded = new KubernetesError({
@@ -140,6 +162,27 @@ describe("dispatcher", () => {
       yield* TestClock.adjust("10 seconds")
       assert.strictEqual(looks, 2)
     }).pipe(Effect.scoped, Effect.provide(services))
+  )
+
+  it.effect("a function that wants a pause looks once in it, whatever comes, and its pause is no lag", () =>
+    Effect.gen(function* () {
+      let looks = 0
+      const definition = fake({
+        observe: () =>
+          Effect.suspend(() => {
+            looks += 1
+            return Effect.succeedNone
+          }),
+        pauseSeconds: 10
+      })
+      const send = yield* makeDispatcher([definition], yield* readTriggers(JSON.stringify(trigger)))
+      for (let second = 0; second <= 60; second += 1) {
+        for (let i = 0; i < 20; i += 1) yield* send({ ...event("same"), time: new Date(second * 1000).toISOString() })
+        yield* TestClock.adjust("1 second")
+      }
+      assert.strictEqual(looks, 7)
+      assert.isUndefined((yield* counted)["nixbuild_event_lag_seconds_count"])
+    }).pipe(Effect.scoped, Effect.provide(services), withMetrics)
   )
 
   it.effect("what an event led to is no sweep's find, whichever came first; the first event says how late it is", () =>

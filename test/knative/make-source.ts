@@ -117,13 +117,12 @@ const makeLane = Effect.fnUntraced(function* (watch: Watch, { origin, send }: { 
     turn.withPermit(send(make)).pipe(Effect.forkIn(scope), Effect.flatMap(Fiber.join))
 
   return ({ isDropping, onListed }: Following) =>
-    api.follow(watch.path, watch.query).pipe(
+    api.follow(watch.path, watch.query, Schema.decodeUnknownSync(KubernetesObject)).pipe(
       Stream.runForEach((change): Effect.Effect<unknown> => {
         if (change._tag === "Listed") return onListed
         if (isDropping()) return Effect.void
-        return Effect.flatMap(Effect.orDie(Schema.decodeUnknownEffect(KubernetesObject)(change.object)), (object) =>
-          sendInTurn((stamp) => changeMessage(watch.source, { verb: change._tag, object }, { origin: here, stamp }))
-        )
+        const { _tag: verb, object } = change
+        return sendInTurn((stamp) => changeMessage(watch.source, { verb, object }, { origin: here, stamp }))
       }),
       Effect.tapError((error) => Effect.logError("a watch failed and begins anew", { path: watch.path }, error)),
       Effect.ignore,

@@ -3,7 +3,7 @@ import { Duration, Effect, Queue, Schema, Stream } from "effect"
 import { KubernetesObject } from "../../lib/api/kind.ts"
 import { KubernetesApi } from "../../lib/kube/api.ts"
 import { KubernetesError } from "../../lib/kube/error.ts"
-import type { Change } from "../../lib/kube/watch.ts"
+import { type Change, readChange } from "../../lib/kube/watch.ts"
 import type { Captured } from "./captures.ts"
 import { type Answer, valueOf } from "./http.ts"
 import { makeSource } from "./make-source.ts"
@@ -30,25 +30,25 @@ const missing = (path: string) =>
   new KubernetesError({ status: 404, reason: "NotFound", message: `nothing is at ${path}` })
 
 const makeApi = () => {
-  const watches = new Map<string, Queue.Queue<Change>>()
+  const watches = new Map<string, Queue.Queue<Change<unknown>>>()
   const followed: Array<string> = []
   const watchAt = Effect.fnUntraced(function* (path: string) {
-    const there = watches.get(path) ?? (yield* Queue.unbounded<Change>())
+    const there = watches.get(path) ?? (yield* Queue.unbounded<Change<unknown>>())
     watches.set(path, there)
     return there
   })
   const api = KubernetesApi.of({
     request: (_, path) => (path in discovery ? Effect.succeed(discovery[path]) : Effect.fail(missing(path))),
     list: () => Effect.die(new Error("the source leaves that to its watch")),
-    follow: (path, { labelSelector } = {}) =>
+    follow: (path, { labelSelector }, read) =>
       Stream.unwrap(
         Effect.map(watchAt(path), (changes) => {
           followed.push(labelSelector === undefined ? path : `${path}?${labelSelector}`)
-          return Stream.fromQueue(changes)
+          return Stream.map(Stream.fromQueue(changes), readChange(read))
         })
       )
   })
-  const tell = Effect.fnUntraced(function* (path: string, change: Change) {
+  const tell = Effect.fnUntraced(function* (path: string, change: Change<unknown>) {
     yield* Queue.offer(yield* watchAt(path), change)
   })
   /** What nobody has taken yet, which nobody then will. */

@@ -50,16 +50,18 @@ const gone = line("ERROR", { code: 410, reason: "Expired", message: "too old res
 const follow = Effect.fnUntraced(function* (count: number) {
   const api = yield* KubernetesApi
   const told = yield* Ref.make<ReadonlyArray<string>>([])
-  const fiber = yield* api.follow("/api/v1/pods").pipe(
-    Stream.take(count),
-    Stream.runForEach((change) =>
-      Ref.update(told, (lines) => [
-        ...lines,
-        change._tag === "Listed" ? `listed ${change.items.length}` : `${change._tag} ${JSON.stringify(change.object)}`
-      ])
-    ),
-    Effect.forkChild({ startImmediately: true })
-  )
+  const fiber = yield* api
+    .follow("/api/v1/pods", {}, (object) => object)
+    .pipe(
+      Stream.take(count),
+      Stream.runForEach((change) =>
+        Ref.update(told, (lines) => [
+          ...lines,
+          change._tag === "Listed" ? `listed ${change.items.length}` : `${change._tag} ${JSON.stringify(change.object)}`
+        ])
+      ),
+      Effect.forkChild({ startImmediately: true })
+    )
   // Back-offs and pauses pass on the test's clock while the answers come by real sockets.
   yield* TestClock.adjust("1 second").pipe(
     Effect.andThen(TestClock.withLive(Effect.sleep("5 millis"))),

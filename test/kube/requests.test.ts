@@ -44,7 +44,7 @@ const requests = (counts: Record<string, number>) =>
 it.effect("what the API server answers, pages and watches as such", () =>
   Effect.gen(function* () {
     const api = yield* KubernetesApi
-    yield* api.follow("/api/v1/pods").pipe(Stream.take(2), Stream.runDrain)
+    yield* api.follow("/api/v1/pods", {}, (object) => object).pipe(Stream.take(2), Stream.runDrain)
     yield* Effect.ignore(api.request("GET", "/api/v1/pods/missing"))
     yield* Effect.ignore(api.request("PATCH", "/api/v1/pods/changed"))
     yield* Effect.ignore(api.request("PATCH", "/api/v1/pods/changed"))

@@ -40,7 +40,7 @@ const clusterOf = (server: ApiServer, { name, permissions }: EnbiFunction<unknow
   const own = KubernetesApi.of({
     ...api,
     request: (method, path, options) => Effect.andThen(check(method, path), api.request(method, path, options)),
-    list: (path, query) => Effect.andThen(check("GET", path), api.list(path, query))
+    list: (path, query, read) => Effect.andThen(check("GET", path), api.list(path, query, read))
   })
   const [get, list] = [getFrom(own), listFrom(own)]
   return Layer.succeed(Cluster, { get, getFresh: get, list, listFresh: list, ...writesOf(own) })

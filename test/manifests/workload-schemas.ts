@@ -34,13 +34,18 @@ const common = {
   })
 }
 
+// A busy node has no answer within kubelet's default of a second.
+const patience = { timeoutSeconds: Schema.Literal(5) }
+const livenessPatience = { ...patience, failureThreshold: Schema.Literal(6) }
+
 // Serving knows its one port by itself, and takes a name for it only if that is a protocol.
-const ServingProbe = Schema.Struct({ httpGet: Schema.Struct({ path: Path }) })
+const ServingGet = Schema.Struct({ path: Path })
 const ServingContainer = Schema.Struct({
   ...common,
   ports: Schema.Tuple([Schema.Struct({ containerPort: Port })]),
-  livenessProbe: ServingProbe,
-  readinessProbe: ServingProbe
+  livenessProbe: Schema.Struct({ httpGet: ServingGet, ...livenessPatience }),
+  // Asked by Serving's own proxy, beside it.
+  readinessProbe: Schema.Struct({ httpGet: ServingGet })
 })
 
 const scraping = {
@@ -85,10 +90,7 @@ const PreStop = Schema.Struct({
   })
 })
 
-const Probe = Schema.Struct({
-  httpGet: Schema.Struct({ path: Path, port: Schema.Literal("http") }),
-  periodSeconds: optional(Schema.Int.check(Schema.isGreaterThan(0)))
-})
+const Get = Schema.Struct({ path: Path, port: Schema.Literal("http") })
 
 export const Deployment = Schema.Struct({
   apiVersion: Schema.Literal("apps/v1"),
@@ -107,8 +109,8 @@ export const Deployment = Schema.Struct({
             ...common,
             ports: Schema.Tuple([Schema.Struct({ name: Name, containerPort: Port })]),
             lifecycle: PreStop,
-            livenessProbe: Probe,
-            readinessProbe: Probe
+            livenessProbe: Schema.Struct({ httpGet: Get, ...livenessPatience }),
+            readinessProbe: Schema.Struct({ httpGet: Get, ...patience, periodSeconds: Schema.Literal(2) })
           })
         ])
       })

@@ -1,10 +1,10 @@
 /** The API server in memory, which counts what reaches it; each request can suffer what requests suffer. */
-import { Effect, type Stream } from "effect"
+import { Effect, Stream } from "effect"
 import type { Kind } from "../../lib/api/kind.ts"
 import type { KubernetesError } from "../../lib/kube/error.ts"
 import { KubernetesApi } from "../../lib/kube/api.ts"
 import type { Query } from "../../lib/kube/requests.ts"
-import type { Change } from "../../lib/kube/watch.ts"
+import { type Change, readChange } from "../../lib/kube/watch.ts"
 import { answerFrom, type Asked, isWrite, kindAt } from "../../lib/memory/api-server.ts"
 import { type At, keyOf, makeObjects, refuse } from "../../lib/memory/objects.ts"
 import { type Fault, suffer } from "./faults.ts"
@@ -91,8 +91,12 @@ export const makeApiServer = () => {
   const { list, request } = answerFrom(objects, receive)
 
   /** The way to here of one process, whose watches are fed by `follow`. */
-  const connect = (follow: (kind: Kind<unknown>, query: Query) => Stream.Stream<Change>) =>
-    KubernetesApi.of({ request, list, follow: (path, query = {}) => follow(kindAt(path), query) })
+  const connect = (follow: (kind: Kind, query: Query) => Stream.Stream<Change<unknown>>) =>
+    KubernetesApi.of({
+      request,
+      list,
+      follow: (path, query, read) => Stream.map(follow(kindAt(path), query), readChange(read))
+    })
 
   return {
     connect,

@@ -6,6 +6,7 @@ import { leases, managedBy } from "../../lib/api/kubernetes.ts"
 import { namespaceAnnotation, nodeAnnotation, retryAnnotation } from "../../lib/keys.ts"
 import { persistentVolumeName, systemNamespace, tagLeaseName } from "../../lib/names.ts"
 import { usersOf } from "../../lib/tags.ts"
+import type { KubernetesObject } from "../../lib/api/kind.ts"
 import { namespace, nixBuild, node, onePod } from "./given.ts"
 import { keyOf } from "../../lib/memory/objects.ts"
 import { readJob } from "./job.ts"
@@ -302,5 +303,55 @@ describe("tags", () => {
       const many = Array.from({ length: 5 }, (_, index) => `reg.io/x:${index}`)
       assert.strictEqual(yield* story(many, another), "NixBuild d Failed TagConflict one one:TagConflict")
     })
+  )
+
+  const many = Array.from({ length: 50 }, (_, index) => ({ names: [`reg.io/x:${index}`] }))
+  const grown = (name: string) => ({ ...node(name), status: { ...node(name).status, images: many } })
+  const names = Array.from({ length: 12 }, (_, index) => `t-${index}`)
+
+  /** The tags that are held when NixBuilds came and went, all nodes report as much as they can, and days pass. */
+  const heldAfter = Effect.fnUntraced(function* (days: number, more: ReadonlyArray<KubernetesObject> = []) {
+    const { state } = yield* play({
+      given: [
+        namespace("apps"),
+        grown("one"),
+        grown("two"),
+        ...names.map((name) => nixBuild({ ...wish, name, image: `reg.io/${name}:1` })),
+        ...more
+      ],
+      happens: (stage) =>
+        Effect.gen(function* () {
+          yield* rounds(stage, () => stage.world.images.size === names.length)
+          yield* round(stage)
+          for (const name of names) yield* stage.api.objects.remove({ kind: "NixBuild", namespace: "apps", name })
+          yield* round(stage)
+          yield* TestClock.adjust(`${days} days`)
+          yield* round(stage)
+        }).pipe(Effect.orDie)
+    })
+    return state.filter((line) => line.startsWith("Lease"))
+  })
+
+  it.effect("no node reports all that it has: tags are kept for days, but not for ever", () =>
+    Effect.gen(function* () {
+      assert.lengthOf(yield* heldAfter(2), names.length)
+      assert.deepStrictEqual(yield* heldAfter(3), [])
+    })
+  )
+
+  it.effect(
+    "a Pod of the namespace names the image that no node reports: its tag is kept, for as long as it takes",
+    () =>
+      Effect.gen(function* () {
+        const pod = (name: string, image: string) => ({
+          apiVersion: "v1",
+          kind: "Pod",
+          metadata: { name, namespace: "apps" },
+          spec: { nodeName: "one", containers: [{ name: "app", image }] },
+          status: { phase: "Running" }
+        })
+        const kept = yield* heldAfter(30, [pod("a", "reg.io/t-0:1"), pod("b", "reg.io/x:1")])
+        assert.deepStrictEqual(kept, [`Lease ${tagLeaseName("reg.io/t-0:1")}`])
+      })
   )
 })

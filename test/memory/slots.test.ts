@@ -67,6 +67,32 @@ const endsWell = Effect.fnUntraced(function* (script: Script, count: number) {
   return attempts
 })
 
+it.effect(
+  "sixty builds on six slots: each is told once how many wait before it, and not again with each that ends",
+  () =>
+    Effect.gen(function* () {
+      const writes: Array<string> = []
+      yield* endsWell(
+        {
+          given: [namespace("apps"), node("one"), node("two"), node("three"), ...builds(60, [])],
+          happens: (stage) =>
+            Effect.gen(function* () {
+              yield* rounds(stage, 1)
+              const told = conditionsIn(stage).filter((conditions) => conditions.includes("NoFreeSlot"))
+              assert.isAtLeast(told.length, 54)
+              yield* rounds(stage, 60)
+              writes.push(...stage.api.writes)
+            })
+        },
+        60
+      )
+      const patches = writes.filter((write) => /^patch NixBuild\/.*\/status$/.test(write))
+      const most = Math.max(...[...Map.groupBy(patches, (write) => write).values()].map(({ length }) => length))
+      // Waits, has a node, has a Job, has built, is imported.
+      assert.isAtMost(most, 5)
+    })
+)
+
 describe("an obstacle on a node", () => {
   it.effect("fifty builds behind it: one tries at a time, and all build once it is gone", () =>
     Effect.gen(function* () {

@@ -18,7 +18,7 @@ export const makeViews = (truth: Objects) => {
   const views = new Map(Object.keys(kinds).map((kind) => [kind, makeView(truth, kind)]))
   const among = (names: Kinds) => [...views].flatMap(([name, view]) => (names.includes(name) ? [view] : []))
 
-  const follow = (kind: Kind<unknown>, query: Query) => views.get(kind.kind)?.follow(query) ?? Stream.empty
+  const follow = (kind: Kind, query: Query) => views.get(kind.kind)?.follow(query) ?? Stream.empty
 
   /** Lists anew, and nobody is told what happened in between. */
   const relist = Effect.fnUntraced(function* (names: Kinds) {
@@ -42,7 +42,7 @@ export const makeViews = (truth: Objects) => {
   })
 
   /** Tells of a change that need not be in the log. */
-  const tell = (kind: string, change: Change) => views.get(kind)?.tell(change) ?? Effect.void
+  const tell = (kind: string, change: Change<unknown>) => views.get(kind)?.tell(change) ?? Effect.void
 
   return { follow, relist, catchUp, tell }
 }
@@ -50,16 +50,16 @@ export const makeViews = (truth: Objects) => {
 const makeView = (truth: Objects, kind: string) => {
   let place = 0
   let selection: Query = {}
-  let give: ((change: Change) => void) | undefined
+  let give: ((change: Change<unknown>) => void) | undefined
 
-  const next = Effect.callback<Change>((resume) => {
+  const next = Effect.callback<Change<unknown>>((resume) => {
     give = (change) => {
       give = undefined
       resume(Effect.succeed(change))
     }
   })
 
-  const follow = (query: Query): Stream.Stream<Change> => {
+  const follow = (query: Query): Stream.Stream<Change<unknown>> => {
     selection = query
     return Stream.fromEffectRepeat(next)
   }
@@ -84,7 +84,7 @@ const makeView = (truth: Objects, kind: string) => {
   })
 
   /** The change at this place in the log, if it is news here. */
-  const pass = (at: number): Change | undefined => {
+  const pass = (at: number): Change<unknown> | undefined => {
     const logged = truth.log[at]
     if (at < place || logged === undefined) return undefined
     place = at + 1
@@ -92,7 +92,7 @@ const makeView = (truth: Objects, kind: string) => {
     return isSeen ? { _tag: logged.verb, object: logged.object } : undefined
   }
 
-  const tell = Effect.fnUntraced(function* (change: Change) {
+  const tell = Effect.fnUntraced(function* (change: Change<unknown>) {
     const give = yield* isIdle
     give(change)
     yield* isIdle

@@ -199,14 +199,17 @@ export const makeWorld = ({ create, objects, patch, remove }: Objects) => {
     )
   })
 
-  /** Everybody else acts once: a Job starts in one tick and ends in another. */
-  const tick = Effect.gen(function* () {
-    for (const object of Array.from(objects.values())) {
-      if (object.kind === "Job" && isOurs(object)) {
-        if (readJob(object).isLive && (yield* startJob(object))) yield* endJob(object)
-      }
-      if (object.kind === "Pod") yield* startPod(object)
+  /** Whoever else looks at a Job or a Pod acts on it: a Job starts in one such step and ends in another. */
+  const act = Effect.fnUntraced(function* (object: Stored) {
+    if (object.kind === "Job" && isOurs(object)) {
+      if (readJob(object).isLive && (yield* startJob(object))) yield* endJob(object)
     }
+    if (object.kind === "Pod") yield* startPod(object)
+  })
+
+  /** Everybody else acts once. */
+  const tick = Effect.gen(function* () {
+    for (const object of Array.from(objects.values())) yield* act(object)
     yield* collect
   })
 
@@ -220,7 +223,7 @@ export const makeWorld = ({ create, objects, patch, remove }: Objects) => {
     }
   })
 
-  return { tick, images, full }
+  return { act, collect, tick, images, full }
 }
 
 export type World = ReturnType<typeof makeWorld>

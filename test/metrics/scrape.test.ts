@@ -13,7 +13,11 @@ import { parse, withMetrics } from "./scrape.ts"
 
 const serve = (isComplete: boolean) => {
   const api = makeApiServer()
-  const cache = Layer.succeed(WatchCache, { follow: () => Effect.never, isComplete: Effect.succeed(isComplete) })
+  const cache = Layer.succeed(WatchCache, {
+    follow: () => Effect.never,
+    isComplete: Effect.succeed(isComplete),
+    complete: Effect.never
+  })
   const server = HttpRouter.serve(routes, { disableLogger: true, disableListenLog: true }).pipe(
     Layer.provide(Layer.mergeAll(liveCluster(api), cache)),
     Layer.provideMerge(NodeHttpServer.layerTest)

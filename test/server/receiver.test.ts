@@ -2,6 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Latch, Option, Result, Schedule } from "effect"
 import { HttpServer } from "effect/http"
+import { TestClock } from "effect/testing"
 import { createConnection, type Socket } from "node:net"
 import { readAttributes } from "../../lib/cloudevents/event.ts"
 import type { EnbiFunction } from "../../lib/function.ts"
@@ -83,6 +84,28 @@ describe("events", () => {
           'nixbuild_events_total{function="fake",code="503"}': 10_000 - maxEvents
         })
       }).pipe(Effect.provide(receiver(definition)), withMetrics)
+    })
+  )
+
+  it.effect("that come while it pauses are answered at once, and lead to one look after it", () =>
+    Effect.gen(function* () {
+      const gate = yield* Latch.make(false)
+      const { definition, looks } = waitingFunction(gate, { pauseSeconds: 10 })
+      yield* Effect.gen(function* () {
+        const first = yield* start(receive(podChanged("a")))
+        assert.isUndefined(first.pollUnsafe(), "nothing else tells of it")
+        // More than there are places, also while the first look goes on.
+        const others = Effect.forEach(Array.from({ length: 2 * maxEvents }), () => receive(podChanged("a")))
+        const statuses = Effect.map(others, (answers) => [...new Set(answers.map(({ status }) => status))])
+        assert.deepStrictEqual(yield* statuses, [204])
+        yield* gate.open
+        assert.deepStrictEqual(yield* Fiber.join(first), { status: 204 })
+        assert.deepStrictEqual(yield* statuses, [204])
+        yield* TestClock.adjust("9 seconds")
+        assert.deepStrictEqual(looks, ["a"])
+        yield* TestClock.adjust("1 second")
+        assert.deepStrictEqual(looks, ["a", "a"])
+      }).pipe(Effect.provide(receiver(definition)))
     })
   )
 

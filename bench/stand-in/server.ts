@@ -1,0 +1,57 @@
+/** An API server with as many objects as one likes, and with the controllers and kubelets that a NixBuild needs. */
+import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
+import { Effect, Layer, Queue, Ref, Schedule } from "effect"
+import { HttpRouter, HttpServer } from "effect/http"
+import { randomUUID } from "node:crypto"
+import { createServer } from "node:http"
+import { answerFrom, type Asked, isWrite } from "../../lib/memory/api-server.ts"
+import { keyOf, makeObjects, type Objects } from "../../lib/memory/objects.ts"
+import type { KubernetesError } from "../../lib/kube/error.ts"
+import { routesTo } from "../../test/memory/http.ts"
+import { makeWorld } from "../../test/memory/world.ts"
+import { objectsOf, type Size } from "./objects.ts"
+
+/** Its URL, as long as the scope is open, and the writes that it was asked for. */
+export const serveCluster = Effect.fnUntraced(function* (size: Size) {
+  const objects = makeObjects({ uidOf: () => randomUUID() })
+  for (const object of objectsOf(size)) yield* Effect.orDie(objects.restore(object))
+  yield* runWorld(objects)
+
+  const writes = yield* Ref.make<ReadonlyArray<string>>([])
+  const receive = <A>(asked: Asked, answer: Effect.Effect<A, KubernetesError>) =>
+    Effect.andThen(
+      isWrite(asked.verb) ? Ref.update(writes, (before) => [...before, `${asked.verb} ${keyOf(asked)}`]) : Effect.void,
+      answer
+    )
+  const server = HttpRouter.serve(routesTo(objects, answerFrom(objects, receive)), {
+    disableLogger: true,
+    disableListenLog: true
+  }).pipe(Layer.provideMerge(NodeHttpServer.layer(createServer, { port: 0, host: "127.0.0.1" })))
+  const context = yield* Layer.build(server)
+  const url = yield* HttpServer.addressFormattedWith(Effect.succeed).pipe(Effect.provide(context))
+  return { url, writes: Ref.get(writes) }
+})
+
+/** Jobs run and end and Pods start as soon as anything about them changes. */
+const runWorld = Effect.fnUntraced(function* (objects: Objects) {
+  const world = makeWorld(objects)
+  const changed = yield* Queue.unbounded<string>()
+  let isCollectable = false
+  objects.witnesses.push(({ object, verb }) => {
+    if (verb === "DELETED") isCollectable = true
+    else if (object.kind === "Job" || object.kind === "Pod") {
+      Queue.offerUnsafe(changed, keyOf({ ...object.metadata, kind: object.kind }))
+    }
+  })
+  const act = Effect.gen(function* () {
+    const object = objects.objects.get(yield* Queue.take(changed))
+    if (object !== undefined) yield* world.act(object)
+  })
+  const collect = Effect.suspend(() => {
+    const isNeeded = isCollectable
+    isCollectable = false
+    return isNeeded ? world.collect : Effect.void
+  })
+  yield* Effect.forkScoped(Effect.forever(act))
+  yield* Effect.forkScoped(Effect.repeat(collect, Schedule.spaced("1 second")))
+})

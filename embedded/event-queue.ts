@@ -1,0 +1,31 @@
+/**
+ * Events between the watches and the functions: a watch must not wait for what
+ * a function makes of an event, or the API server ends it. Events about one
+ * object that wait are one, so the queue is never longer than the cluster.
+ */
+import { Effect, Queue } from "effect"
+import type { CloudEvent } from "../lib/events.ts"
+
+export const makeEventQueue = Effect.gen(function* () {
+  const waiting = new Map<string, CloudEvent>()
+  const keys = yield* Queue.unbounded<string>()
+  return {
+    /** The newest says what became of the object; the oldest since when it has waited. */
+    offer: (event: CloudEvent) =>
+      Effect.sync(() => {
+        const key = `${event.kind}/${event.namespace ?? ""}/${event.name}`
+        const before = waiting.get(key)
+        waiting.set(key, before?.time === undefined ? event : { ...event, time: before.time })
+        if (before === undefined) Queue.offerUnsafe(keys, key)
+      }),
+    /** Brings one after the other, for ever, in the order in which their objects first came. */
+    deliver: <R>(send: (event: CloudEvent) => Effect.Effect<void, never, R>) =>
+      Effect.forever(
+        Effect.flatMap(Queue.take(keys), (key) => {
+          const event = waiting.get(key)
+          waiting.delete(key)
+          return event === undefined ? Effect.void : send(event)
+        })
+      )
+  }
+})
