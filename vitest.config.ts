@@ -12,6 +12,8 @@ const alone = [
   "deployments",
   "knative",
   "process",
+  // Has the nodes ask a program of its own about every connection.
+  "egress",
   // Fills all slots, and counts who waits.
   "fair",
   // Refuses the flakes of all other tests.

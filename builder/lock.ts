@@ -8,6 +8,7 @@ import { Console, Effect, FileSystem, Option, Schema } from "effect"
 import { Failure } from "../lib/oci/result.ts"
 import { sourceFits } from "../lib/oci/termination-message.ts"
 import { namesRevision, refusalOf, type Source } from "../lib/source.ts"
+import { mustBeOpen } from "./closed.ts"
 import { Locks, looseInputs, noLocks } from "./inputs.ts"
 import { type Build, type Fetching, metadata } from "./steps.ts"
 
@@ -25,6 +26,8 @@ export const resolve = Effect.fn("resolve")(function* (build: Build) {
   const resolved = namesRevision(flakeUrl) ? yield* resolveWith(build, shared) : undefined
   // Inputs without a lock may be anything by now, although the flake itself cannot.
   if (resolved !== undefined && resolved.source.lockedInputs.length === 0) return yield* checked(flakeUrl, resolved)
+  // What was resolved until here may have been there already; from here on the forge is asked.
+  yield* mustBeOpen(build.settings.closed, flakeUrl)
   yield* forget(build)
   return yield* checked(flakeUrl, yield* resolveWith(build, ownOf(build)))
 })

@@ -4,6 +4,7 @@ import { LockedInput } from "../lib/api/nixbuild.ts"
 import { systems } from "../lib/api/system.ts"
 import { Digest } from "../lib/oci/result.ts"
 import { filterPattern } from "../lib/uid-filter.ts"
+import { proxies } from "./closed.ts"
 
 /** A uid of Kubernetes. It names folders on the node, so it may be nothing that leads elsewhere. */
 export const uidPattern = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/u
@@ -50,6 +51,11 @@ const source = Config.all({ lockedUrl: Config.NonEmptyString("LOCKED_URL"), lock
   Config.map(Option.getOrUndefined)
 )
 
+const closedCidrs = Config.String("CLOSED_CIDRS").pipe(
+  Config.map((text) => text.split(" ").filter((word) => word !== "")),
+  Config.withDefault<ReadonlyArray<string>>([])
+)
+
 /** The build Job's settings. */
 export const buildSettings = Config.all({
   flakeUrl: Config.NonEmptyString("FLAKE_URL"),
@@ -75,6 +81,8 @@ export const buildSettings = Config.all({
   caCertificates: Config.String("CA_CERTIFICATES").pipe(Config.withDefault("")),
   /** The authorities that are trusted anyway. */
   usualCertificates: Config.String("USUAL_CERTIFICATES").pipe(Config.withDefault("/etc/ssl/certs/ca-certificates.crt")),
+  /** The ranges of addresses that it may not connect to, and the proxies by which it fetches. */
+  closed: Config.all({ closedCidrs, proxies }),
   /** Options of Nix. */
   nixConfig: Config.String("NIX_CONFIG").pipe(Config.withDefault("")),
   /** Where the kernel tells of this container's memory. */

@@ -8,6 +8,7 @@ import type { LockedInput } from "../lib/api/nixbuild.ts"
 import { Failure } from "../lib/oci/result.ts"
 import type { Source } from "../lib/source.ts"
 import { classify, type Step } from "./classify.ts"
+import { withClosed } from "./closed.ts"
 import { orFailure, type Room, watchRoom } from "./disk.ts"
 import { killsFor } from "./memory.ts"
 import { type Program, runNix } from "./nix.ts"
@@ -144,7 +145,9 @@ const step = Effect.fnUntraced(function* (step: Step, program: Program, build: B
   const isOutOfMemory = (yield* killsFor(cgroup)) > before
   const isDownload = yield* isDownloadOf(build, finished.log)
   const gone = build.settings.source === undefined ? undefined : whatIsGone(build.settings.source, finished.log)
-  return yield* gone ?? classify(step, finished, { isDiskFull, isOutOfMemory, isDownload })
+  const failure = gone ?? classify(step, finished, { isDiskFull, isOutOfMemory, isDownload })
+  const explained = yield* withClosed(build.settings.closed, failure, finished.log)
+  return yield* explained
 })
 
 /** Whether all that failed to build were downloads. */

@@ -11,6 +11,12 @@ export const retryAnnotation = "enbi.hrzn.ee/retry"
 export const nodeRepelAnnotation = "enbi.hrzn.ee/node-repel"
 /** On a Job and its Pod: namespace/name of the NixBuild that they are for. */
 export const nixBuildAnnotation = "enbi.hrzn.ee/nixbuild"
+/** On a Namespace: what its builds may reach, `public` or `open`, in place of the setting BUILD_EGRESS. */
+export const buildEgressAnnotation = "enbi.hrzn.ee/build-egress"
+/** On a PersistentVolumeClaim: builds of its namespace do what is set; absent: it is of a time when all was open. */
+export const followsEgressAnnotation = "enbi.hrzn.ee/follows-build-egress"
+/** On a build Job: all is open to it for the age of its namespace's caches, and nobody has said so. */
+export const keptOpenAnnotation = "enbi.hrzn.ee/kept-open"
 /** On what cannot have an owner reference because it lives in another namespace. */
 export const nixBuildUidLabel = "enbi.hrzn.ee/nixbuild-uid"
 /** On a PersistentVolume: the namespace whose cache it is. */

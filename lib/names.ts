@@ -46,6 +46,9 @@ export const namespaceUidIn = (volumeName: string, node: string): string | undef
 
 export const claimName = (node: string): string => `enbi-cache-${hash10(node)}`
 
+/** The NetworkPolicy of a namespace's build Pods. A policy of `system/` names it. */
+export const egressPolicyName = "enbi-build-egress"
+
 /** Where import and volume Jobs run. No setting, because the policies of `system/` name it. */
 export const systemNamespace = "enbi-system"
 

@@ -1,5 +1,6 @@
 /** What whoever runs enbi can set, from the environment of the functions' container. */
 import { Config, Context, Effect, Layer, Schema, SchemaGetter } from "effect"
+import { BuildEgress, ClosedCidrs, defaultClosedCidrs } from "./egress.ts"
 import { BytesFromQuantity } from "./quantity.ts"
 
 const defaultCacheLimitBytes = 50 * 1024 ** 3
@@ -12,12 +13,12 @@ const list = (name: string) =>
 
 const Natural = Schema.FiniteFromString.check(Schema.isInt(), Schema.isGreaterThanOrEqualTo(0))
 
-const Delays = Schema.String.pipe(
-  Schema.decodeTo(Schema.Array(Natural), {
-    decode: SchemaGetter.transform((text: string) => text.split(/\s+/).filter((word) => word !== "")),
-    encode: SchemaGetter.transform((words: ReadonlyArray<string>) => words.join(" "))
-  })
-)
+const byBlanks = {
+  decode: SchemaGetter.transform((text: string) => text.split(/\s+/).filter((word) => word !== "")),
+  encode: SchemaGetter.transform((words: ReadonlyArray<string>) => words.join(" "))
+}
+
+const Delays = Schema.String.pipe(Schema.decodeTo(Schema.Array(Natural), byBlanks))
 
 const defaultHistoryLimit = 20
 
@@ -73,7 +74,13 @@ const settings = Config.all({
   /** By which proxies builds fetch over http and https, and which hosts they reach without. Empty: without. */
   httpProxy: Config.schema(Proxy, "HTTP_PROXY").pipe(Config.withDefault("")),
   httpsProxy: Config.schema(Proxy, "HTTPS_PROXY").pipe(Config.withDefault("")),
-  noProxy: Config.String("NO_PROXY").pipe(Config.withDefault(""))
+  noProxy: Config.String("NO_PROXY").pipe(Config.withDefault("")),
+  /** What builds may reach, where their Namespace's annotation does not say it. */
+  buildEgress: Config.schema(BuildEgress, "BUILD_EGRESS").pipe(Config.withDefault<BuildEgress>("public")),
+  /** The ranges of addresses that `public` leaves out, except their port 53. */
+  closedCidrs: Config.schema(Schema.String.pipe(Schema.decodeTo(ClosedCidrs, byBlanks)), "BUILD_CLOSED_CIDRS").pipe(
+    Config.withDefault(defaultClosedCidrs)
+  )
 })
 
 /** The part of the settings that decisions look at, so that it stands in their records. */
@@ -91,7 +98,9 @@ export const SettingsSchema = Schema.Struct({
   caCertificates: Schema.optionalKey(Schema.String),
   httpProxy: Schema.optionalKey(Schema.String),
   httpsProxy: Schema.optionalKey(Schema.String),
-  noProxy: Schema.optionalKey(Schema.String)
+  noProxy: Schema.optionalKey(Schema.String),
+  buildEgress: BuildEgress.pipe(Schema.withDecodingDefaultKey(Effect.succeed<BuildEgress>("public"))),
+  closedCidrs: Schema.Array(Schema.String).pipe(Schema.withDecodingDefaultKey(Effect.succeed(defaultClosedCidrs)))
 })
 export type SettingsValue = typeof SettingsSchema.Type
 

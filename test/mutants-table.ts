@@ -251,5 +251,29 @@ export const mutants: ReadonlyArray<Mutant> = [
     file: "lib/nixbuild-status.ts",
     find: "set(told, readinessOf({ ...build.status, ...change.fields, conditions: told }))",
     replace: "told"
+  },
+  {
+    name: "our policy of builds stands beside somebody else's",
+    file: "functions/job-launcher/egress.ts",
+    find: "if (others.length > 0) {",
+    replace: "if (others.length > 999) {"
+  },
+  {
+    name: "a former version's caches do not keep builds open",
+    file: "functions/job-launcher/egress.ts",
+    find: `(isOfOldCaches ? "open" : settings.buildEgress)`,
+    replace: "settings.buildEgress"
+  },
+  {
+    name: "a policy of builds that somebody changed stays so",
+    file: "functions/job-launcher/egress.ts",
+    find: "Equal.equals(ours.spec, spec)",
+    replace: "ours !== undefined"
+  },
+  {
+    name: "a word that means nothing opens builds",
+    file: "functions/job-launcher/egress.ts",
+    find: "asked !== undefined && !isBuildEgress(asked)",
+    replace: `asked === "nothing"`
   }
 ]

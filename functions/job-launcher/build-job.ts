@@ -6,7 +6,9 @@
  * the Restricted level admits it.
  */
 import { attemptOn, nixBuilds, type NixBuild } from "../../lib/api/nixbuild.ts"
+import type { EgressStep } from "./egress.ts"
 import { belongingTo, onNode, plainPod, podBelongingTo } from "../../lib/job.ts"
+import { keptOpenAnnotation } from "../../lib/keys.ts"
 import { claimName, jobName } from "../../lib/names.ts"
 import type { SettingsValue } from "../../lib/settings.ts"
 import { sourceVariables } from "./source.ts"
@@ -21,18 +23,22 @@ export interface BuildPlace {
    */
   readonly liveFilter: string
   readonly liveTime: string
+  /** Absent: for a dry run. */
+  readonly egress?: EgressStep
 }
 
 export const makeBuildJob = (place: BuildPlace) => {
-  const { build, node } = place
+  const { build, egress, node } = place
   const { name, namespace, uid } = build.metadata
+  const { annotations, labels } = belongingTo(build)
   return {
     apiVersion: "batch/v1",
     kind: "Job" as const,
     metadata: {
       name: jobName("build", { build: build.metadata, node, attempt: attemptOn(build, node) }),
       namespace,
-      ...belongingTo(build),
+      labels,
+      annotations: { ...annotations, ...(egress?.isKeptOpen === undefined ? {} : { [keptOpenAnnotation]: "true" }) },
       ownerReferences: [
         {
           apiVersion: nixBuilds.apiVersion,
@@ -92,7 +98,7 @@ export const makeBuildPod = (place: BuildPlace) => {
   }
 }
 
-const environment = ({ build, liveFilter, liveTime, settings }: BuildPlace) => [
+const environment = ({ build, egress, liveFilter, liveTime, settings }: BuildPlace) => [
   { name: "FLAKE_URL", value: build.spec.flakeUrl },
   ...sourceVariables(build),
   { name: "PACKAGE_NAME", value: build.spec.packageName },
@@ -105,6 +111,7 @@ const environment = ({ build, liveFilter, liveTime, settings }: BuildPlace) => [
   { name: "LIVE_TIME", value: liveTime },
   { name: "HOME", value: "/nix/home" },
   ...variables({
+    CLOSED_CIDRS: egress?.closedCidrs?.join(" "),
     CA_CERTIFICATES: settings.caCertificates,
     // Programs differ in which of the two they read.
     http_proxy: settings.httpProxy,

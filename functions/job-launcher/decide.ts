@@ -14,11 +14,12 @@ import { hasSlot, isHeld, needsSlot } from "../../lib/slots.ts"
 import { isOfFormerNode } from "../../lib/volume.ts"
 import { endedWell, obstacleOf as obstacleOfWork, overrunSince } from "../../lib/work.ts"
 import { makeBuildJob } from "./build-job.ts"
+import { type EgressStep, egressStep, keptOpenRemark } from "./egress.ts"
 import { makeImportJob } from "./import-job.ts"
 import { heldFields, holdOf, refused, tellHold, tellRefusal, withSlot } from "./hold.ts"
 import { isBuilt, type Observed, type Place } from "./observe.ts"
 import { waitForSource } from "./source.ts"
-import { type NamedStep, type Step, wait } from "./step.ts"
+import { type AnnotatedJob, type NamedStep, type Step, wait } from "./step.ts"
 import { type Admittance, admitImport, type Expected } from "./tag.ts"
 import { makeClaim, makePersistentVolume, makeVolumeJob } from "./volume.ts"
 
@@ -38,8 +39,9 @@ export const decide = (world: World): ReadonlyArray<Action> => {
   if (refusal?.kind === "NixBuild") return tellRefusal(world, refusal)
   const claims = able.some(isBuilt) ? admittanceOf(world).actions : []
   const isClaimRefused = refusal !== undefined && claims.some((action) => isAbout(action, refusal))
+  const egress = egressStep(world)
   const steps = able.flatMap((place): ReadonlyArray<NamedStep> => {
-    const step = nextStep(world, place)
+    const step = nextStep(world, place, egress)
     const named = { name: place.node.metadata.name, isBuilt: isBuilt(place) }
     if (step === undefined) return []
     if (
@@ -55,7 +57,8 @@ export const decide = (world: World): ReadonlyArray<Action> => {
   const holds = steps.flatMap((step) => holdOf(world, step))
   return [
     ...(isClaimRefused ? [] : claims),
-    ...steps.flatMap((step) => step.actions),
+    // What the first does for all nodes is done once.
+    ...new Set(steps.flatMap((step) => step.actions)),
     ...holds.flatMap((node) => tellHold(world, node)),
     ...(main === undefined && holds.length === 0
       ? []
@@ -117,7 +120,7 @@ const held = ({ build, places, refusal, time }: World): NamedStep | undefined =>
 }
 
 /** Nothing while it is not clear whether the step can be taken. */
-const nextStep = (world: World, place: Place): Step | undefined => {
+const nextStep = (world: World, place: Place, egress: EgressStep): Step | undefined => {
   const at = placeOf(world, place)
   const node = at.node.metadata.name
   const buildJob = makeBuildJob({
@@ -125,18 +128,20 @@ const nextStep = (world: World, place: Place): Step | undefined => {
     node,
     settings: world.settings,
     liveFilter: world.liveFilter,
-    liveTime: world.time
+    liveTime: world.time,
+    egress
   })
-  if (place.importJob !== undefined) return { actions: [], ...launched(world, buildJob.metadata) }
+  const begun = place.buildJob ?? buildJob
+  if (place.importJob !== undefined) return { actions: [], ...launched(world, begun) }
   if (isBuilt(place)) {
     const admittance = admittanceOf(world)
     if (admittance.conflict !== undefined) return wait("TagConflict", admittance.conflict)
     return {
       actions: admittance.import === undefined ? [] : [startImport(world, place, admittance.import)],
-      ...launched(world, buildJob.metadata)
+      ...launched(world, begun)
     }
   }
-  if (place.buildJob !== undefined) return { actions: [], ...launched(world, buildJob.metadata) }
+  if (place.buildJob !== undefined) return { actions: [], ...launched(world, begun) }
   if (isGoing(place)) return wait("VolumePending", reasons.VolumePending)
   const isPrepared =
     place.claim !== undefined ||
@@ -158,15 +163,18 @@ const nextStep = (world: World, place: Place): Step | undefined => {
     const reason = /violates PodSecurity/.test(message) ? "PodSecurityDenied" : "PodRefused"
     return wait(reason, `${reasons[reason]} The API server says: ${message}`)
   }
+  if (egress.obstacle !== undefined)
+    return wait("BuildEgressInvalid", `${reasons.BuildEgressInvalid} ${egress.obstacle}`)
   return {
     actions: [
       ...createUnless(place.volume, "The cache of this namespace is on the node", makePersistentVolume(at)),
+      ...egress.actions,
       // The claim comes after the directories: once it is there, they are.
       ...createUnless(place.claim, "The directories of the cache are there", makeClaim(at)),
       // The volume Job stays until its TTL: to a process that does not see the claim yet it says that all is prepared.
       { action: "Create", why: `${node} builds`, object: buildJob }
     ],
-    ...launched(world, buildJob.metadata)
+    ...launched(world, buildJob)
   }
 }
 
@@ -231,15 +239,16 @@ const beforeVolume = (world: World, place: Place): Step => {
   }
 }
 
-const placeOf = ({ build, namespaceUid, settings }: World, { node }: Place) => ({
+const placeOf = ({ build, egress, namespaceUid, settings }: World, { node }: Place) => ({
   build,
   namespaceUid,
+  followsEgress: egress?.isOfOldCaches === false,
   settings,
   node
 })
 
-const launched = ({ build }: World, job: { readonly name: string }) => ({
+const launched = ({ build }: World, job: AnnotatedJob) => ({
   reason: "JobCreated" as const,
-  message: `Job ${job.name} builds: kubectl logs -n ${build.metadata.namespace} job/${job.name}`,
-  buildJobName: job.name
+  message: `Job ${job.metadata.name} builds: kubectl logs -n ${build.metadata.namespace} job/${job.metadata.name}${keptOpenRemark(job)}`,
+  buildJobName: job.metadata.name
 })

@@ -12,7 +12,14 @@ export default defineFunction({
   on: [changed("NixBuild"), changed("Job"), changed("Lease"), sweep],
   permissions: [
     { apiGroups: [""], resources: ["nodes", "namespaces"], verbs: ["get"] },
-    { apiGroups: [""], resources: ["persistentvolumes", "persistentvolumeclaims"], verbs: ["get", "create"] },
+    { apiGroups: [""], resources: ["persistentvolumes"], verbs: ["get", "create"] },
+    { apiGroups: [""], resources: ["persistentvolumeclaims"], verbs: ["get", "list", "create"] },
+    // The policy `enbi-functions-networkpolicies` refuses all but the one of build Pods.
+    {
+      apiGroups: ["networking.k8s.io"],
+      resources: ["networkpolicies"],
+      verbs: ["get", "list", "create", "patch", "delete"]
+    },
     // Only for dry runs: the policy `enbi-functions-pods` refuses the rest.
     { apiGroups: [""], resources: ["pods"], verbs: ["create", "list"] },
     { apiGroups: [""], resources: ["events"], verbs: ["get", "list", "create"] },

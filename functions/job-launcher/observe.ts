@@ -6,6 +6,7 @@ import {
   isSucceeded,
   Job,
   jobs,
+  type Namespace,
   namespaces,
   Node,
   nodes,
@@ -40,7 +41,9 @@ import { Settings, SettingsSchema } from "../../lib/settings.ts"
 import { currentTime } from "../../lib/time.ts"
 import { writeFilter } from "../../lib/uid-filter.ts"
 import { type BuildPlace, makeBuildPod } from "./build-job.ts"
+import { Egress } from "./egress.ts"
 import { observeClaim } from "./observe-claim.ts"
+import { observeEgress } from "./observe-egress.ts"
 import { waitForSource } from "./source.ts"
 import { Claim } from "./tag.ts"
 
@@ -80,6 +83,8 @@ export const Observed = Schema.Struct({
   places: Schema.Array(Place),
   /** Who may use the tag: asked only when a build has succeeded and its image is to be imported. */
   claim: optional(Claim),
+  /** What builds may reach: asked only when everything else is ready for a build Job. */
+  egress: optional(Egress),
   /** What the API server has against an object that was to be created. */
   refusal: optional(Refusal)
 })
@@ -115,6 +120,7 @@ export const observe = Effect.fn("job-launcher.observe")(function* (subject: Ref
 })
 
 interface Found {
+  readonly namespace: Namespace
   readonly observed: typeof Observed.Type
   /** Where all is there but the build Job. */
   readonly ready: ReadonlyArray<BuildPlace>
@@ -122,17 +128,18 @@ interface Found {
 
 const askAdmissions = Effect.fnUntraced(function* (found: Option.Option<Found>) {
   if (Option.isNone(found)) return Option.none<typeof Observed.Type>()
-  const { observed, ready } = found.value
-  const admissions = new Map(
-    yield* Effect.forEach(ready, (place) =>
-      Effect.map(askAdmission(place), (admission) => [place.node, admission] as const)
-    )
+  const { namespace, observed, ready } = found.value
+  if (ready.length === 0) return Option.some(observed)
+  const asked = Effect.forEach(ready, (place) =>
+    Effect.map(askAdmission(place), (admission) => [place.node, admission] as const)
   )
+  const [egress, answers] = yield* Effect.all([observeEgress(namespace), asked], { concurrency: "unbounded" })
+  const admissions = new Map(answers)
   const places = observed.places.map((place) => {
     const admission = admissions.get(place.node.metadata.name)
     return admission === undefined ? place : { ...place, admission }
   })
-  return Option.some({ ...observed, places })
+  return Option.some({ ...observed, places, egress })
 })
 
 const observeBuild = Effect.fnUntraced(function* (build: Option.Option<NixBuild>) {
@@ -169,6 +176,7 @@ const observeBuild = Effect.fnUntraced(function* (build: Option.Option<NixBuild>
     ...(found.some(isBuilt) ? { claim: yield* observeClaim(build.value) } : {})
   }
   return Option.some<Found>({
+    namespace: namespace.value,
     observed,
     ready: ready.map((node) => ({ build: build.value, node, settings, liveFilter, liveTime: time }))
   })

@@ -18,4 +18,13 @@ export interface NamedStep extends Step {
   readonly isRefused?: true
 }
 
+/** A build Job, made already or not yet. */
+export interface AnnotatedJob {
+  readonly metadata: {
+    readonly name: string
+    readonly namespace?: string | undefined
+    readonly annotations?: Readonly<Record<string, string>>
+  }
+}
+
 export const wait = (reason: Reason, message: string): Step => ({ actions: [], reason, message })

@@ -6,7 +6,13 @@
 import { managedBy, type Node } from "../../lib/api/kubernetes.ts"
 import type { NixBuild } from "../../lib/api/nixbuild.ts"
 import { selecting } from "../../lib/job.ts"
-import { namespaceAnnotation, nodeAnnotation, nodeUidAnnotation, volumeLabel } from "../../lib/keys.ts"
+import {
+  followsEgressAnnotation,
+  namespaceAnnotation,
+  nodeAnnotation,
+  nodeUidAnnotation,
+  volumeLabel
+} from "../../lib/keys.ts"
 import { claimName, persistentVolumeName, volumeJobName, volumesPath } from "../../lib/names.ts"
 import type { SettingsValue } from "../../lib/settings.ts"
 import { makeVolumeProgramJob } from "../../lib/volume.ts"
@@ -16,6 +22,8 @@ export interface Place {
   readonly namespaceUid: string
   readonly node: Node
   readonly settings: SettingsValue
+  /** All caches of the namespace, this one with them, are of a time since when builds do what is set. */
+  readonly followsEgress?: boolean
 }
 
 // Kubernetes wants a size; a hostPath has none, so this only has to match the claim's.
@@ -51,14 +59,17 @@ export const makePersistentVolume = ({ build, namespaceUid, node: { metadata: no
 
 // It selects its volume: of a claim that names one, Kubernetes' volume controller writes the volume from two workers
 // at once, and when they disturb each other it leaves the claim for fifteen seconds.
-export const makeClaim = ({ build, namespaceUid, node: { metadata: node } }: Place) => ({
+export const makeClaim = ({ build, followsEgress, namespaceUid, node: { metadata: node } }: Place) => ({
   apiVersion: "v1",
   kind: "PersistentVolumeClaim" as const,
   metadata: {
     name: claimName(node.name),
     namespace: build.metadata.namespace,
     labels: managedBy,
-    annotations: { [nodeAnnotation]: node.name }
+    annotations: {
+      [nodeAnnotation]: node.name,
+      ...(followsEgress === true ? { [followsEgressAnnotation]: "true" } : {})
+    }
   },
   spec: {
     accessModes: ["ReadWriteOnce"],

@@ -38,6 +38,8 @@ export const reasons = {
   JobCreated: "The build Job exists.",
   VolumePending: "The node's cache volume is being prepared.",
   VolumeFailed: "The cache volume could not be prepared: read the log of the Job that the message names.",
+  BuildEgressInvalid:
+    "What builds may reach can't be seen to, so none begins: set the Namespace's annotation enbi.hrzn.ee/build-egress to public or open, or make room for our NetworkPolicy, as the message says.",
   PodSecurityDenied:
     "The namespace's Pod security level refuses the sandboxed build Pod: set spec.sandbox to false, or build in a namespace that enforces privileged.",
   SandboxUnavailable:
@@ -62,6 +64,8 @@ export const reasons = {
   AttributeMissing: "The flake has no such package for this system: check spec.packageName and spec.system.",
   FetchFailed:
     "The flake, one of its inputs or a download of the build could not be fetched: check spec.flakeUrl, the URL in the log, and the network.",
+  AddressClosed:
+    "What is to be fetched has an address that builds of the namespace may not connect to: fetch it from elsewhere, or have it opened by the Namespace's annotation enbi.hrzn.ee/build-egress or the setting BUILD_CLOSED_CIDRS.",
   SourcePending:
     "One source for all nodes: the node that builds resolves spec.flakeUrl first, and the others build that.",
   SourceGone:
@@ -99,6 +103,7 @@ export const reasons = {
 
 /** What has to change outside before a build can begin: it holds no slot meanwhile. */
 export const obstacles: ReadonlyArray<keyof typeof reasons> = [
+  "BuildEgressInvalid",
   "JobSuspended",
   "NoMatchingNode",
   "PodImageUnavailable",

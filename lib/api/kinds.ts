@@ -1,6 +1,7 @@
 /** Every kind that the functions read or write, found by its name. */
 import type { Kind } from "./kind.ts"
 import * as kubernetes from "./kubernetes.ts"
+import { networkPolicies } from "./network-policy.ts"
 import { nixBuilds } from "./nixbuild.ts"
 
 export const kinds = {
@@ -8,6 +9,7 @@ export const kinds = {
   Job: kubernetes.jobs,
   Lease: kubernetes.leases,
   Namespace: kubernetes.namespaces,
+  NetworkPolicy: networkPolicies,
   NixBuild: nixBuilds,
   Node: kubernetes.nodes,
   PersistentVolume: kubernetes.persistentVolumes,

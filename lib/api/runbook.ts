@@ -42,6 +42,8 @@ export const runbook: Readonly<Record<Reason, string>> = {
   JobCreated: `To watch: ${buildLog} with \`-f\`.`,
   VolumePending: `If it stays: \`kubectl get jobs,pods ${ours}\`, and why enbi-volume-… does not end.`,
   VolumeFailed: `${nixBuild}: the message has the commands, for the log and for another try.`,
+  BuildEgressInvalid:
+    "`kubectl annotate namespace NAMESPACE --overwrite enbi.hrzn.ee/build-egress=public`, or `=open`. `kubectl get networkpolicy -n NAMESPACE enbi-build-egress -o yaml`: whose it is.",
   PodSecurityDenied: `\`kubectl get namespace NAMESPACE --show-labels\`: pod-security.kubernetes.io/enforce. ${unsandboxed}`,
   SandboxUnavailable: `\`kubectl get nodes -o wide\`: Kubernetes 1.33, Linux 6.3 and containerd 2.0, or newer? ${unsandboxed}`,
   PodRefused: `${nixBuild}: what refuses it. \`kubectl describe resourcequota,limitrange\`. The policy enbi-functions-images: [the builder's image](#the-builders-image).`,
@@ -57,6 +59,7 @@ export const runbook: Readonly<Record<Reason, string>> = {
   EvaluationFailed: `${buildLog}: the end of the trace. \`nix eval FLAKE_URL#packages.SYSTEM.PACKAGE.drvPath\` says the same elsewhere.`,
   AttributeMissing: `\`nix flake show FLAKE_URL\`: is it there for this system? Then put the right name into the annotation of the Pod's template; for a NixBuild by hand into its file, and \`kubectl replace --force -f FILE\`.`,
   FetchFailed: `${buildLog}: which URL. When it can be reached: ${again}. A signer that is not trusted: [certificates](#certificates-and-proxies).`,
+  AddressClosed: `${nixBuild}: which host, and the range that its address is in. \`kubectl annotate namespace NAMESPACE --overwrite enbi.hrzn.ee/build-egress=open\`, then ${again}; or [BUILD_CLOSED_CIDRS](#what-builds-reach) without it.`,
   SourcePending: `To watch what it waits for: ${buildLog} with \`-f\`.`,
   SourceGone: `${nixBuild}: both hashes. To build what is there now: \`kubectl delete nixbuild NAME\`; one that a Pod waits for is made again after a minute and a half.`,
   SourceRefused: `${nixBuild}: which URL, and what is wrong with it. \`nix flake metadata FLAKE_URL\` says what it is resolved to.`,

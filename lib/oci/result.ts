@@ -11,6 +11,7 @@ export const FailureReason = Schema.Literals([
   "EvaluationFailed",
   "AttributeMissing",
   "FetchFailed",
+  "AddressClosed",
   "SourceGone",
   "SourceRefused",
   "HashMismatch",

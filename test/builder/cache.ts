@@ -84,6 +84,7 @@ export const makeBuild = Effect.fnUntraced(function* (
       caCertificates: "",
       usualCertificates: "/dev/null",
       nixConfig: "",
+      closed: { closedCidrs: [], proxies: { http: "", https: "", none: "" } },
       cache,
       ...settings
     },

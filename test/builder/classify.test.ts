@@ -1,30 +1,9 @@
 /** Why a step failed, told from what Nix 2.34.8 really said: nix-2.34.8.jsonl was recorded from it. */
 import { assert, describe, it } from "@effect/vitest"
-import { Schema } from "effect"
-import { readFileSync } from "node:fs"
 import { classify, type Findings, type Step } from "../../builder/classify.ts"
 import { failedDerivations, gistOf, isFixedOutput } from "../../builder/nix-error.ts"
 import { emptyLog, followLine } from "../../builder/nix-log.ts"
-
-const Recording = Schema.fromJsonString(
-  Schema.Struct({
-    name: Schema.String,
-    step: Schema.Literals(["lock", "evaluate", "realise"]),
-    exitCode: Schema.Int,
-    lines: Schema.Array(Schema.String)
-  })
-)
-
-const recordings = readFileSync(new URL("nix-2.34.8.jsonl", import.meta.url), "utf8")
-  .trim()
-  .split("\n")
-  .map((line) => Schema.decodeSync(Recording)(line))
-
-const recorded = (name: string) => {
-  const found = recordings.find((recording) => recording.name === name)
-  if (found === undefined) throw new Error(`nobody recorded ${name}`)
-  return { ...found, log: found.lines.reduce((log, line) => followLine(log, line)[0], emptyLog) }
-}
+import { recorded, recordings } from "./recorded.ts"
 
 const nothing: Findings = { isDiskFull: false, isOutOfMemory: false, isDownload: false }
 

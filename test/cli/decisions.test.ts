@@ -57,6 +57,7 @@ layer(NodeServices.layer)("enbi decisions", (it) => {
   Create Job enbi-system/enbi-volume-#: one has no cache for this namespace yet
   PatchStatus NixBuild apps/podwatcher-#: On one: VolumePending
  1970-01-01T00:00:00.000Z  job-launcher          update Job enbi-system/enbi-volume-#
+  Create NetworkPolicy apps/enbi-build-egress: Builds may reach what is public
   Create PersistentVolumeClaim apps/enbi-cache-#: The directories of the cache are there
   Create Job apps/podwatcher-#-build-#: one builds
   PatchStatus NixBuild apps/podwatcher-#: On one: JobCreated

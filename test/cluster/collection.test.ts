@@ -36,6 +36,8 @@ const buildPod = (build: NixBuild, live: ReadonlyArray<NixBuild>) =>
       maxBuildsPerNode: 1,
       nodeRepel: [],
       retryDelaysSeconds: [],
+      buildEgress: "open" as const,
+      closedCidrs: [],
       successfulBuildsHistoryLimit: 20,
       failedBuildsHistoryLimit: 20,
       substituters: [],

@@ -165,6 +165,8 @@ const importPlanted = Effect.fnUntraced(function* (
       maxBuildsPerNode: 1,
       nodeRepel: [],
       retryDelaysSeconds: [],
+      buildEgress: "open" as const,
+      closedCidrs: [],
       successfulBuildsHistoryLimit: 20,
       failedBuildsHistoryLimit: 20,
       cacheLimitBytes: 0,

@@ -70,7 +70,8 @@ const startFunction = Effect.fnUntraced(function* (name: string) {
   const { isListening, url } = yield* startProgram(yield* makeProgram(name), {
     BUILDER_IMAGE: inject("builderImage"),
     KUBERNETES_URL: yield* proxyAs(account(name)),
-    SUBSTITUTERS: ""
+    SUBSTITUTERS: "",
+    BUILD_EGRESS: "open"
   })
   yield* isListening
   return [name, url] as const

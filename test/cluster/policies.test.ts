@@ -2,6 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { managedBy } from "../../lib/api/kubernetes.ts"
+import { makeEgressPolicy } from "../../lib/egress.ts"
 import { apply, builderImage, kubectl, namespace, nixBuild, pod, refusalOf, services } from "./cluster.ts"
 import { account, container, job, mounting } from "./policy-jobs.ts"
 
@@ -149,6 +150,52 @@ describe("policies", () => {
         )
         assert.strictEqual(answer.trim(), "no", `${verb} ${resource}`)
       }
+    }).pipe(Effect.provide(services))
+  )
+
+  it.live("NetworkPolicies: the one of build Pods, and of those alone", () =>
+    Effect.gen(function* () {
+      const ns = yield* namespace("policies-network")
+      const ours = makeEgressPolicy({ closedCidrs: ["10.0.0.0/8"], namespace: ns })
+      const create = (object: object) => refusalOf(object, "create", theirDryRun)
+      assert.strictEqual(yield* create(ours), "")
+      const { metadata, spec } = ours
+      const onlyOurs = "only NetworkPolicies enbi-build-egress with their label"
+      assert.include(yield* create({ ...ours, metadata: { ...metadata, name: "other" } }), onlyOurs)
+      assert.include(yield* create({ ...ours, metadata: { ...metadata, labels: {} } }), onlyOurs)
+      const [managed, uid] = spec.podSelector.matchExpressions
+      const onlyBuilds = "only the Pods of NixBuilds"
+      for (const podSelector of [
+        {},
+        { matchLabels: { app: "theirs" } },
+        { matchExpressions: [managed] },
+        { matchExpressions: [uid] },
+        { matchExpressions: [managed, { ...uid, operator: "DoesNotExist" }] },
+        { matchExpressions: [uid, { ...managed, values: ["enbi-functions", "others"] }] }
+      ]) {
+        assert.include(
+          yield* create({ ...ours, spec: { ...spec, podSelector } }),
+          onlyBuilds,
+          JSON.stringify(podSelector)
+        )
+      }
+      for (const policyTypes of [["Ingress"], ["Ingress", "Egress"]]) {
+        assert.include(yield* create({ ...ours, spec: { ...spec, policyTypes } }), "only what Pods may reach")
+      }
+      const patch = (name: string, change: object) =>
+        Effect.map(
+          kubectl("patch", "networkpolicy", name, "-n", ns, "--type=merge", "-p", JSON.stringify(change), ...as),
+          () => ""
+        ).pipe(Effect.orElseSucceed(() => "refused"))
+      const theirs = { ...ours, metadata: { name: "theirs", namespace: ns } }
+      yield* apply(ours, theirs)
+      assert.strictEqual(yield* patch(metadata.name, { spec: { egress: [] } }), "")
+      assert.strictEqual(yield* patch(metadata.name, { metadata: { labels: null } }), "refused")
+      assert.strictEqual(yield* patch(metadata.name, { spec: { podSelector: { matchExpressions: null } } }), "refused")
+      assert.strictEqual(yield* patch("theirs", { spec: { egress: [{}] } }), "refused")
+      assert.strictEqual(yield* patch("theirs", { metadata: { labels: managedBy } }), "refused")
+      assert.include(yield* refusalOf(theirs, "delete", { as: account }), onlyOurs)
+      assert.strictEqual(yield* refusalOf(ours, "delete", { as: account }), "")
     }).pipe(Effect.provide(services))
   )
 

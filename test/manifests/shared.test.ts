@@ -39,6 +39,7 @@ const writes = [
   "create events",
   "create jobs",
   "create leases",
+  "create networkpolicies",
   "create nixbuilds",
   "create persistentvolumeclaims",
   "create persistentvolumes",
@@ -46,10 +47,12 @@ const writes = [
   "create tokenreviews",
   "delete jobs",
   "delete leases",
+  "delete networkpolicies",
   "delete nixbuilds",
   "delete persistentvolumeclaims",
   "delete persistentvolumes",
   "patch leases",
+  "patch networkpolicies",
   "patch nixbuilds",
   "patch nixbuilds/status",
   "patch pods",
@@ -80,12 +83,15 @@ const Embedded = Schema.Struct({
 describe("system", () => {
   it.effect("each policy about the functions holds for the account of each, and for nobody else", () =>
     Effect.gen(function* () {
-      const documents = parseAllDocuments(yield* readFile("system/policies.yaml")).map((document) => document.toJS())
+      const files = yield* Effect.forEach(["policies", "network-policies"], (name) => readFile(`system/${name}.yaml`))
+      const documents = files.flatMap((text) => parseAllDocuments(text).map((document) => document.toJS()))
       const isPolicy = Schema.is(Policy)
       const policies = documents.filter((document) => isPolicy(document))
       assert.sameMembers(
         policies.map(({ metadata }) => metadata.name),
-        ["pods", "jobs", "images", "volumes", "claims", "nixbuilds"].map((name) => `enbi-functions-${name}`)
+        ["pods", "jobs", "images", "volumes", "claims", "nixbuilds", "networkpolicies"].map(
+          (name) => `enbi-functions-${name}`
+        )
       )
       for (const { spec } of policies) {
         const [condition, ...more] = spec.matchConditions

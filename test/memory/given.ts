@@ -11,7 +11,9 @@ export const settings: SettingsValue = {
   successfulBuildsHistoryLimit: 20,
   failedBuildsHistoryLimit: 20,
   substituters: [],
-  trustedPublicKeys: []
+  trustedPublicKeys: [],
+  buildEgress: "public",
+  closedCidrs: ["10.0.0.0/8", "fc00::/7"]
 }
 
 export const node = (name: string) => ({

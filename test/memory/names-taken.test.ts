@@ -11,7 +11,7 @@ const given = [
   nixBuild({ name: "c", nodes: ["one"], image: "reg.io/c:1", packageName: "good" })
 ]
 
-const needed = ["PersistentVolume", "PersistentVolumeClaim", "Job"]
+const needed = ["PersistentVolume", "PersistentVolumeClaim", "NetworkPolicy", "Job"]
 
 const decodeBuild = Schema.decodeUnknownSync(kinds.NixBuild.schema)
 

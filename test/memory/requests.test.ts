@@ -13,7 +13,7 @@ const live = Effect.fnUntraced(function* ({ api, first, world }: Stage) {
   }
 })
 
-it.effect("a build makes 21 requests on a node that has no cache yet, 17 on one that has, and a sweep none", () =>
+it.effect("a build makes 22 requests on a node that has no cache yet, 17 on one that has, and a sweep none", () =>
   play({
     given: onePod,
     happens: (stage) =>
@@ -21,7 +21,7 @@ it.effect("a build makes 21 requests on a node that has no cache yet, 17 on one 
         const { api, first } = stage
         yield* live(stage)
         const cold = api.requests.slice()
-        assert.lengthOf(cold, 21, cold.join("\n"))
+        assert.lengthOf(cold, 22, cold.join("\n"))
         yield* Effect.orDie(
           api.objects.create(waitingPod({ name: "d", nodeName: "one", image: "reg.io/d:1", packageName: "good" }))
         )
