@@ -15,9 +15,9 @@ export interface TimeRow extends Measured {
   readonly ceiling?: Ceiling<"ratio">
 }
 
-/** Memory and counts are ours alone: the ratio of the medians, or the median of ours. */
+/** Memory, counts and what one piece of work takes of the processor are ours alone: the ratio of the medians, or the median of ours. */
 export interface CountRow extends Measured {
-  readonly unit: "MiB" | "bytes" | "requests"
+  readonly unit: "MiB" | "bytes" | "requests" | "ms of CPU"
   readonly ceiling?: Ceiling<"ratio" | "ours">
 }
 

@@ -104,7 +104,7 @@ const container = (name: string) => ({
 })
 const containers = [container("app"), container("proxy")]
 
-export const pod = (index: number, among: { readonly nodes: number; readonly namespaces: number }) => ({
+const pod = (index: number, among: { readonly nodes: number; readonly namespaces: number }) => ({
   apiVersion: "v1",
   kind: "Pod",
   metadata: {

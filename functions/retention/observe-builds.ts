@@ -12,6 +12,7 @@ import {
 } from "../../lib/api/nixbuild.ts"
 import { Cluster } from "../../lib/cluster.ts"
 import { tagOf } from "../../lib/tags.ts"
+import { mapInTurns } from "../../lib/turns.ts"
 import { awaitedImages } from "../../lib/waiting.ts"
 import { type FinishedBuild, type History, removeBuilds } from "./history.ts"
 
@@ -20,7 +21,7 @@ export const observeBuilds = Effect.fnUntraced(function* (limits: Omit<History, 
   const builds = (yield* cluster.list(nixBuilds)).filter(
     (build) => isTrue(conditionsOf(build), "Complete") && build.metadata.deletionTimestamp === undefined
   )
-  const finished = builds.map((build) => finish(build, { pending: [], waiting: [] }))
+  const finished = yield* mapInTurns(builds, (build) => finish(build, { pending: [], waiting: [] }))
   const excess = removeBuilds({ ...limits, finished })
   const namespaces = new Set(
     excess.flatMap((action) => (action.action === "Delete" ? [action.target.namespace ?? ""] : []))

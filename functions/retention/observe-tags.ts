@@ -8,6 +8,7 @@ import { once } from "../../lib/once.ts"
 import { fullTag, heldTagOf, joiningOf, tagOf, usersOf } from "../../lib/tags.ts"
 import { containersOf } from "../../lib/waiting.ts"
 import { type HeldTag, isRelease, releaseTag, reportOf, reportsOf } from "./leases.ts"
+import { mapInTurns } from "../../lib/turns.ts"
 import { type Look, orNothing } from "./look.ts"
 
 export const observeTags = Effect.fnUntraced(function* (time: string) {
@@ -28,25 +29,32 @@ interface Among {
 
 /** Those that something is to be done about. */
 const lookAtTags = Effect.fnUntraced(function* (look: Look, { among, time }: Among) {
-  const builds = Map.groupBy(yield* look.list(nixBuilds), (build) => useOf(build.metadata.namespace, tagOf(build)))
+  const named = yield* mapInTurns(yield* look.list(nixBuilds), (build) => ({
+    build,
+    use: useOf(build.metadata.namespace, tagOf(build))
+  }))
+  const builds = Map.groupBy(named, ({ use }) => use)
   const buildsOf = (lease: Lease, namespace: string) => builds.get(useOf(namespace, heldTagOf(lease))) ?? []
-  const idleOf = (lease: Lease) => usersOf(lease).filter((namespace) => buildsOf(lease, namespace).length === 0)
-  const open = among.filter(
-    (lease) =>
-      idleOf(lease).length > 0 ||
+  const seen = yield* mapInTurns(among, (lease) => ({
+    lease,
+    idle: usersOf(lease).filter((namespace) => buildsOf(lease, namespace).length === 0)
+  }))
+  const open = seen.filter(
+    ({ idle, lease }) =>
+      idle.length > 0 ||
       joiningOf(lease).length > 0 ||
       lease.metadata.annotations?.[unusedSinceAnnotation] !== undefined
   )
   if (open.length === 0) return []
-  const reports = (yield* look.list(nodes)).map(reportOf)
-  const reported = reportsOf(reports, new Set(open.map(heldTagOf)))
+  const reports = yield* mapInTurns(yield* look.list(nodes), reportOf)
+  const reported = reportsOf(reports, new Set(open.map(({ lease }) => heldTagOf(lease))))
   const there = new Set(reports.map(({ node }) => node))
   const found = open
-    .map((lease): HeldTag => ({
+    .map(({ idle, lease }): HeldTag => ({
       lease,
-      idle: idleOf(lease),
+      idle,
       refused: joiningOf(lease).filter(
-        (namespace) => !buildsOf(lease, namespace).some((build) => mayImport(build, there))
+        (namespace) => !buildsOf(lease, namespace).some(({ build }) => mayImport(build, there))
       ),
       ...reported(heldTagOf(lease))
     }))
