@@ -1,7 +1,7 @@
 /**
  * The cluster with a watch cache before it: reads cost nothing, and no request
- * is made while nothing happens. What we write is in the cache at once, so the
- * next look sees it although the watch has not told of it yet.
+ * is made while nothing happens. What we write is in the cache at once, and told
+ * at once: who acts next need not wait until the watch has brought it back.
  */
 import { Context, Deferred, Effect, Layer, Option, Result, Schema, Stream } from "effect"
 import { type Identified, type Kind, ObjectMeta, pathOf } from "../lib/api/kind.ts"
@@ -110,15 +110,24 @@ export const layer = Layer.effectContext(
         if (store.get(keyOf(metadata))?.metadata.uid === metadata.uid) store.forget(keyOf(metadata))
         return [eventOf(kind, { metadata, verb: "delete", time })]
       }
-      yield* put(kind, change.object)
-      return [eventOf(kind, { metadata, verb: change._tag === "ADDED" ? "add" : "update", time })]
+      const isNews = yield* put(kind, change.object)
+      const isReadable = Result.isSuccess(change.object.value)
+      // What we wrote ourselves was told when it was written.
+      return isNews || !isReadable
+        ? [eventOf(kind, { metadata, verb: change._tag === "ADDED" ? "add" : "update", time })]
+        : []
     })
 
     const complete = yield* Deferred.make<void>()
     const isComplete = Effect.sync(() => Object.keys(kinds).every((name) => listed.has(name)))
 
-    const follow = <R>(onEvent: (event: CloudEvent) => Effect.Effect<void, never, R>) =>
-      Effect.forEach(
+    /** Tells of our own writes, as soon as somebody follows. */
+    let tellWrite: (event: CloudEvent) => Effect.Effect<void> = () => Effect.void
+
+    const follow = Effect.fnUntraced(function* <R>(onEvent: (event: CloudEvent) => Effect.Effect<void, never, R>) {
+      const services = yield* Effect.context<R>()
+      tellWrite = (event) => Effect.provideContext(onEvent(event), services)
+      return yield* Effect.forEach(
         Object.values(kinds),
         (kind: Kind) =>
           api.follow(pathOf(kind), queryOf(kind), seeing(kind)).pipe(
@@ -131,6 +140,7 @@ export const layer = Layer.effectContext(
           ),
         { concurrency: "unbounded", discard: true }
       )
+    })
 
     /** What was read by the schema of the kind. */
     const read = <A extends Identified, B>(kind: Kind<A>, look: (store: Found<A> | undefined) => B): Effect.Effect<B> =>
@@ -140,17 +150,22 @@ export const layer = Layer.effectContext(
       })
 
     const writes = writesOf(api)
-    const keep = (kind: Kind) => (stored: unknown) => put(kind, seeing(kind)(stored))
+    const keep = (kind: Kind, verb: Verb) =>
+      Effect.fnUntraced(function* (stored: unknown) {
+        const seen = seeing(kind)(stored)
+        if (!(yield* put(kind, seen))) return
+        yield* tellWrite(eventOf(kind, { metadata: seen.metadata, verb, time: yield* preciseTime }))
+      })
     const cluster = Cluster.of({
       get: (kind, at) => read(kind, (store) => Option.fromUndefinedOr(store?.get(keyOf(at)))),
       getFresh: getFrom(api),
       list: (kind, selection: Selection = {}) => read(kind, (store) => store?.list(selection) ?? []),
       listFresh: listFrom(api),
       dryRunCreate: writes.dryRunCreate,
-      create: (kind, object) => writes.create(kind, object).pipe(Effect.tap(keep(kind))),
+      create: (kind, object) => writes.create(kind, object).pipe(Effect.tap(keep(kind, "add"))),
       patch: (target, patch) =>
         writes.patch(target, patch).pipe(
-          Effect.tap(keep(target.kind)),
+          Effect.tap(keep(target.kind, "update")),
           // Or whoever has more to do than this would meet it again with every look.
           Effect.tapError((error) =>
             Effect.sync(() => (error.isMissing ? storeOf(target.kind).forget(keyOf(target)) : undefined))

@@ -189,7 +189,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     name: "what we create is not in the cache before the watch tells",
     file: "embedded/cache.ts",
-    find: "writes.create(kind, object).pipe(Effect.tap(keep(kind)))",
+    find: 'writes.create(kind, object).pipe(Effect.tap(keep(kind, "add")))',
     replace: "writes.create(kind, object)"
   },
   {
@@ -243,7 +243,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     name: "whose import was refused still counts as one who uses the tag",
     file: "functions/retention/observe-tags.ts",
-    find: ".some((build) => mayImport(build, there))",
+    find: ".some(({ build }) => mayImport(build, there))",
     replace: ".some(() => true)"
   },
   {
