@@ -48,7 +48,9 @@ export const makeApiServer = Effect.gen(function* () {
         const query = new URL(url, "http://x").searchParams
         if (query.has("watch")) return HttpServerResponse.stream(watch(Number(query.get("resourceVersion"))))
         const metadata = { resourceVersion: objects.newest() }
-        return HttpServerResponse.jsonUnsafe({ items: [...objects.objects.values()], metadata })
+        // As the real one lists them: only the list says of what kind they are.
+        const items = Array.from(objects.objects.values(), ({ apiVersion: _, kind: __, ...item }) => item)
+        return HttpServerResponse.jsonUnsafe({ items, metadata })
       })
     )
   )

@@ -117,18 +117,22 @@ const makeLane = Effect.fnUntraced(function* (watch: Watch, { origin, send }: { 
     turn.withPermit(send(make)).pipe(Effect.forkIn(scope), Effect.flatMap(Fiber.join))
 
   return ({ isDropping, onListed }: Following) =>
-    api.follow(watch.path, watch.query, Schema.decodeUnknownSync(KubernetesObject)).pipe(
-      Stream.runForEach((change): Effect.Effect<unknown> => {
-        if (change._tag === "Listed") return onListed
-        if (isDropping()) return Effect.void
-        const { _tag: verb, object } = change
-        return sendInTurn((stamp) => changeMessage(watch.source, { verb, object }, { origin: here, stamp }))
-      }),
-      Effect.tapError((error) => Effect.logError("a watch failed and begins anew", { path: watch.path }, error)),
-      Effect.ignore,
-      Effect.andThen(wait(relistMillis)),
-      Effect.forever
-    )
+    api
+      .follow(watch.path, watch.query, (object) => object)
+      .pipe(
+        Stream.runForEach((change): Effect.Effect<unknown> => {
+          if (change._tag === "Listed") return onListed
+          if (isDropping()) return Effect.void
+          // In a list, objects don't say what they are.
+          return Effect.flatMap(Effect.orDie(Schema.decodeUnknownEffect(KubernetesObject)(change.object)), (object) =>
+            sendInTurn((stamp) => changeMessage(watch.source, { verb: change._tag, object }, { origin: here, stamp }))
+          )
+        }),
+        Effect.tapError((error) => Effect.logError("a watch failed and begins anew", { path: watch.path }, error)),
+        Effect.ignore,
+        Effect.andThen(wait(relistMillis)),
+        Effect.forever
+      )
 })
 
 // Where the client that we watch with gives up, Knative's lists again after about this long.

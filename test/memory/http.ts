@@ -5,7 +5,7 @@ import { pathOf } from "../../lib/api/kind.ts"
 import { kinds } from "../../lib/api/kinds.ts"
 import type { KubernetesApi } from "../../lib/kube/api.ts"
 import { isSelected } from "../../lib/memory/api-server.ts"
-import type { Logged, Objects } from "../../lib/memory/objects.ts"
+import { isFields, type Logged, type Objects } from "../../lib/memory/objects.ts"
 
 type Query = Readonly<Record<string, string>>
 
@@ -44,12 +44,18 @@ const watch = Effect.fnUntraced(function* ({ log, witnesses }: Objects, path: st
   return HttpServerResponse.stream(Stream.ensuring(Stream.fromQueue(changes), stop))
 })
 
+// As the real one lists them: only the list says of what kind they are.
+const withoutKind = (object: unknown): unknown => {
+  const { apiVersion: _, kind: __, ...rest } = isFields(object) ? object : {}
+  return rest
+}
+
 /** A page is of the list as it was when its first page was asked for. */
 const makePages = ({ list }: Api) => {
   const begun = new Map<string, { readonly items: ReadonlyArray<unknown>; readonly resourceVersion: string }>()
   return Effect.fnUntraced(function* (path: string, query: Query) {
     const [id = "", at = "0"] = query["continue"]?.split(" ") ?? []
-    const all = begun.get(id) ?? (yield* list(path, query, (object) => object))
+    const all = begun.get(id) ?? (yield* list(path, query, withoutKind))
     const next = Number(at) + Number(query["limit"] ?? all.items.length)
     const isLast = next >= all.items.length
     const token = begun.has(id) ? id : `${path} ${begun.size}`.replace(" ", "#")
