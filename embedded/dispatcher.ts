@@ -75,7 +75,9 @@ export const makeDispatcher = Effect.fnUntraced(function* (
 ) {
   const filtersOf = (name: string) =>
     triggers.flatMap(({ spec }) => (spec.subscriber.ref.name === name ? [spec.filter.attributes] : []))
-  const lanes = yield* Effect.forEach(functions, (definition) => makeLane(definition, filtersOf(definition.name)))
+  // Who may wait comes last.
+  const inTurn = functions.toSorted((a, b) => (a.pauseSeconds ?? 0) - (b.pauseSeconds ?? 0))
+  const lanes = yield* Effect.forEach(inTurn, (definition) => makeLane(definition, filtersOf(definition.name)))
   const unknown = triggers.find((trigger) => lanes.every((lane) => lane.name !== trigger.spec.subscriber.ref.name))
   if (unknown !== undefined) {
     return yield* new TriggerRefused({

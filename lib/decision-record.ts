@@ -29,9 +29,13 @@ const maxWrites = 10
 /** For the log. `isWhole`: whatever was observed stands in the record, however long. */
 export const makeRecord = (decision: Decision, isWhole = false): unknown => {
   const head = headOf(decision)
+  const leftOut = (length: number) => redact({ ...head, observed: `left out: ${length} characters` })
+  // What is far too long, such as a thousand nodes, is not worth a look for secrets.
+  const { length: raw } = isWhole ? "" : JSON.stringify(decision.observed ?? null)
+  if (raw > 4 * maxLength) return leftOut(raw)
   const whole = redact({ ...head, observed: decision.observed })
   const { length } = JSON.stringify(whole)
-  return isWhole || length <= maxLength ? whole : redact({ ...head, observed: `left out: ${length} characters` })
+  return isWhole || length <= maxLength ? whole : leftOut(length)
 }
 
 /** For a file: the actions too, as they were to be carried out. */

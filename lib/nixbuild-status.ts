@@ -1,5 +1,5 @@
 /** A write to a NixBuild's status, or none when it says so already. */
-import { Equal } from "effect"
+import { isDeepStrictEqual } from "node:util"
 import { type Action, referTo } from "./action.ts"
 import { type Condition, phaseOf, setCondition, type Verdict } from "./api/condition.ts"
 import { conditionsOf, type NixBuild, type Status } from "./api/nixbuild.ts"
@@ -30,7 +30,8 @@ export const patchStatus = (build: NixBuild, change: StatusChange): ReadonlyArra
   const conditions = set(told, readinessOf({ ...build.status, ...change.fields, conditions: told }))
   const status = { ...change.fields, conditions, observedGeneration, status: phaseOf(conditions) }
   const after = Object.entries({ ...build.status, ...status }).filter(([, value]) => value !== null)
-  return Equal.equals(Object.fromEntries(after), { ...build.status })
+  // Equal.equals hashes both first, at a tenth of what a build costs.
+  return isDeepStrictEqual(Object.fromEntries(after), { ...build.status })
     ? []
     : [{ action: "PatchStatus", why: change.why, target: referTo("NixBuild", build), status }]
 }
