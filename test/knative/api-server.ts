@@ -4,6 +4,7 @@ import { Effect, Layer, Queue, Stream } from "effect"
 import { HttpRouter, HttpServer, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { createServer } from "node:http"
 import { type Logged, makeObjects } from "../../lib/memory/objects.ts"
+import { withoutKind } from "../memory/http.ts"
 
 const resources = [{ kind: "ConfigMap", name: "configmaps", namespaced: true }]
 
@@ -48,9 +49,7 @@ export const makeApiServer = Effect.gen(function* () {
         const query = new URL(url, "http://x").searchParams
         if (query.has("watch")) return HttpServerResponse.stream(watch(Number(query.get("resourceVersion"))))
         const metadata = { resourceVersion: objects.newest() }
-        // As the real one lists them: only the list says of what kind they are.
-        const items = Array.from(objects.objects.values(), ({ apiVersion: _, kind: __, ...item }) => item)
-        return HttpServerResponse.jsonUnsafe({ items, metadata })
+        return HttpServerResponse.jsonUnsafe({ items: Array.from(objects.objects.values(), withoutKind), metadata })
       })
     )
   )

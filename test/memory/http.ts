@@ -44,8 +44,8 @@ const watch = Effect.fnUntraced(function* ({ log, witnesses }: Objects, path: st
   return HttpServerResponse.stream(Stream.ensuring(Stream.fromQueue(changes), stop))
 })
 
-// As the real one lists them: only the list says of what kind they are.
-const withoutKind = (object: unknown): unknown => {
+/** An object as the real one lists it: only the list says of what kind its objects are. */
+export const withoutKind = (object: unknown): unknown => {
   const { apiVersion: _, kind: __, ...rest } = isFields(object) ? object : {}
   return rest
 }
