@@ -12,6 +12,7 @@ import { KubernetesApi } from "../lib/kube/api.ts"
 import type { KubernetesError } from "../lib/kube/error.ts"
 import type { Change } from "../lib/kube/watch.ts"
 import { preciseTime } from "../lib/time.ts"
+import { mapInTurns } from "../lib/turns.ts"
 import { type Found, keyOf, makeStore } from "./store.ts"
 
 export class WatchCache extends Context.Service<
@@ -82,21 +83,22 @@ export const layer = Layer.effectContext(
     const replaceAll = Effect.fnUntraced(function* (kind: Kind, list: Extract<Change<Seen>, { _tag: "Listed" }>) {
       const { items } = list
       const store = storeOf(kind)
+      const time = yield* preciseTime
+      const before = store.list({})
       const changed = yield* Effect.filter(items, (seen) => put(kind, seen))
-      const keys = new Set(items.map(({ metadata }) => keyOf(metadata)))
-      const gone = Array.from(store.list({}), ({ metadata }) => metadata).filter(
+      const keys = new Set(yield* mapInTurns(items, ({ metadata }) => keyOf(metadata)))
+      const gone = before
+        .flatMap(({ metadata }) => store.get(keyOf(metadata)) ?? [])
         // What we wrote while the list was on its way is not in it.
-        (metadata) => !keys.has(keyOf(metadata)) && !isOlder(list, metadata)
-      )
-      for (const metadata of gone) {
+        .filter(({ metadata }) => !keys.has(keyOf(metadata)) && !isOlder(list, metadata))
+      for (const { metadata } of gone) {
         ended.add({ ...metadata, resourceVersion: list.resourceVersion })
         store.forget(keyOf(metadata))
       }
       listed.add(kind.kind)
-      const time = yield* preciseTime
       return [
-        ...changed.map(({ metadata }) => eventOf(kind, { metadata, verb: "add", time })),
-        ...gone.map((metadata) => eventOf(kind, { metadata, verb: "delete", time }))
+        ...(yield* mapInTurns(changed, ({ metadata }) => eventOf(kind, { metadata, verb: "add", time }))),
+        ...gone.map(({ metadata }) => eventOf(kind, { metadata, verb: "delete", time }))
       ]
     })
 
