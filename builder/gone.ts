@@ -27,11 +27,14 @@ const findingsIn = ({ errors, tail }: NixLog) =>
     return found?.groups === undefined ? [] : [found.groups]
   })
 
+// A hash may have slashes, which Nix leaves as they are in the URLs that it locks.
+const withSlashes = (url: string): string => url.replaceAll(/%2F/giu, "/")
+
 /** The failure that says so, if it is. */
 export const whatIsGone = ({ lockedInputs, lockedUrl }: Source, log: NixLog): Failure | undefined => {
   const urls = [lockedUrl, ...lockedInputs.map(({ url }) => url)]
   for (const { found, locked = "" } of findingsIn(log)) {
-    const url = urls.find((url) => url.includes(encodeURIComponent(locked)))
+    const url = urls.find((url) => withSlashes(url).includes(withSlashes(encodeURIComponent(locked))))
     if (url === undefined || locked === "") continue
     const instead = found === undefined ? "that is not there any more" : `what is there now has ${found}`
     const place = url.split("?", 1).join("").slice(0, 100)

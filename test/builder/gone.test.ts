@@ -18,6 +18,11 @@ const log = (raw: string, ...lines: ReadonlyArray<string>) =>
 
 const tarball = `http://h/x.tar.gz?narHash=${encodeURIComponent(was)}`
 const otherHash = `NAR hash mismatch in input '${value(tarball)}', expected '${value(was)}' but got '${value(is)}'`
+// As Nix writes them, and as we do.
+const slashed = "sha256-H7uNVaDljT3G5Yts/bOxnS+NWIE+LAqDWzznzqaBdSY="
+const byUs = `http://h/x.tar.gz?narHash=${encodeURIComponent(slashed)}`
+const byNix = byUs.replace("%2F", "/")
+const otherThanSlashed = `NAR hash mismatch in input '${value(byNix)}', expected '${value(slashed)}' but got '${value(is)}'`
 const notFetched = `Failed to fetch git repository '${value("https://h/x")}'`
 const notDownloaded = (what: string) =>
   `unable to download '${value(`https://github.com/a/b/archive/${rev}.tar.gz`)}': ${what}`
@@ -25,6 +30,8 @@ const notDownloaded = (what: string) =>
 describe("whatIsGone", () => {
   for (const [name, lockedUrl, said, says] of [
     ["a tarball with another content", tarball, log(otherHash), [was, is]],
+    ["one whose hash has a slash, as Nix writes it", byNix, log(otherThanSlashed), [slashed, is]],
+    ["one whose hash has a slash, as we write it", byUs, log(otherThanSlashed), [slashed, is]],
     [
       "a revision that no branch has",
       `git+https://h/x?rev=${rev}`,
