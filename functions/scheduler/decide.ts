@@ -68,7 +68,7 @@ export const decide = (world: World): ReadonlyArray<Action> => {
 }
 
 // Hundreds at once would hold the process for as long as they take; what is written to these leads to the next look.
-const maxBegun = 10
+const maxBegun = 50
 
 /** Those with a free slot. In a look slots are only taken, so who has none is not asked again. */
 const makeFree = (load: ReadonlyMap<string, number>, maxBuildsPerNode: number) => {

@@ -126,11 +126,11 @@ it("many at once begin in several looks, the oldest first", () => {
   const first = begun(world)
   assert.deepStrictEqual(
     first,
-    unfinished.slice(0, 10).map(({ metadata }) => metadata.name)
+    unfinished.slice(0, 50).map(({ metadata }) => metadata.name)
   )
   // What it wrote leads to the next look.
   assert.deepStrictEqual(
-    begun({ ...world, unfinished: unfinished.slice(10) }),
-    unfinished.slice(10, 20).map(({ metadata }) => metadata.name)
+    begun({ ...world, unfinished: unfinished.slice(50) }),
+    unfinished.slice(50, 100).map(({ metadata }) => metadata.name)
   )
 })
