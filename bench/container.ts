@@ -1,6 +1,5 @@
 /** The functions in a container of Docker's, under the limits of `embedded/deployment.yaml`, with what the kernel counts of them. */
-import { Effect, FileSystem, Schedule, Schema, Stream } from "effect"
-import { ChildProcess, ChildProcessSpawner } from "effect/process"
+import { Effect, FileSystem, Schedule, Schema } from "effect"
 import { parse } from "yaml"
 import { CommandFailed, output } from "../images/command.ts"
 
@@ -89,12 +88,4 @@ export const askLiveness = Effect.fnUntraced(function* (url: string, timeoutSeco
   })
   yield* Effect.forkScoped(Effect.repeat(ask, Schedule.spaced("100 millis")))
   return { slowestMillis: () => Math.max(...answers), missed: () => missed }
-})
-
-/** A program of node's, and its first line. */
-export const startProgram = Effect.fnUntraced(function* (...args: ReadonlyArray<string>) {
-  const spawner = yield* ChildProcessSpawner.ChildProcessSpawner
-  const handle = yield* spawner.spawn(ChildProcess.make(process.execPath, args, { stdin: "ignore", stderr: "inherit" }))
-  const lines = handle.stdout.pipe(Stream.decodeText, Stream.splitLines)
-  return yield* Effect.flatMap(Stream.runHead(lines), (line) => Effect.fromOption(line))
 })

@@ -57,7 +57,7 @@ export const startFunctions = Effect.fnUntraced(function* ({ args, env }: Image,
   return handle
 })
 
-const isReady = (port: number) =>
+export const isReady = (port: number) =>
   Effect.promise(() =>
     fetch(`http://127.0.0.1:${port}/health/readiness`).then(
       ({ status }) => status === 200,

@@ -3,15 +3,15 @@
  * server: that it starts and stays within the manifest's limit of memory,
  * answers for its health at all times, and builds, also much at once.
  */
-import { Console, Effect, FileSystem, Schedule, Schema } from "effect"
+import { Console, Effect, FileSystem, Schedule, Schema, Stream } from "effect"
 import { pathOf } from "../lib/api/kind.ts"
 import { type Pod, pods } from "../lib/api/kubernetes.ts"
 import { nixBuilds } from "../lib/api/nixbuild.ts"
 import { CommandFailed } from "../images/command.ts"
 import { buildImages } from "../images/images.ts"
 import { nixBuild, waitingPod } from "../test/memory/given.ts"
-import { readImage } from "./process.ts"
-import { askLiveness, type Container, readManifest, startContainer, startProgram } from "./container.ts"
+import { isReady, readImage, spawn } from "./process.ts"
+import { askLiveness, type Container, readManifest, startContainer } from "./container.ts"
 import type { Row } from "./row.ts"
 import { namespaceName, namespacesFor, nodeName, type Size } from "./stand-in/objects.ts"
 
@@ -100,7 +100,9 @@ const measure = Effect.fnUntraced(function* (image: string, size: Size, count: n
   const files = yield* FileSystem.FileSystem
   const manifest = yield* readManifest
   yield* Console.log(`  ${size.nodes} nodes, ${size.pods} Pods, ${size.builds} finished NixBuilds …`)
-  const url = yield* startProgram("bench/stand-in/main.ts", ...[size.nodes, size.pods, size.builds].map(String))
+  const standIn = yield* spawn(["bench/stand-in/main.ts", ...[size.nodes, size.pods, size.builds].map(String)])
+  const lines = standIn.stdout.pipe(Stream.decodeText, Stream.splitLines)
+  const url = yield* Effect.flatMap(Stream.runHead(lines), (line) => Effect.fromOption(line))
   const { env } = yield* readImage(".")
   const longestTurn = `data:text/javascript,${encodeURIComponent(yield* files.readFileString("bench/longest-turn.mjs"))}`
   const functions = `http://127.0.0.1:${port}`
@@ -115,11 +117,7 @@ const measure = Effect.fnUntraced(function* (image: string, size: Size, count: n
     }
   })
   const liveness = yield* askLiveness(functions + manifest.liveness.httpGet.path, manifest.liveness.timeoutSeconds)
-  const isReady = Effect.map(
-    Effect.orElseSucceed(ask(`${functions}/health/readiness`), () => ""),
-    (text) => text === "OK"
-  )
-  const start = yield* cost(container, until(Effect.andThen(container.cpuMillis, isReady)))
+  const start = yield* cost(container, until(Effect.andThen(container.cpuMillis, isReady(port))))
   const startRequests = yield* requestsOf(functions)
   const startPeak = yield* container.peakMebibytes
   const one = yield* cost(container, buildAll(url, [byHand("by-hand", namespaceName(0))]))

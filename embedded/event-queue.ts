@@ -4,6 +4,7 @@
  * object that wait are one, so the queue is never longer than the cluster.
  */
 import { Effect, Queue } from "effect"
+import { keyOf } from "../lib/api/kind.ts"
 import type { CloudEvent } from "../lib/events.ts"
 
 export const makeEventQueue = Effect.gen(function* () {
@@ -13,7 +14,8 @@ export const makeEventQueue = Effect.gen(function* () {
     /** The newest says what became of the object; the oldest since when it has waited. */
     offer: (event: CloudEvent) =>
       Effect.sync(() => {
-        const key = `${event.kind}/${event.namespace ?? ""}/${event.name}`
+        const { kind = "", name = "", namespace } = event
+        const key = keyOf({ kind, name, namespace })
         const before = waiting.get(key)
         waiting.set(key, before?.time === undefined ? event : { ...event, time: before.time })
         if (before === undefined) Queue.offerUnsafe(keys, key)

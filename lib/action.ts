@@ -43,9 +43,6 @@ export const objectOf = (action: Action): Reference => {
   return { kind, name, ...(namespace === undefined ? {} : { namespace }) }
 }
 
-/** The same for all that is about one object. */
-export const keyOf = ({ kind, name, namespace = "" }: Reference): string => `${kind}/${namespace}/${name}`
-
 /** Whether the action writes the object of this kind and name. */
 export const isAbout = (action: Action, { kind, name }: { readonly kind: string; readonly name: string }): boolean => {
   const object = objectOf(action)

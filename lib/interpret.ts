@@ -5,10 +5,10 @@
  * what is about it. The only code that writes to the cluster.
  */
 import { Effect, Option, Schema } from "effect"
-import { type Action, keyOf, objectOf } from "./action.ts"
+import { type Action, objectOf } from "./action.ts"
 import { Condition } from "./api/condition.ts"
 import { type KindName, kinds } from "./api/kinds.ts"
-import { ObjectMeta, type Reference } from "./api/kind.ts"
+import { keyOf, ObjectMeta, type Reference } from "./api/kind.ts"
 import { type NixBuild, nixBuilds } from "./api/nixbuild.ts"
 import { Cluster } from "./cluster.ts"
 import { KubernetesError } from "./kube/error.ts"

@@ -5,7 +5,7 @@
  * first look is at once, and what is asked for in the pause is one look after it.
  */
 import { Deferred, Duration, Effect, Scope, Semaphore } from "effect"
-import type { Reference } from "./api/kind.ts"
+import { keyOf, type Reference } from "./api/kind.ts"
 import type { Cluster } from "./cluster.ts"
 import { type CloudEvent, isSweep } from "./events.ts"
 import type { EnbiFunction } from "./function.ts"
@@ -66,7 +66,7 @@ export const makeLooks = Effect.fnUntraced(function* <A>(
 
   /** Gives what comes of the first look that begins after this. */
   const ask = Effect.fnUntraced(function* (task: Task) {
-    const key = keyOf(task)
+    const key = keyOf(task.subject)
     const before = waiting.get(key)
     const outcome = before?.outcome ?? Deferred.makeUnsafe<A>()
     if (comesFirst(task, before?.task)) waiting.set(key, { task, outcome })
@@ -83,7 +83,7 @@ export const makeLooks = Effect.fnUntraced(function* <A>(
   })
 
   /** Whether a look at this object goes on, or the pause after it: the next begins later. */
-  const isUnderWay = (task: Task): boolean => active.has(keyOf(task))
+  const isUnderWay = (task: Task): boolean => active.has(keyOf(task.subject))
 
   /** Another use of the API server, as one look among the others. */
   const inSlot = <B, E>(self: Effect.Effect<B, E, Cluster | Settings>) =>
@@ -91,9 +91,6 @@ export const makeLooks = Effect.fnUntraced(function* <A>(
 
   return { ask, inSlot, isUnderWay }
 })
-
-/** The same for all looks at one object. */
-const keyOf = ({ subject: { kind, name, namespace = "" } }: Task): string => `${kind}/${namespace}/${name}`
 
 // The first event that waits tells how late we are; but a sweep finds nothing that another event leads to.
 const comesFirst = (task: Task, waiting: Task | undefined): boolean =>

@@ -6,10 +6,10 @@
  * the file that `DECISIONS_FILE` names.
  */
 import { Clock, Effect, LogLevel, Option, Schedule, Schema } from "effect"
-import { ObjectMeta, type Reference } from "./api/kind.ts"
+import { keyOf, ObjectMeta, type Reference } from "./api/kind.ts"
 import { isKindName, kinds } from "./api/kinds.ts"
 import { Cluster } from "./cluster.ts"
-import { keyOf, objectOf } from "./action.ts"
+import { objectOf } from "./action.ts"
 import { type Decision, makeRecord } from "./decision-record.ts"
 import { DecisionsFile } from "./decisions-file.ts"
 import { type CloudEvent, isSweep } from "./events.ts"

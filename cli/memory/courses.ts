@@ -1,6 +1,7 @@
 /** What became of each object that the functions looked at while a recording was made. */
 import type { EnbiFunction } from "../../lib/function.ts"
-import { type At, keyOf, type Stored } from "../../lib/memory/objects.ts"
+import { keyOf } from "../../lib/api/kind.ts"
+import type { At, Stored } from "../../lib/memory/objects.ts"
 import { allWrites, type Recording } from "../record.ts"
 import { type SeenObject, seenIn } from "./seen-objects.ts"
 

@@ -31,6 +31,15 @@ export const Reference = Schema.Struct({
 })
 export type Reference = typeof Reference.Type
 
+/** The same for all that is about one object. */
+export const keyOf = ({ kind, name, namespace = "" }: Named): string => `${kind}/${namespace}/${name}`
+
+interface Named {
+  readonly kind: string
+  readonly namespace?: string | undefined
+  readonly name: string
+}
+
 const Labels = Schema.Record(Schema.String, Schema.String)
 
 // Other people's annotations can hold whole manifests with their secrets, and decisions are logged.

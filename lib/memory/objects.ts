@@ -3,7 +3,7 @@
  * generations, and a log of every change, which is what watches are fed from.
  */
 import { Effect, Schema } from "effect"
-import { type Kind, KubernetesObject, ObjectMeta } from "../api/kind.ts"
+import { type Kind, keyOf, KubernetesObject, ObjectMeta } from "../api/kind.ts"
 import { kinds } from "../api/kinds.ts"
 import { KubernetesError } from "../kube/error.ts"
 import { hash10 } from "../names.ts"
@@ -42,8 +42,6 @@ export const refuse = (status: number, reason: string, message: string) =>
 
 export const isFields = (value: unknown): value is Fields =>
   typeof value === "object" && value !== null && !Array.isArray(value)
-
-export const keyOf = ({ kind, name, namespace = "" }: At) => `${kind}/${namespace}/${name}`
 
 const mergePatch = (value: unknown, patch: unknown): unknown => {
   if (!isFields(patch)) return patch

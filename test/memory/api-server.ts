@@ -6,7 +6,8 @@ import { KubernetesApi } from "../../lib/kube/api.ts"
 import type { Query } from "../../lib/kube/requests.ts"
 import { type Change, readChange } from "../../lib/kube/watch.ts"
 import { answerFrom, type Asked, isWrite, kindAt } from "../../lib/memory/api-server.ts"
-import { type At, keyOf, makeObjects, refuse } from "../../lib/memory/objects.ts"
+import { keyOf } from "../../lib/api/kind.ts"
+import { type At, makeObjects, refuse } from "../../lib/memory/objects.ts"
 import { type Fault, suffer } from "./faults.ts"
 
 /** One request: what it asks, how many came before it, and how many writes. */

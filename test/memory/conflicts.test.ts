@@ -1,7 +1,8 @@
 /** An object that others change again and again: nobody else's waits for it. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { type At, keyOf } from "../../lib/memory/objects.ts"
+import { keyOf } from "../../lib/api/kind.ts"
+import type { At } from "../../lib/memory/objects.ts"
 import { systemNamespace, tagLeaseName } from "../../lib/names.ts"
 import { namespace, nixBuild, node } from "./given.ts"
 import { play, round, type Stage } from "./story.ts"

@@ -8,7 +8,7 @@ import { persistentVolumeName, systemNamespace, tagLeaseName } from "../../lib/n
 import { usersOf } from "../../lib/tags.ts"
 import type { KubernetesObject } from "../../lib/api/kind.ts"
 import { namespace, nixBuild, node, onePod } from "./given.ts"
-import { keyOf } from "../../lib/memory/objects.ts"
+import { keyOf } from "../../lib/api/kind.ts"
 import { readJob } from "./job.ts"
 import { play, round, type Stage } from "./story.ts"
 

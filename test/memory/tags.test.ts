@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Schema } from "effect"
 import { leases } from "../../lib/api/kubernetes.ts"
-import { keyOf } from "../../lib/memory/objects.ts"
+import { keyOf } from "../../lib/api/kind.ts"
 import { systemNamespace, tagLeaseName } from "../../lib/names.ts"
 import { digestsOf, joiningOf, usersOf } from "../../lib/tags.ts"
 import { namespace, nixBuild, node, waitingPod } from "./given.ts"

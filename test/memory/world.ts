@@ -11,7 +11,8 @@ import { wokenAnnotation } from "../../lib/keys.ts"
 import { waitingContainers } from "../../lib/waiting.ts"
 import { hash10 } from "../../lib/names.ts"
 import { readJob } from "./job.ts"
-import { type At, isFields, keyOf, type Objects, type Stored } from "../../lib/memory/objects.ts"
+import { keyOf } from "../../lib/api/kind.ts"
+import { type At, isFields, type Objects, type Stored } from "../../lib/memory/objects.ts"
 
 /** The same for the same source and package, unless its name says that each build, or node two, gives another. */
 const digestOf = (source: string, by: { readonly job: string; readonly node: string }): string => {
