@@ -6,8 +6,7 @@
  */
 import { Duration, Effect, Option, Schedule, Schema } from "effect"
 import { parseAllDocuments } from "yaml"
-import type { Identified } from "../lib/api/kind.ts"
-import { isKindName, kinds } from "../lib/api/kinds.ts"
+import { kindNamed } from "../lib/api/kind.ts"
 import { Cluster } from "../lib/cluster.ts"
 import { type CloudEvent, type EventFilter, matches } from "../lib/events.ts"
 import type { EnbiFunction } from "../lib/function.ts"
@@ -102,9 +101,10 @@ const makeLane = Effect.fnUntraced(function* (definition: EnbiFunction<unknown>,
   /** Most events are about Pods of others. */
   const needsNoLook = Effect.fnUntraced(function* ({ kind = "", name = "", namespace }: CloudEvent) {
     const ignored = (definition.ignores ?? []).filter((ignored) => ignored.kind === kind)
-    if (ignored.length === 0 || !isKindName(kind)) return false
+    const known = kindNamed(kind)
+    if (ignored.length === 0 || known === undefined) return false
     const cluster = yield* Cluster
-    const found: Option.Option<unknown> = yield* cluster.get<Identified>(kinds[kind], { name, namespace })
+    const found: Option.Option<unknown> = yield* cluster.get(known, { name, namespace })
     return Option.exists(found, (object) => ignored.some(({ matches }) => matches(object)))
   })
   const look = (event: CloudEvent) =>

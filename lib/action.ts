@@ -2,12 +2,11 @@
  * What a function can decide to do. Actions are plain data, so that a decision
  * can be compared with a file, logged and replayed; `interpret` does them.
  */
-import type { ObjectMeta, KubernetesObject, Reference } from "./api/kind.ts"
-import type { KindName } from "./api/kinds.ts"
+import type { Kind, KubernetesObject, ObjectMeta, Reference } from "./api/kind.ts"
 
 /** The object that a write is meant for, as it was when the write was decided on. */
 export interface Target {
-  readonly kind: KindName
+  readonly kind: string
   readonly namespace?: string
   readonly name: string
   readonly uid: string
@@ -17,7 +16,7 @@ export interface Target {
 type Fields = Readonly<Record<string, unknown>>
 
 export type Action =
-  | { readonly action: "Create"; readonly why: string; readonly object: KubernetesObject & { readonly kind: KindName } }
+  | { readonly action: "Create"; readonly why: string; readonly object: KubernetesObject }
   | { readonly action: "Patch"; readonly why: string; readonly target: Target; readonly patch: Fields }
   | { readonly action: "PatchStatus"; readonly why: string; readonly target: Target; readonly status: Fields }
   | {
@@ -28,7 +27,7 @@ export type Action =
       readonly ifUnchanged?: true
     }
 
-export const referTo = (kind: KindName, { metadata }: { readonly metadata: ObjectMeta }): Target => ({
+export const referTo = ({ kind }: Kind, { metadata }: { readonly metadata: ObjectMeta }): Target => ({
   kind,
   ...(metadata.namespace === undefined ? {} : { namespace: metadata.namespace }),
   name: metadata.name,

@@ -5,7 +5,7 @@
  */
 import { Effect, Option, Schema } from "effect"
 import type { Action } from "./action.ts"
-import type { Identified, Kind, Reference } from "./api/kind.ts"
+import { type Identified, type Kind, kindNamed, type Reference } from "./api/kind.ts"
 import type { Cluster } from "./cluster.ts"
 import type { CloudEvent, EventFilter } from "./events.ts"
 import type { Done, RestsOn } from "./interpret.ts"
@@ -13,14 +13,18 @@ import type { KubernetesError } from "./kube/error.ts"
 import type { Settings } from "./settings.ts"
 import type { Phase } from "./traces/span.ts"
 
-/** One rule of a Role: `verbs` on `resources` of `apiGroups`. */
+/** What may be done with objects of a kind, or with a subresource of them. */
 export interface Permission {
-  /** Only in this namespace; absent: in all. */
-  readonly namespace?: string
-  readonly apiGroups: ReadonlyArray<string>
-  readonly resources: ReadonlyArray<string>
-  readonly verbs: ReadonlyArray<string>
+  readonly kind: Kind
+  readonly subresource?: "finalizers" | "status"
+  readonly verbs: ReadonlyArray<Verb>
 }
+
+type Verb = "get" | "list" | "create" | "update" | "patch" | "delete"
+
+export const allow = (kind: Kind, ...verbs: ReadonlyArray<Verb>): Permission => ({ kind, verbs })
+
+export const allowStatus = (kind: Kind): Permission => ({ kind, subresource: "status", verbs: ["patch"] })
 
 /** An object that a function wanted to write, and what the API server has against it. */
 export const Refusal = Schema.Struct({
@@ -81,6 +85,26 @@ export interface EnbiFunction<O> {
     readonly phases: (event: CloudEvent) => Reads<ReadonlyArray<Phase>>
   }
 }
+
+/** The kinds whose events the functions listen to, each once. */
+export const heardBy = (functions: ReadonlyArray<Pick<EnbiFunction<unknown>, "on">>): ReadonlyArray<Kind> =>
+  unique(functions.flatMap(({ on }) => on.flatMap(({ kind = "" }) => kindNamed(kind) ?? [])))
+
+/** The kinds that the functions listen to or read, each once: those that a watch cache has to follow. */
+export const kindsOf = (
+  functions: ReadonlyArray<Pick<EnbiFunction<unknown>, "on" | "permissions">>
+): ReadonlyArray<Kind> => {
+  const read = functions
+    .flatMap(({ permissions }) => permissions)
+    .filter(
+      ({ subresource, verbs }) => subresource === undefined && verbs.some((verb) => verb === "get" || verb === "list")
+    )
+    .map(({ kind }) => kind)
+  return unique([...heardBy(functions), ...read])
+}
+
+const unique = (kinds: ReadonlyArray<Kind>): ReadonlyArray<Kind> =>
+  [...new Map(kinds.map((kind) => [kind.kind, kind])).values()].toSorted((a, b) => (a.kind < b.kind ? -1 : 1))
 
 /** Fixes the type of the observation; otherwise the identity. */
 export const defineFunction = <O>(definition: EnbiFunction<O>): EnbiFunction<O> => definition

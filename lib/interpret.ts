@@ -7,8 +7,7 @@
 import { Effect, Option, Schema } from "effect"
 import { type Action, objectOf } from "./action.ts"
 import { Condition } from "./api/condition.ts"
-import { type KindName, kinds } from "./api/kinds.ts"
-import { keyOf, ObjectMeta, type Reference } from "./api/kind.ts"
+import { keyOf, type Kind, kindNamed, ObjectMeta, type Reference } from "./api/kind.ts"
 import { type NixBuild, nixBuilds } from "./api/nixbuild.ts"
 import { Cluster } from "./cluster.ts"
 import { KubernetesError } from "./kube/error.ts"
@@ -85,7 +84,7 @@ const carryOut = Effect.fnUntraced(function* (
   const cluster = yield* Cluster
   if (action.action === "Create") return yield* create(action.object)
   const { kind, name, namespace, resourceVersion, uid } = action.target
-  const target = { kind: kinds[kind], name, namespace }
+  const target = { kind: yield* named(kind), name, namespace }
   const metadata = { uid, resourceVersion }
   if (action.action === "Delete") {
     const precondition = action.ifUnchanged === true ? metadata : { uid }
@@ -127,8 +126,14 @@ const carryOut = Effect.fnUntraced(function* (
   return {}
 })
 
+const named = (name: string): Effect.Effect<Kind> =>
+  Effect.suspend(() => {
+    const kind = kindNamed(name)
+    return kind === undefined ? Effect.die(new Error(`${name} is no kind that was declared`)) : Effect.succeed(kind)
+  })
+
 const orRefused = <A, R>(
-  { kind, name }: { readonly kind: KindName; readonly name: string },
+  { kind, name }: { readonly kind: string; readonly name: string },
   self: Effect.Effect<A, KubernetesError, R>
 ): Effect.Effect<A, KubernetesError | Refused, R> =>
   Effect.catchIf(
@@ -139,7 +144,7 @@ const orRefused = <A, R>(
 
 const create = Effect.fnUntraced(function* (object: Extract<Action, { action: "Create" }>["object"]) {
   const cluster = yield* Cluster
-  const kind = kinds[object.kind]
+  const kind = yield* named(object.kind)
   return yield* cluster.create(kind, object).pipe(
     Effect.map(createdOf),
     Effect.catchIf(
@@ -181,7 +186,7 @@ const mustBeOurs = Effect.fnUntraced(function* (object: Extract<Action, { action
     Option.getOrElse(Schema.decodeUnknownOption(Labelled)(object.metadata), (): typeof Labelled.Type => ({})).labels ??
       {}
   )
-  const there = yield* cluster.getFresh({ ...kinds[object.kind], schema: WithMetadata }, { name, namespace })
+  const there = yield* cluster.getFresh({ ...(yield* named(object.kind)), schema: WithMetadata }, { name, namespace })
   const isOurs =
     Option.isSome(there) &&
     there.value.metadata.deletionTimestamp === undefined &&

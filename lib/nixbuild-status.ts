@@ -2,7 +2,7 @@
 import { isDeepStrictEqual } from "node:util"
 import { type Action, referTo } from "./action.ts"
 import { type Condition, phaseOf, setCondition, type Verdict } from "./api/condition.ts"
-import { conditionsOf, type NixBuild, type Status } from "./api/nixbuild.ts"
+import { conditionsOf, type NixBuild, nixBuilds, type Status } from "./api/nixbuild.ts"
 import { readinessOf } from "./readiness.ts"
 
 export interface StatusChange {
@@ -33,5 +33,5 @@ export const patchStatus = (build: NixBuild, change: StatusChange): ReadonlyArra
   // Equal.equals hashes both first, at a tenth of what a build costs.
   return isDeepStrictEqual(Object.fromEntries(after), { ...build.status })
     ? []
-    : [{ action: "PatchStatus", why: change.why, target: referTo("NixBuild", build), status }]
+    : [{ action: "PatchStatus", why: change.why, target: referTo(nixBuilds, build), status }]
 }

@@ -6,8 +6,7 @@
  * the file that `DECISIONS_FILE` names.
  */
 import { Clock, Effect, LogLevel, Option, Schedule, Schema } from "effect"
-import { keyOf, ObjectMeta, type Reference } from "./api/kind.ts"
-import { isKindName, kinds } from "./api/kinds.ts"
+import { keyOf, kindNamed, ObjectMeta, type Reference } from "./api/kind.ts"
 import { Cluster } from "./cluster.ts"
 import { objectOf } from "./action.ts"
 import { type Decision, makeRecord } from "./decision-record.ts"
@@ -121,12 +120,13 @@ type Failure = KubernetesError | NameTaken | Refused
 
 /** An Event on the object that the function looked at. */
 const tellRefusal = Effect.fnUntraced(function* (subject: Reference, refusal: Refusal) {
-  if (!isKindName(subject.kind)) return
+  const kind = kindNamed(subject.kind)
+  if (kind === undefined) return
   const cluster = yield* Cluster
-  const found = yield* cluster.getFresh({ ...kinds[subject.kind], schema: WithMetadata }, subject)
+  const found = yield* cluster.getFresh({ ...kind, schema: WithMetadata }, subject)
   if (Option.isNone(found)) return
   const event = sayRefused({
-    regarding: subject.kind,
+    regarding: kind,
     about: found.value.metadata,
     refusal,
     time: yield* currentTime,

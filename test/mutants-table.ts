@@ -81,7 +81,7 @@ export const mutants: ReadonlyArray<Mutant> = [
     file: "functions/importer-status/decide.ts",
     find: "    ...tell(world, settled),\n",
     replace: `    ...places.flatMap((place) => place.imported._tag === "Succeeded" && place.import !== undefined
-      ? [{ action: "Delete" as const, why: "", target: referTo("Job", place.import.job) }] : []),
+      ? [{ action: "Delete" as const, why: "", target: referTo(jobs, place.import.job) }] : []),
     ...tell(world, settled),\n`
   },
   {

@@ -13,6 +13,7 @@ import {
   type Failure,
   mergeNodes,
   type NixBuild,
+  nixBuilds,
   type NodeStatus,
   nodeStatusOf
 } from "../../lib/api/nixbuild.ts"
@@ -31,6 +32,7 @@ import { recordImages } from "../../lib/tags.ts"
 import type { Observed } from "./observe.ts"
 import { failureAt, isMain, obstacleAt, type Seen, seen, settle, type World } from "./settle.ts"
 import { retryAll } from "./retry.ts"
+import { jobs, pods } from "../../lib/api/kubernetes.ts"
 
 export const decide = (observed: typeof Observed.Type): ReadonlyArray<Action> => {
   const { refusals } = observed
@@ -42,7 +44,7 @@ export const decide = (observed: typeof Observed.Type): ReadonlyArray<Action> =>
 
 const tellRefusal = ({ build, time }: typeof Observed.Type, refusal: Refusal): Action =>
   sayRefused({
-    regarding: "NixBuild",
+    regarding: nixBuilds,
     about: build.metadata,
     refusal,
     time,
@@ -152,7 +154,7 @@ const tell = (world: World, settled: ReadonlyArray<NodeStatus>): ReadonlyArray<A
       .filter((node) => node.name === place.name && !isUnderWay(node))
       .map((node) =>
         say({
-          regarding: "NixBuild",
+          regarding: nixBuilds,
           about: world.build.metadata,
           type: node.reason === "ImagePulled" ? "Normal" : "Warning",
           reason: node.reason,
@@ -204,7 +206,7 @@ const wakes = ({ build, places }: World, { importedTime, name }: NodeStatus): Re
         .map((pod) => ({
           action: "Patch",
           why: `${build.spec.imageTag} is on ${name}`,
-          target: referTo("Pod", pod),
+          target: referTo(pods, pod),
           patch: { metadata: { annotations: { [wokenAnnotation]: wokenFor(pod, { build, importedTime }) } } }
         }))
 }
@@ -226,7 +228,7 @@ const endWhatRemains = ({ build, places, time }: World): ReadonlyArray<Action> =
     .map((pod) => ({
       action: "Patch",
       why: "Its work has failed, and something in it still runs",
-      target: referTo("Pod", pod),
+      target: referTo(pods, pod),
       patch: { spec: { activeDeadlineSeconds: 1 } }
     }))
 
@@ -236,4 +238,4 @@ const removals = ({ build, places }: World): ReadonlyArray<Action> =>
     .filter(({ name }) => nodeStatusOf(build, name)?.importedTime !== undefined)
     .flatMap((place) => [place.build, place.import])
     .flatMap((work) => (work === undefined || work.job.metadata.deletionTimestamp !== undefined ? [] : [work.job]))
-    .map((job) => ({ action: "Delete", why: "It succeeded and its outcome is told", target: referTo("Job", job) }))
+    .map((job) => ({ action: "Delete", why: "It succeeded and its outcome is told", target: referTo(jobs, job) }))

@@ -2,7 +2,14 @@
 import { Equal } from "effect"
 import { type Action, referTo } from "../../lib/action.ts"
 import { type Condition, obstacles, reasons } from "../../lib/api/condition.ts"
-import { conditionsOf, endedAttempt, type NixBuild, nodeStatusOf, wantedNodes } from "../../lib/api/nixbuild.ts"
+import {
+  conditionsOf,
+  endedAttempt,
+  type NixBuild,
+  nixBuilds,
+  nodeStatusOf,
+  wantedNodes
+} from "../../lib/api/nixbuild.ts"
 import { isUnderWay } from "../../lib/slots.ts"
 import { lastLines } from "../../lib/last-lines.ts"
 import type { Observed } from "./observe.ts"
@@ -105,7 +112,7 @@ const tellObstacle = (world: World, build: NixBuild): ReadonlyArray<Action> =>
 const addNode = (build: NixBuild, nodeName: string): Action => ({
   action: "Patch",
   why: `A Pod on ${nodeName} waits for the image`,
-  target: referTo("NixBuild", build),
+  target: referTo(nixBuilds, build),
   patch: { spec: { nodes: [...build.spec.nodes, nodeName] } }
 })
 

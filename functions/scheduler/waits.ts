@@ -1,7 +1,7 @@
 /** What a NixBuild that gets no node is told in `Scheduled`. */
 import { type Action, isAbout } from "../../lib/action.ts"
 import { isTrue, reasons } from "../../lib/api/condition.ts"
-import { conditionsOf, type NixBuild, type NodeStatus } from "../../lib/api/nixbuild.ts"
+import { conditionsOf, type NixBuild, nixBuilds, type NodeStatus } from "../../lib/api/nixbuild.ts"
 import { patchStatus } from "../../lib/nixbuild-status.ts"
 import { refusalWords, sayRefused } from "../../lib/say.ts"
 import { isHeld } from "../../lib/slots.ts"
@@ -23,7 +23,7 @@ export const orRefused = (world: World, build: NixBuild, actions: ReadonlyArray<
   const isTold = conditionsOf(build).some((condition) => condition.type === "Scheduled" && condition.reason === reason)
   const { time } = world
   return [
-    ...(isTold ? [] : [sayRefused({ regarding: "NixBuild", about: build.metadata, refusal, time })]),
+    ...(isTold ? [] : [sayRefused({ regarding: nixBuilds, about: build.metadata, refusal, time })]),
     ...patchStatus(build, {
       why: `${refusal.kind} ${refusal.name} is refused`,
       time,

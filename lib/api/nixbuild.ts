@@ -7,7 +7,7 @@ import { Effect, Schema } from "effect"
 import { retryAnnotation } from "../keys.ts"
 import { Condition, isTrue, pending, Phase, Reason } from "./condition.ts"
 import { flakeUrlRules, imageTagRules, immutable, packageNameRules, rulesOf } from "./nixbuild-rules.ts"
-import { type Kind, ObjectMeta } from "./kind.ts"
+import { defineKind, ObjectMeta } from "./kind.ts"
 import { once } from "../once.ts"
 import { systems } from "./system.ts"
 
@@ -213,21 +213,52 @@ export const Status = Schema.Struct({
 })
 export type Status = typeof Status.Type
 
-export const NixBuild = Schema.Struct({ metadata: ObjectMeta, spec: Spec, status: optional(Status) }).annotate({
+export const NixBuild = Schema.Struct({
+  metadata: ObjectMeta,
+  spec: Spec.annotate({ description: "What to build, and who wants it." }),
+  status: optional(Status.annotate({ description: "What became of it; written by the functions only." }))
+}).annotate({
   description:
     "One package of a Nix flake, built on a node of the right architecture and put into that node's containerd under a tag."
 })
 export type NixBuild = typeof NixBuild.Type
 
-export const nixBuilds: Kind<NixBuild> = {
+export const nixBuilds = defineKind<NixBuild>({
   apiVersion: "enbi.hrzn.ee/v1alpha1",
   kind: "NixBuild",
   plural: "nixbuilds",
   namespaced: true,
   schema: NixBuild,
   isOpen: (build) => isOpen(build),
-  initialStatus: { conditions: [pending] }
-}
+  initialStatus: { conditions: [pending] },
+  custom: {
+    singular: "nixbuild",
+    shortNames: ["nb"],
+    columns: [
+      { name: "Image Tag", type: "string", jsonPath: ".spec.imageTag" },
+      { name: "System", type: "string", jsonPath: ".spec.system" },
+      { name: "Status", type: "string", jsonPath: ".status.status" },
+      { name: "Build Node", type: "string", jsonPath: ".status.buildNode" },
+      { name: "Age", type: "date", jsonPath: ".metadata.creationTimestamp" },
+      { name: "Reason", type: "string", jsonPath: ".status.failure.reason", isWide: true },
+      {
+        name: "Ready",
+        type: "string",
+        jsonPath: '.status.conditions[?(@.type=="Ready")].message',
+        isWide: true
+      },
+      { name: "Digest", type: "string", jsonPath: ".status.imageDigest", isWide: true },
+      {
+        name: "Size",
+        type: "integer",
+        jsonPath: ".status.imageSize",
+        isWide: true,
+        description: "In bytes, as CRI counts."
+      },
+      { name: "Package", type: "string", jsonPath: ".spec.packageName", isWide: true }
+    ]
+  }
+})
 
 export const conditionsOf = (build: NixBuild): ReadonlyArray<Condition> => build.status?.conditions ?? []
 
