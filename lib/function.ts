@@ -5,13 +5,13 @@
  */
 import { Effect, Option, Schema } from "effect"
 import type { Action } from "./action.ts"
-import { type Identified, type Kind, kindNamed, type Reference } from "./api/kind.ts"
+import { type Kind, kindNamed, type Reference } from "./api/kind.ts"
 import type { Cluster } from "./cluster.ts"
 import type { CloudEvent, EventFilter } from "./events.ts"
-import type { Done, RestsOn } from "./interpret.ts"
+import type { Ignored } from "./ignored.ts"
+import type { RestsOn } from "./interpret.ts"
 import type { KubernetesError } from "./kube/error.ts"
 import type { Settings } from "./settings.ts"
-import type { Phase } from "./traces/span.ts"
 
 /** What may be done with objects of a kind, or with a subresource of them. */
 export interface Permission {
@@ -37,18 +37,6 @@ export const Refusal = Schema.Struct({
 export type Refusal = typeof Refusal.Type
 
 export type Reads<A> = Effect.Effect<A, KubernetesError, Cluster | Settings>
-
-/** Objects of one kind that need no look. */
-export interface Ignored {
-  readonly kind: string
-  readonly matches: (object: unknown) => boolean
-}
-
-/** What we can't read of an object is no reason to ignore it. */
-export const ignore = <A extends Identified>(kind: Kind<A>, needsNoLook: (object: A) => boolean): Ignored => {
-  const read = Schema.decodeUnknownOption(kind.schema)
-  return { kind: kind.kind, matches: (object) => Option.exists(read(object), needsNoLook) }
-}
 
 export interface EnbiFunction<O> {
   /** The folder's name, and that of its Trigger, ServiceAccount and spans. */
@@ -77,13 +65,6 @@ export interface EnbiFunction<O> {
   readonly restsOn?: (observed: O) => RestsOn
   /** The observation with a refusal in it, for a function that tells people of one: it is then decided again. */
   readonly refused?: (observed: O, refusal: Refusal) => O
-  /** What its writes brought to an end, for the trace. */
-  readonly phases?: (observed: O, done: ReadonlyArray<Done>) => ReadonlyArray<Phase>
-  /** What an event shows to have ended that no write of ours ends, for the trace; asked only where there is one. */
-  readonly witnesses?: {
-    readonly ignores: Ignored
-    readonly phases: (event: CloudEvent) => Reads<ReadonlyArray<Phase>>
-  }
 }
 
 /** The kinds whose events the functions listen to, each once. */

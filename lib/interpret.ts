@@ -6,14 +6,11 @@
  */
 import { Effect, Option, Schema } from "effect"
 import { type Action, objectOf } from "./action.ts"
-import { Condition } from "./api/condition.ts"
 import { keyOf, type Kind, kindNamed, ObjectMeta, type Reference } from "./api/kind.ts"
-import { type NixBuild, nixBuilds } from "./api/nixbuild.ts"
 import { Cluster } from "./cluster.ts"
 import { KubernetesError } from "./kube/error.ts"
-import { record } from "./metrics.ts"
+import type { Applied } from "./observers.ts"
 import { isLastingRefusal } from "./refusals.ts"
-import { observationsOf } from "./transitions.ts"
 
 /** An object of the name that we computed is there, but it is not ours, or it is on its way out. */
 export class NameTaken extends Schema.TaggedError<NameTaken>()("NameTaken", { message: Schema.String }) {}
@@ -27,28 +24,19 @@ export class Refused extends Schema.TaggedError<Refused>()("Refused", {
   answer: Schema.instanceOf(KubernetesError)
 }) {}
 
-/** An action that was carried out. */
-export interface Done {
-  readonly action: Action
-  /** What was created; absent if it was there already. */
-  readonly created?: ObjectMeta
-  /** The NixBuild as it was until its status was written. */
-  readonly before?: NixBuild
-}
-
 /** The other objects that an action builds on, whose writes come before it. */
 export type RestsOn = (action: Action) => ReadonlyArray<Reference>
 
 interface Course {
   /** Called after each action that was carried out. */
-  readonly onDone: (done: Done) => void
+  readonly onApplied: (applied: Applied) => void
   /** Absent: all that follows builds on each. */
   readonly restsOn?: RestsOn | undefined
 }
 
 export const interpret = Effect.fn("interpret")(function* (
   actions: ReadonlyArray<Action>,
-  { onDone, restsOn }: Course
+  { onApplied, restsOn }: Course
 ) {
   const stopped = new Set<string>()
   const failures: Array<KubernetesError | NameTaken> = []
@@ -64,7 +52,7 @@ export const interpret = Effect.fn("interpret")(function* (
         )
       )
       if (done === undefined) stopped.add(keyOf(object))
-      else onDone({ action, ...done })
+      else onApplied({ action, ...done })
     }
   }
   const [first] = [...failures.filter(isConflict), ...failures]
@@ -80,7 +68,7 @@ const isOfItsObject = (error: KubernetesError | NameTaken | Refused): boolean =>
 
 const carryOut = Effect.fnUntraced(function* (
   action: Action
-): Effect.fn.Return<Omit<Done, "action">, KubernetesError | NameTaken | Refused, Cluster> {
+): Effect.fn.Return<Omit<Applied, "action">, KubernetesError | NameTaken | Refused, Cluster> {
   const cluster = yield* Cluster
   if (action.action === "Create") return yield* create(action.object)
   const { kind, name, namespace, resourceVersion, uid } = action.target
@@ -100,20 +88,11 @@ const carryOut = Effect.fnUntraced(function* (
     return {}
   }
   if (action.action === "PatchStatus") {
-    // The write names a resourceVersion: if it succeeds, this is what was there before.
-    const before =
-      kind === "NixBuild"
-        ? yield* Effect.orElseSucceed(cluster.get(nixBuilds, target), () => Option.none())
-        : Option.none()
     yield* orRefused(
       action.target,
       cluster.patch({ ...target, subresource: "status" }, { metadata, status: action.status })
     )
-    const written = Schema.decodeUnknownOption(WithConditions)(action.status)
-    if (Option.isSome(before) && Option.isSome(written)) {
-      yield* Effect.forEach(observationsOf(before.value, written.value.conditions), record, { discard: true })
-    }
-    return Option.isSome(before) ? { before: before.value } : {}
+    return {}
   }
   const patched = action.patch["metadata"]
   yield* orRefused(
@@ -171,7 +150,7 @@ const untold = Effect.fnUntraced(function* (refused: Refused) {
   return {}
 })
 
-const createdOf = (object: unknown): Omit<Done, "action"> =>
+const createdOf = (object: unknown): Omit<Applied, "action"> =>
   Option.match(Schema.decodeUnknownOption(WithMetadata)(object), {
     onNone: () => ({}),
     onSome: ({ metadata }) => ({ created: metadata })
@@ -198,6 +177,5 @@ const mustBeOurs = Effect.fnUntraced(function* (object: Extract<Action, { action
   }
 })
 
-const WithConditions = Schema.Struct({ conditions: Schema.Array(Condition) })
 const Labelled = Schema.Struct({ labels: Schema.optionalKey(Schema.Record(Schema.String, Schema.String)) })
 const WithMetadata = Schema.Struct({ metadata: ObjectMeta })

@@ -4,7 +4,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, FileSystem } from "effect"
 import { reasons } from "../lib/api/condition.ts"
 import { withTables } from "../lib/generate/readme.ts"
-import { metrics } from "../lib/metrics.ts"
+import { metrics } from "../lib/telemetry/metrics.ts"
 
 const places =
   "# A\n\n<!-- metrics: made by npm run generate -->\nold\n<!-- end of metrics -->\n\nmiddle\n\n<!-- reasons: made by npm run generate -->\n<!-- end of reasons -->\n\nend\n"

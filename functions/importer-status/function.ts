@@ -5,8 +5,6 @@ import { allow, allowStatus, defineFunction } from "../../lib/function.ts"
 import { jobsOfOthers, podsOfOthers } from "../../lib/nixbuild-subjects.ts"
 import { decide } from "./decide.ts"
 import { observe, Observed, subjects } from "./observe.ts"
-import { phases } from "./phases.ts"
-import { started } from "./started.ts"
 
 /** Finished Jobs → the NixBuild's outcome; wakes Pods. */
 export default defineFunction({
@@ -28,7 +26,5 @@ export default defineFunction({
   observe,
   Observed,
   decide,
-  refused: (observed, refusal) => ({ ...observed, refusals: [...observed.refusals, refusal] }),
-  phases,
-  witnesses: started
+  refused: (observed, refusal) => ({ ...observed, refusals: [...observed.refusals, refusal] })
 })

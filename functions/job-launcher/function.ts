@@ -15,7 +15,6 @@ import { allow, allowStatus, defineFunction } from "../../lib/function.ts"
 import { jobsOfOthers } from "../../lib/nixbuild-subjects.ts"
 import { decide } from "./decide.ts"
 import { observe, Observed, subjects } from "./observe.ts"
-import { phases } from "./phases.ts"
 
 /** NixBuilds with a node → volume, build Job, import Job. */
 export default defineFunction({
@@ -43,6 +42,5 @@ export default defineFunction({
   observe,
   Observed,
   decide,
-  refused: (observed, refusal) => ({ ...observed, refusal }),
-  phases: (_, done) => phases(done)
+  refused: (observed, refusal) => ({ ...observed, refusal })
 })

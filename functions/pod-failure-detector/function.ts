@@ -1,10 +1,10 @@
 import { events, nodes, pods, resourceQuotas } from "../../lib/api/kubernetes.ts"
 import { nixBuilds } from "../../lib/api/nixbuild.ts"
 import { changed, sweep } from "../../lib/events.ts"
-import { allow, defineFunction, ignore } from "../../lib/function.ts"
+import { allow, defineFunction } from "../../lib/function.ts"
+import { ignore } from "../../lib/ignored.ts"
 import { decide } from "./decide.ts"
 import { isOpen, observe, Observed, subjects } from "./observe.ts"
-import { phases } from "./phases.ts"
 
 // Kubernetes, "Quota on object count": count/<resource>.<group>.
 const countOfBuilds = `count/${nixBuilds.plural}.${nixBuilds.apiVersion.split("/")[0]}`
@@ -28,6 +28,5 @@ export default defineFunction({
   observe,
   Observed,
   decide,
-  refused: (observed, refusal) => ({ ...observed, refusals: [...observed.refusals, refusal] }),
-  phases
+  refused: (observed, refusal) => ({ ...observed, refusals: [...observed.refusals, refusal] })
 })

@@ -5,7 +5,6 @@ import { allow, allowStatus, defineFunction } from "../../lib/function.ts"
 import { decide } from "./decide.ts"
 import { observe, Observed, subjects } from "./observe.ts"
 import { claimsUnder } from "./tag.ts"
-import { phases } from "./phases.ts"
 
 /** NixBuilds without a node → `status.buildNode`. */
 export default defineFunction({
@@ -23,6 +22,5 @@ export default defineFunction({
   Observed,
   decide,
   restsOn: claimsUnder,
-  refused: (observed, refusal) => ({ ...observed, refusals: [...observed.refusals, refusal] }),
-  phases: (_, done) => phases(done)
+  refused: (observed, refusal) => ({ ...observed, refusals: [...observed.refusals, refusal] })
 })

@@ -2,7 +2,7 @@
 import { Effect, Schema } from "effect"
 import { reasons } from "../api/condition.ts"
 import { runbook } from "../api/runbook.ts"
-import { metrics } from "../metrics.ts"
+import { metrics } from "../telemetry/metrics.ts"
 
 /** The README has no place for a table: someone removed the comments around it. */
 export class PlaceMissing extends Schema.TaggedError<PlaceMissing>()("PlaceMissing", { message: Schema.String }) {}

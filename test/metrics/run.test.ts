@@ -10,6 +10,7 @@ import type { EnbiFunction, Reads } from "../../lib/function.ts"
 import { patchStatus } from "../../lib/nixbuild-status.ts"
 import { run } from "../../lib/run.ts"
 import { Settings } from "../../lib/settings.ts"
+import * as Telemetry from "../../lib/telemetry/observers.ts"
 import { type ApiServer, makeApiServer } from "../memory/api-server.ts"
 import { settings } from "../memory/given.ts"
 import { liveCluster } from "../memory/live.ts"
@@ -54,7 +55,9 @@ const story = <A, E>(tell: (api: ApiServer) => Effect.Effect<A, E, Cluster | Set
     })
     .pipe(
       Effect.andThen(tell(api)),
-      Effect.provide(Layer.mergeAll(liveCluster(api), Layer.succeed(Settings, settings), Logger.layer([]))),
+      Effect.provide(
+        Layer.mergeAll(liveCluster(api), Layer.succeed(Settings, settings), Telemetry.layer, Logger.layer([]))
+      ),
       withMetrics
     )
 }

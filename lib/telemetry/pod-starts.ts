@@ -5,21 +5,26 @@
  * or has a twin may send it twice, as the same span.
  */
 import { Effect, Option } from "effect"
-import { type Pod, pods } from "../../lib/api/kubernetes.ts"
-import { nixBuilds, nodeStatusOf } from "../../lib/api/nixbuild.ts"
-import { Cluster } from "../../lib/cluster.ts"
-import type { CloudEvent } from "../../lib/events.ts"
-import { ignore } from "../../lib/function.ts"
-import { wokenAnnotation } from "../../lib/keys.ts"
-import { currentTime, secondsBetween } from "../../lib/time.ts"
-import type { Phase } from "../../lib/traces/span.ts"
-import { containersOf, containerStatusesOf, isSameImage } from "../../lib/waiting.ts"
-import { isWokenFor } from "../../lib/waking.ts"
+import { type Pod, pods } from "../api/kubernetes.ts"
+import { nixBuilds, nodeStatusOf } from "../api/nixbuild.ts"
+import { Cluster } from "../cluster.ts"
+import type { CloudEvent } from "../events.ts"
+import { ignore } from "../ignored.ts"
+import { wokenAnnotation } from "../keys.ts"
+import { currentTime, secondsBetween } from "../time.ts"
+import { rootOf } from "./nixbuild-spans.ts"
+import type { Phase } from "./span.ts"
+import { containersOf, containerStatusesOf, isSameImage } from "../waiting.ts"
+import { isWokenFor } from "../waking.ts"
 
 // Pods go on changing for as long as they live, and a process that starts is told of all that are there.
 const newsSeconds = 300
 
-const phasesOf = Effect.fn("importer-status.started")(function* ({ kind, name = "", namespace = "" }: CloudEvent) {
+export const phasesOfStart = Effect.fn("telemetry.podStarts")(function* ({
+  kind,
+  name = "",
+  namespace = ""
+}: CloudEvent) {
   if (kind !== "Pod") return []
   const cluster = yield* Cluster
   const pod = Option.getOrUndefined(yield* cluster.get(pods, { name, namespace }))
@@ -38,7 +43,7 @@ const phasesOf = Effect.fn("importer-status.started")(function* ({ kind, name = 
       .slice(0, 1)
       .map(({ image, time }): Phase => ({
         name: "pod-starts",
-        build,
+        root: rootOf(build),
         key: [pod.metadata.uid],
         from: importedTime,
         to: time,
@@ -61,8 +66,8 @@ const starts = (pod: Pod) => {
   })
 }
 
-/** For `importer-status`, since it wakes Pods. */
-export const started = {
-  ignores: ignore(pods, (pod) => pod.metadata.annotations?.[wokenAnnotation] === undefined || starts(pod).length === 0),
-  phases: phasesOf
-}
+/** Pods that were not woken, or run no container yet. */
+export const notStarted = ignore(
+  pods,
+  (pod) => pod.metadata.annotations?.[wokenAnnotation] === undefined || starts(pod).length === 0
+)
