@@ -1,7 +1,7 @@
 /**
  * What Prometheus is told of the functions, at `/metrics` of their process. No
  * metric has names, tags or URLs as labels: their number has no bound, and
- * they belong to tenants. `npm run generate` makes the README's table of this.
+ * they belong to tenants. `npm run generate` makes `docs/metrics.md` of this.
  */
 import { Clock, DateTime, Effect, Metric, Option } from "effect"
 import { phaseOf, type Reason } from "./api/condition.ts"

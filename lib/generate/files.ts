@@ -1,5 +1,5 @@
 /** All files that are made of the code, by their path in the repository. */
-import { Effect, FileSystem } from "effect"
+import { Effect } from "effect"
 import { stringify } from "yaml"
 import { loadFunctions } from "../functions.ts"
 import { nixBuildCrd } from "./crd.ts"
@@ -7,7 +7,8 @@ import { makeDeployment } from "./deployment.ts"
 import { makeKnativeService } from "./knative-service.ts"
 import { makeKustomization } from "./kustomization.ts"
 import { makeAccount, makeRbac } from "./rbac.ts"
-import { withTables } from "./readme.ts"
+import { pages } from "./pages.ts"
+import { textsPage } from "./texts.ts"
 import { makeTriggers } from "./triggers.ts"
 
 const header = "# Made by `npm run generate`; edit what it is made of instead.\n"
@@ -18,9 +19,9 @@ const yaml = (documents: ReadonlyArray<object>): string =>
 
 export const generated = Effect.gen(function* () {
   const functions = yield* loadFunctions(new URL("../../functions/", import.meta.url))
-  const files = yield* FileSystem.FileSystem
   return {
-    "README.md": yield* withTables(yield* files.readFileString("README.md")),
+    ...pages,
+    "docs/texts.md": yield* textsPage,
     "crds/nixbuilds.yaml": yaml([nixBuildCrd()]),
     "eventing/triggers.yaml": yaml(makeTriggers(functions)),
     "embedded/rbac.yaml": yaml(makeRbac(functions)),
