@@ -1,7 +1,8 @@
 /**
  * `docs/texts.md`: every sentence that users read, in one place, so that
  * somebody who never saw the code can mark what has to be read twice. What
- * functions say is collected from the outputs in `test/decide`.
+ * functions say is collected from the outputs in `test/decide`, what other
+ * programs print from their sources.
  */
 import { Console, Effect, FileSystem, Option, Schema } from "effect"
 import { CliOutput, Command } from "effect/cli"
@@ -15,6 +16,7 @@ import { settingDescriptions } from "../setting-descriptions.ts"
 import { nixBuildCrd } from "./crd.ts"
 import { page, plain } from "./markdown.ts"
 import { nixBuildFields } from "./pages.ts"
+import { sentencesOf } from "./sentences.ts"
 
 /** One text, and the name of what has it. */
 type Text = readonly [name: string, text: string]
@@ -36,36 +38,33 @@ const columns = nixBuildCrd().spec.versions.flatMap(({ additionalPrinterColumns 
 const Spoken = Schema.Struct({
   reason: Schema.String,
   message: Schema.String,
-  type: Schema.optionalKey(Schema.String),
   involvedObject: Schema.optionalKey(Schema.Struct({ kind: Schema.String }))
 })
 const Decided = Schema.Struct({ action: Schema.String, why: Schema.String })
 
-const speakerOf = ({ involvedObject, type }: typeof Spoken.Type): string =>
-  involvedObject !== undefined
-    ? `Event on a ${involvedObject.kind}`
-    : type === undefined
-      ? "status"
-      : `condition ${type}`
+// More is a build's log.
+const maxLength = 500
 
-/** The sentences anywhere in an output, each with where it is said and under which reason. */
+// Two that differ in a hash or a digest alone are one text.
+const brief = (text: string): string => {
+  const withoutHashes = text.replaceAll(/\b[0-9a-f]{10,}\b/g, "…")
+  return withoutHashes.length > maxLength ? `${withoutHashes.slice(0, maxLength)}…` : withoutHashes
+}
+
+/** The sentences anywhere in an output: by reason, those of Pods apart, and why each action is taken. */
 const sentencesIn = (value: unknown): ReadonlyArray<Text> => {
   if (Array.isArray(value)) return value.flatMap(sentencesIn)
   if (typeof value !== "object" || value === null) return []
-  const inner = Object.values(value).flatMap(sentencesIn)
-  const spoken = Option.map(Schema.decodeUnknownOption(Spoken)(value), (said): Text => [
-    `${speakerOf(said)}, ${said.reason}`,
-    said.message
+  const spoken = Option.map(Schema.decodeUnknownOption(Spoken)(value), ({ involvedObject, message, reason }): Text => [
+    `${involvedObject?.kind === "Pod" ? "Pod" : "NixBuild"}, ${reason}`,
+    brief(message)
   ])
   const decided = Option.map(Schema.decodeUnknownOption(Decided)(value), ({ action, why }): Text => [
     `\`enbi decisions\`, ${action}`,
-    why
+    brief(why)
   ])
-  return [...Option.toArray(spoken), ...Option.toArray(decided), ...inner]
+  return [...Option.toArray(spoken), ...Option.toArray(decided), ...Object.values(value).flatMap(sentencesIn)]
 }
-
-// Two that differ in a hash or a digest alone are one text.
-const withoutHashes = (text: string): string => text.replace(/\b[0-9a-f]{10,}\b/g, "…")
 
 const decisionTexts = Effect.gen(function* () {
   const files = yield* FileSystem.FileSystem
@@ -73,9 +72,7 @@ const decisionTexts = Effect.gen(function* () {
     path.endsWith(".output.yaml")
   )
   const outputs = yield* Effect.forEach(paths, (path) => files.readFileString(`test/decide/${path}`))
-  const lines = outputs
-    .flatMap((text) => sentencesIn(parse(text)))
-    .map(([name, text]) => listOf([[name, withoutHashes(text)]]))
+  const lines = outputs.flatMap((text) => sentencesIn(parse(text))).map((text) => listOf([text]))
   return [...new Set(lines)].toSorted().join("\n")
 })
 
@@ -140,6 +137,7 @@ const manifestTexts = Effect.gen(function* () {
 export const textsPage = Effect.gen(function* () {
   const help = yield* Effect.forEach(pathsOf(enbi, []), helpOf)
   const { alerts, policies } = yield* manifestTexts
+  const programs = yield* Effect.forEach(["builder", "cli", "images", "kind", "lib/oci", "lib/server"], sentencesOf)
   const rules = { flakeUrl: flakeUrlRules, imageTag: imageTagRules, packageName: packageNameRules }
   return page(
     "where each text is made",
@@ -165,6 +163,8 @@ export const textsPage = Effect.gen(function* () {
     yield* decisionTexts,
     "## Command line\n\nMade in `cli/`.",
     ...help,
+    "## What programs print\n\nThe builder (into a NixBuild's status and a build's log), the command line, and HTTP answers.",
+    listOf(programs.flat()),
     "## Metrics\n\nMade in `lib/metrics.ts`.",
     listOf(Object.values(metrics).map(({ description = "", id }) => [id, description])),
     "## Alerts\n\nMade in `observability/alerts.yaml`.",
