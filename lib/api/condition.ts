@@ -119,7 +119,7 @@ export const obstacles: ReadonlyArray<keyof typeof reasons> = [
 ]
 
 export const Reason = Schema.Literals(Struct.keys(reasons)).annotate({
-  description: "One CamelCase word from the table of reasons in the README."
+  description: "One of the CamelCase words in docs/reasons.md."
 })
 export type Reason = typeof Reason.Type
 

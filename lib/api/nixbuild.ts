@@ -138,7 +138,7 @@ export const NodeStatus = Schema.Struct({
 export type NodeStatus = typeof NodeStatus.Type
 
 const Failure = Schema.Struct({
-  reason: Reason.annotate({ description: "Why, as one word from the README's table." }),
+  reason: Reason.annotate({ description: "Why, as one of the words in docs/reasons.md." }),
   message: Schema.String.annotate({ description: "What happened and what to do, as sentences." }),
   log: optional(Schema.String.annotate({ description: "The last lines of the log, at most 2 KiB." }))
 })

@@ -9,8 +9,9 @@ import { makeDeployment } from "./deployment.ts"
 import { makeKnativeService } from "./knative-service.ts"
 import { makeKustomization, resourcesOf } from "./kustomization.ts"
 import { makeAccount, makeRbac } from "./rbac.ts"
-import { withTables } from "./readme.ts"
+import { pagesOf } from "./pages.ts"
 import { makeSources, makeSourcesRbac, sourcesNotes } from "./sources.ts"
+import { textsPage } from "./texts.ts"
 import { makeTriggers } from "./triggers.ts"
 
 /** The first line of every file that is wholly made of the code: one that has it and is not made any more is deleted. */
@@ -47,11 +48,7 @@ export const manifestsOf = (functions: ReadonlyArray<EnbiFunction<unknown>>): Re
 
 export const generated = Effect.gen(function* () {
   const functions = yield* loadFunctions(new URL("../../functions/", import.meta.url))
-  const files = yield* FileSystem.FileSystem
-  return {
-    "README.md": yield* withTables(yield* files.readFileString("README.md")),
-    ...manifestsOf(functions)
-  }
+  return { ...pagesOf(kindsOf(functions)), "docs/texts.md": yield* textsPage, ...manifestsOf(functions) }
 })
 
 /** Files that were made once and are not any more, in the folders of those that are. */
