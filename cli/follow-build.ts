@@ -1,6 +1,7 @@
 /** Follows a NixBuild, with the log of each of its build Jobs, until it has ended or waits for a person. */
 import { Console, Effect, FiberSet, Option, type Result, Stream } from "effect"
-import { type Condition, isTrue, obstacles } from "../lib/api/condition.ts"
+import { type Condition, obstacles } from "../lib/api/condition.ts"
+import { isTrue } from "../lib/conditions.ts"
 import { type Identified, type Kind, pathOf } from "../lib/api/kind.ts"
 import { pods } from "../lib/api/kubernetes.ts"
 import { conditionsOf, type NixBuild, nixBuilds } from "../lib/api/nixbuild.ts"

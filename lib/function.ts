@@ -57,7 +57,9 @@ export interface EnbiFunction<O> {
   /** Everything that the decision needs, or nothing when the object is gone. */
   readonly observe: (subject: Reference) => Reads<Option.Option<O>>
   readonly Observed: Schema.Codec<O, unknown>
-  readonly decide: (observed: O) => ReadonlyArray<Action>
+  readonly decide: (observed: O) => ReadonlyArray<Action<string>>
+  /** The types of the conditions that it sets; no other function sets them. Absent: none. */
+  readonly sets?: ReadonlyArray<string>
   /**
    * Where one look leads to actions on many objects: the other objects that an action builds on. An object that has
    * changed then keeps back only the actions on it and on what builds on it; absent: all that follow.
@@ -87,5 +89,10 @@ export const kindsOf = (
 const unique = (kinds: ReadonlyArray<Kind>): ReadonlyArray<Kind> =>
   [...new Map(kinds.map((kind) => [kind.kind, kind])).values()].toSorted((a, b) => (a.kind < b.kind ? -1 : 1))
 
-/** Fixes the type of the observation; otherwise the identity. */
-export const defineFunction = <O>(definition: EnbiFunction<O>): EnbiFunction<O> => definition
+/** Fixes the type of the observation, and holds `decide` to the conditions that the function `sets`. */
+export const defineFunction = <O, const Sets extends string = never>(
+  definition: Omit<EnbiFunction<O>, "decide" | "sets"> & {
+    readonly sets?: ReadonlyArray<Sets>
+    readonly decide: (observed: O) => ReadonlyArray<Action<NoInfer<Sets>>>
+  }
+): EnbiFunction<O> => definition

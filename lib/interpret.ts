@@ -25,7 +25,7 @@ export class Refused extends Schema.TaggedError<Refused>()("Refused", {
 }) {}
 
 /** The other objects that an action builds on, whose writes come before it. */
-export type RestsOn = (action: Action) => ReadonlyArray<Reference>
+export type RestsOn = (action: Action<string>) => ReadonlyArray<Reference>
 
 interface Course {
   /** Called after each action that was carried out. */
@@ -35,7 +35,7 @@ interface Course {
 }
 
 export const interpret = Effect.fn("interpret")(function* (
-  actions: ReadonlyArray<Action>,
+  actions: ReadonlyArray<Action<string>>,
   { onApplied, restsOn }: Course
 ) {
   const stopped = new Set<string>()
@@ -67,7 +67,7 @@ const isOfItsObject = (error: KubernetesError | NameTaken | Refused): boolean =>
   error._tag === "NameTaken" || isConflict(error)
 
 const carryOut = Effect.fnUntraced(function* (
-  action: Action
+  action: Action<string>
 ): Effect.fn.Return<Omit<Applied, "action">, KubernetesError | NameTaken | Refused, Cluster> {
   const cluster = yield* Cluster
   if (action.action === "Create") return yield* create(action.object)
@@ -121,7 +121,7 @@ const orRefused = <A, R>(
     (answer) => Effect.fail(new Refused({ kind, name, message: answer.message, answer }))
   )
 
-const create = Effect.fnUntraced(function* (object: Extract<Action, { action: "Create" }>["object"]) {
+const create = Effect.fnUntraced(function* (object: Extract<Action<string>, { action: "Create" }>["object"]) {
   const cluster = yield* Cluster
   const kind = yield* named(object.kind)
   return yield* cluster.create(kind, object).pipe(
@@ -158,7 +158,7 @@ const createdOf = (object: unknown): Omit<Applied, "action"> =>
 
 // The name was computed from the owner, so what is there is most likely ours
 // from an earlier try whose answer got lost. The labels tell.
-const mustBeOurs = Effect.fnUntraced(function* (object: Extract<Action, { action: "Create" }>["object"]) {
+const mustBeOurs = Effect.fnUntraced(function* (object: Extract<Action<string>, { action: "Create" }>["object"]) {
   const cluster = yield* Cluster
   const { name, namespace } = object.metadata
   const labels = Object.entries(

@@ -1,6 +1,6 @@
 /** From an event about a NixBuild, about a Job or Pod of one, or about the Lease of its tag, to the NixBuild. */
 import { Effect, Option } from "effect"
-import { isTrue } from "./api/condition.ts"
+import { isTrue } from "./conditions.ts"
 import type { ObjectMeta, Reference } from "./api/kind.ts"
 import { jobs, pods } from "./api/kubernetes.ts"
 import { conditionsOf, type NixBuild, nixBuilds } from "./api/nixbuild.ts"

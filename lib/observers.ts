@@ -9,7 +9,7 @@ import type { Settings } from "./settings.ts"
 
 /** An action that was carried out. */
 export interface Applied {
-  readonly action: Action
+  readonly action: Action<string>
   /** What was created; absent if it was there already. */
   readonly created?: ObjectMeta
 }
@@ -24,7 +24,7 @@ export interface Run {
   readonly event: CloudEvent
   readonly subject: Reference
   readonly observed: unknown
-  readonly actions: ReadonlyArray<Action>
+  readonly actions: ReadonlyArray<Action<string>>
   /** Those of the actions that were carried out, in order. */
   readonly applied: ReadonlyArray<Applied>
   readonly outcome: Outcome

@@ -5,7 +5,7 @@
  * reading. Sets `Success`, `Complete` and `Stalled`.
  */
 import { type Action, isAbout, referTo } from "../../lib/action.ts"
-import { isTrue, reasons, type Verdict } from "../../lib/api/condition.ts"
+import { type Reason, reasons } from "../../lib/api/condition.ts"
 import {
   asksForRetry,
   conditionsOf,
@@ -20,6 +20,7 @@ import {
 import type { Refusal } from "../../lib/function.ts"
 import { wokenAnnotation } from "../../lib/keys.ts"
 import { lastLines } from "../../lib/last-lines.ts"
+import { type ConditionUpdate, isTrue } from "../../lib/conditions.ts"
 import { patchStatus, type StatusChange } from "../../lib/nixbuild-status.ts"
 import { isHeld, isUnderWay, withoutSlots } from "../../lib/slots.ts"
 import { runs } from "../../lib/work.ts"
@@ -33,8 +34,9 @@ import type { Observed } from "./observe.ts"
 import { failureAt, isMain, obstacleAt, type Seen, seen, settle, type World } from "./settle.ts"
 import { retryAll } from "./retry.ts"
 import { jobs, pods } from "../../lib/api/kubernetes.ts"
+import type { Sets } from "./sets.ts"
 
-export const decide = (observed: typeof Observed.Type): ReadonlyArray<Action> => {
+export const decide = (observed: typeof Observed.Type): ReadonlyArray<Action<Sets>> => {
   const { refusals } = observed
   const told = refusals.filter(({ isLasting }) => isLasting).map((refusal) => tellRefusal(observed, refusal))
   // Nothing follows from what the status does not say yet.
@@ -51,7 +53,7 @@ const tellRefusal = ({ build, time }: typeof Observed.Type, refusal: Refusal): A
     key: `${refusal.kind}/${refusal.name}`
   })
 
-const work = (observed: typeof Observed.Type): ReadonlyArray<Action> => {
+const work = (observed: typeof Observed.Type): ReadonlyArray<Action<Sets>> => {
   const { build, time } = observed
   if (asksForRetry(build)) return retryAll(build, time)
   const world = seen(observed)
@@ -68,7 +70,7 @@ const work = (observed: typeof Observed.Type): ReadonlyArray<Action> => {
     ...patchStatus(build, {
       why: "What the Jobs on its nodes came to",
       time,
-      verdicts: ending.verdicts,
+      conditions: ending.conditions,
       fields: {
         ...sourceFields(build, main?.build),
         ...ending.fields,
@@ -93,11 +95,13 @@ const calledOff = (build: NixBuild, settled: ReadonlyArray<NodeStatus>) =>
     .filter((node) => node.name === build.status?.buildNode && isHeld(node))
     .reduce<{ readonly attempt?: number }>((_, { attempt }) => ({ attempt }), {})
 
+type Update = ConditionUpdate<Sets, Reason>
+
 interface Ending {
-  readonly verdicts: ReadonlyArray<Verdict>
+  readonly conditions: ReadonlyArray<Update>
   readonly fields: NonNullable<StatusChange["fields"]>
 }
-const nothing: Ending = { verdicts: [], fields: {} }
+const nothing: Ending = { conditions: [], fields: {} }
 
 /** How the build ended, told by the Jobs on the node that builds. */
 const end = (world: World, place: Seen): Ending => {
@@ -107,12 +111,12 @@ const end = (world: World, place: Seen): Ending => {
   const found = built._tag === "Succeeded" ? { storePath: built.result.storePath } : {}
   const success =
     isBuilt || built._tag === "Succeeded"
-      ? [verdict("Success", "True", { reason: "ResultSuccess", message: reasons.ResultSuccess })]
+      ? [update("Success", "True", { reason: "ResultSuccess", message: reasons.ResultSuccess })]
       : []
   if (imported._tag === "Succeeded") {
     const { configDigest, digest, sizeBytes } = imported.result
     return {
-      verdicts: [...success, verdict("Complete", "True", { reason: "BuildFinished", message: "Image loaded" })],
+      conditions: [...success, update("Complete", "True", { reason: "BuildFinished", message: "Image loaded" })],
       fields: {
         ...found,
         imageDigest: digest,
@@ -123,27 +127,27 @@ const end = (world: World, place: Seen): Ending => {
     }
   }
   const failure = failureAt(world, place)
-  if (failure === undefined) return { verdicts: success, fields: found }
+  if (failure === undefined) return { conditions: success, fields: found }
   const [retry] = settle(world, place)
   return retry?.retryTime === undefined
-    ? failing(failure, success.length > 0 ? success : [verdict("Success", "False", failure)])
+    ? failing(failure, success.length > 0 ? success : [update("Success", "False", failure)])
     : {
-        verdicts: success.length > 0 ? success : [verdict("Success", "Unknown", failure)],
+        conditions: success.length > 0 ? success : [update("Success", "Unknown", failure)],
         fields: { failure, attempt: retry.attempt, retryTime: retry.retryTime }
       }
 }
 
-const verdict = (
-  type: Verdict["type"],
-  status: Verdict["status"],
-  { message, reason }: Pick<Verdict, "reason" | "message">
-): Verdict => ({ type, status, reason, message })
+const update = (
+  type: Sets,
+  status: Update["status"],
+  { message, reason }: Pick<Update, "reason" | "message">
+): Update => ({ type, status, reason, message })
 
-const failing = (failure: Failure, success: ReadonlyArray<Verdict>): Ending => ({
-  verdicts: [
+const failing = (failure: Failure, success: ReadonlyArray<Update>): Ending => ({
+  conditions: [
     ...success,
-    verdict("Complete", "True", { reason: "BuildFinished", message: `It failed: ${failure.message}` }),
-    verdict("Stalled", "True", failure)
+    update("Complete", "True", { reason: "BuildFinished", message: `It failed: ${failure.message}` }),
+    update("Stalled", "True", failure)
   ],
   fields: { failure }
 })

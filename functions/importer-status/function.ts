@@ -5,11 +5,13 @@ import { allow, allowStatus, defineFunction } from "../../lib/function.ts"
 import { jobsOfOthers, podsOfOthers } from "../../lib/nixbuild-subjects.ts"
 import { decide } from "./decide.ts"
 import { observe, Observed, subjects } from "./observe.ts"
+import { sets } from "./sets.ts"
 
 /** Finished Jobs → the NixBuild's outcome; wakes Pods. */
 export default defineFunction({
   name: "importer-status",
   on: [changed(nixBuilds), changed(jobs), changed(pods), sweep],
+  sets,
   permissions: [
     allow(nodes, "get"),
     // Only to wake them, and to end ours whose work has failed: the policy `enbi-functions-pods` refuses every other change.

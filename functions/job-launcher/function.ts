@@ -20,6 +20,7 @@ import { observe, Observed, subjects } from "./observe.ts"
 export default defineFunction({
   name: "job-launcher",
   on: [changed(nixBuilds), changed(jobs), changed(leases), sweep],
+  sets: ["Launched"],
   permissions: [
     allow(nodes, "get"),
     allow(namespaces, "get"),

@@ -3,7 +3,8 @@
  * Jobs of other nodes, and all later attempts, are made when it stands in the
  * status, and get that.
  */
-import { isTrue, type Reason, reasons } from "../../lib/api/condition.ts"
+import { type Reason, reasons } from "../../lib/api/condition.ts"
+import { isTrue } from "../../lib/conditions.ts"
 import { conditionsOf, type NixBuild } from "../../lib/api/nixbuild.ts"
 import { isSourcePending, refusalOf, sourceOf } from "../../lib/source.ts"
 

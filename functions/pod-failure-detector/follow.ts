@@ -1,4 +1,5 @@
 /** What a Pod does with the NixBuild that is there: its node joins, and it is told how that goes. */
+import { conditionOf } from "../../lib/conditions.ts"
 import { Equal } from "effect"
 import { type Action, referTo } from "../../lib/action.ts"
 import { type Condition, obstacles, reasons } from "../../lib/api/condition.ts"
@@ -43,8 +44,8 @@ export const follow = (world: World, { build, request }: Followed): ReadonlyArra
           key: `${uid} ${words}`,
           build
         })
-  const failed = conditionsOf(build).find((condition) => condition.type === "Success" && condition.status === "False")
-  if (failed !== undefined) return [...differs, ...tellFailure(world, { build, failed })]
+  const failed = conditionOf(conditionsOf(build), "Success")
+  if (failed?.status === "False") return [...differs, ...tellFailure(world, { build, failed })]
   // Neither has failed: what keeps the attempt from beginning may pass.
   if (there?.message !== undefined) {
     const message = `NixBuild ${name} waits on ${nodeName}: ${there.message}`

@@ -1,7 +1,7 @@
 /** Jobs that nobody needs: their NixBuild is gone, or it has gone on without them. */
 import { Schema } from "effect"
 import { type Action, referTo } from "../../lib/action.ts"
-import { isTrue } from "../../lib/api/condition.ts"
+import { isTrue } from "../../lib/conditions.ts"
 import { isFailed, isSucceeded, Job, jobs } from "../../lib/api/kubernetes.ts"
 import { attemptOn, conditionsOf, NixBuild, wantedNodes } from "../../lib/api/nixbuild.ts"
 import { nixBuildUidLabel } from "../../lib/keys.ts"

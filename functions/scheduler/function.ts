@@ -10,9 +10,10 @@ import { claimsUnder } from "./tag.ts"
 export default defineFunction({
   name: "scheduler",
   on: [changed(nixBuilds), changed(nodes), changed(leases), sweep],
+  sets: ["Scheduled"],
   permissions: [
     allow(nodes, "list"),
-    allow(nixBuilds, "get", "list"),
+    allow(nixBuilds, "list"),
     allowStatus(nixBuilds),
     allow(events, "get", "create"),
     allow(leases, "get", "list", "create", "patch")

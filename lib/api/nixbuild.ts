@@ -5,7 +5,8 @@
  */
 import { Effect, Schema } from "effect"
 import { retryAnnotation } from "../keys.ts"
-import { Condition, isTrue, pending, Phase, Reason } from "./condition.ts"
+import { Condition, pending, Phase, Reason } from "./condition.ts"
+import { isFalse, isTrue } from "../conditions.ts"
 import { flakeUrlRules, imageTagRules, immutable, packageNameRules, rulesOf } from "./nixbuild-rules.ts"
 import { defineKind, ObjectMeta } from "./kind.ts"
 import { once } from "../once.ts"
@@ -268,8 +269,7 @@ export const wantedNodes = (build: NixBuild): ReadonlyArray<string> => [
 ]
 
 /** The build itself failed, so no node will get the image; a failed import speaks for its own node only. */
-export const hasFailed = (build: NixBuild): boolean =>
-  conditionsOf(build).some((condition) => condition.type === "Success" && condition.status === "False")
+export const hasFailed = (build: NixBuild): boolean => isFalse(conditionsOf(build), "Success")
 
 // There may be thousands of nodes, and most questions are asked of each.
 const byName = once((nodes: ReadonlyArray<NodeStatus>) => new Map(nodes.map((node) => [node.name, node])))

@@ -47,7 +47,7 @@ const decodeEvent = Schema.decodeUnknownOption(
   Schema.Struct({ involvedObject: Spoken, related: Schema.optionalKey(Spoken) })
 )
 
-const spokenOf = (action: Action): ReadonlyArray<Root> =>
+const spokenOf = (action: Action<string>): ReadonlyArray<Root> =>
   action.action === "Create" && action.object.kind === "Event"
     ? Option.match(decodeEvent(action.object), {
         onNone: () => [],

@@ -1,6 +1,7 @@
 /** What a decision made so of a NixBuild: each write of its status, and what was there before. */
 import { Option, Predicate, Schema } from "effect"
 import { Condition, type ConditionType } from "../api/condition.ts"
+import { conditionOf } from "../conditions.ts"
 import { conditionsOf, NixBuild, NodeStatus } from "../api/nixbuild.ts"
 import type { Run } from "../observers.ts"
 import { once } from "../once.ts"
@@ -32,13 +33,10 @@ export const statusWrite = (before: NixBuild, written: typeof Written.Type): Sta
   before,
   written,
   became: (type) => {
-    const now = conditionIn(written.conditions, type)
-    return now?.status === conditionIn(conditionsOf(before), type)?.status ? undefined : now
+    const now = conditionOf(written.conditions, type)
+    return now?.status === conditionOf(conditionsOf(before), type)?.status ? undefined : now
   }
 })
-
-export const conditionIn = (conditions: ReadonlyArray<Condition>, type: ConditionType): Condition | undefined =>
-  conditions.find((condition) => condition.type === type)
 
 const decodeBuild = Schema.decodeUnknownOption(Schema.toType(NixBuild))
 

@@ -11,12 +11,13 @@
  * The times are those of the conditions, so they are right after a restart too.
  */
 import { Effect, Metric } from "effect"
-import { type Condition, type ConditionType, isTrue, phaseOf, type Reason } from "../api/condition.ts"
+import { type Condition, type ConditionType, phaseOf, type Reason } from "../api/condition.ts"
+import { conditionOf, isTrue } from "../conditions.ts"
 import { conditionsOf, type NixBuild, type System } from "../api/nixbuild.ts"
 import { systems } from "../api/system.ts"
 import { counter, histogram } from "../metric.ts"
 import { secondsBetween } from "../time.ts"
-import { conditionIn, type StatusWrite } from "./nixbuild-changes.ts"
+import { type StatusWrite } from "./nixbuild-changes.ts"
 
 export const nixBuildMetrics = {
   builds: counter(
@@ -78,7 +79,7 @@ export const observationsOf = ({
 }: StatusWrite): ReadonlyArray<Observation> => {
   /** Since when there was something to wait for: a retry says so by making the outcome Unknown again. */
   const beginning = (step: ConditionType, outcome: ConditionType) => {
-    const [begun, unknown] = [conditionIn(conditions, step), conditionIn(conditionsOf(before), outcome)]
+    const [begun, unknown] = [conditionOf(conditions, step), conditionOf(conditionsOf(before), outcome)]
     if (begun?.status !== "True") return undefined
     const times = [begun, ...(unknown?.status === "Unknown" ? [unknown] : [])].map((one) => one.lastTransitionTime)
     return times.toSorted().at(-1)
@@ -108,6 +109,6 @@ const duration = (
   from === undefined ? [] : [{ metric, seconds: Math.max(0, secondsBetween(from, lastTransitionTime)) }]
 
 const ended = ({ spec: { system } }: NixBuild, conditions: ReadonlyArray<Condition>): Observation => {
-  const stalled = conditionIn(conditions, "Stalled")
+  const stalled = conditionOf(conditions, "Stalled")
   return { metric: "builds", result: stalled?.status === "True" ? stalled.reason : "Succeeded", system }
 }

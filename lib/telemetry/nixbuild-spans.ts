@@ -13,12 +13,13 @@
  * | nixbuild   | the NixBuild's creation   | `Complete`; parent of all others |
  */
 import { Option, Schema } from "effect"
-import { isTrue, type Reason } from "../api/condition.ts"
+import type { Reason } from "../api/condition.ts"
+import { conditionOf, isTrue } from "../conditions.ts"
 import { isSucceeded, Job, Pod } from "../api/kubernetes.ts"
 import { attemptOn, conditionsOf, NixBuild, nixBuilds, nodeStatusOf, unsettledNodes } from "../api/nixbuild.ts"
 import type { Run } from "../observers.ts"
 import { sayingName } from "../say.ts"
-import { conditionIn, type StatusWrite, statusWritesOf } from "./nixbuild-changes.ts"
+import { type StatusWrite, statusWritesOf } from "./nixbuild-changes.ts"
 import type { Phase, Root } from "./span.ts"
 
 export const rootOf = ({ metadata }: Pick<NixBuild, "metadata">): Root => ({ kind: nixBuilds.kind, metadata })
@@ -46,7 +47,7 @@ const prepare = ({ became, before }: StatusWrite): ReadonlyArray<Phase> => {
   const launched = became("Launched")
   if (launched?.status !== "True") return []
   const to = launched.lastTransitionTime
-  const from = conditionIn(conditionsOf(before), "Scheduled")?.lastTransitionTime ?? to
+  const from = conditionOf(conditionsOf(before), "Scheduled")?.lastTransitionTime ?? to
   return [{ name: "prepare", root: rootOf(before), key: [], from, to }]
 }
 
@@ -120,8 +121,8 @@ const wholeWay = ({ became, before, written }: StatusWrite): ReadonlyArray<Phase
   const complete = became("Complete")
   if (complete?.status !== "True") return []
   const to = complete.lastTransitionTime
-  const asked = conditionIn(conditionsOf(before), "Complete")
-  const stalled = conditionIn(written.conditions, "Stalled")
+  const asked = conditionOf(conditionsOf(before), "Complete")
+  const stalled = conditionOf(written.conditions, "Stalled")
   return [
     {
       name: "nixbuild",

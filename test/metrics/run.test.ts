@@ -23,7 +23,7 @@ const target = { kind: "NixBuild", namespace: "apps", name: "a" }
 
 /** A function that looks at the NixBuild and decides; `after` happens between its look and its write. */
 const launcher = (
-  decide: (build: NixBuild) => ReadonlyArray<Action>,
+  decide: (build: NixBuild) => ReadonlyArray<Action<string>>,
   after: Reads<unknown> = Effect.void
 ): EnbiFunction<NixBuild> => ({
   name: "launcher",
@@ -40,7 +40,7 @@ const launch = (build: NixBuild) =>
   patchStatus(build, {
     why: "a test",
     time: "1970-01-01T00:00:20Z",
-    verdicts: [{ type: "Launched", status: "True", reason: "JobCreated", message: "" }]
+    conditions: [{ type: "Launched", status: "True", reason: "JobCreated", message: "" }]
   })
 
 /** Over an API server with one NixBuild, created at second 0. */
