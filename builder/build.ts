@@ -8,11 +8,12 @@ import { Clock, Console, Effect, FileSystem, Ref } from "effect"
 import { tmpdir } from "node:os"
 import { architectureOf } from "../lib/api/system.ts"
 import { convert } from "../lib/oci/layout.ts"
-import { Failure } from "../lib/oci/result.ts"
-import { encodeResult } from "../lib/oci/termination-message.ts"
+import { Failure } from "../lib/nixbuild/job-result.ts"
+import { encodeResult } from "../lib/nixbuild/termination-message.ts"
 import type { Source } from "../lib/source.ts"
 import { enterCache, noteSize } from "./collect.ts"
 import { orFailure, roomOn } from "./disk.ts"
+import { imageFailure } from "./image-failure.ts"
 import { runJob } from "./job.ts"
 import { forget, resolve } from "./lock.ts"
 import { emptyLog, tailOf } from "./nix-log.ts"
@@ -40,7 +41,8 @@ const phases = Effect.fn("build")(function* (build: Build) {
   const streamed = isScript ? yield* Ref.get(build.log) : emptyLog
   yield* Console.log(`reading the image from ${archive}`)
   if (isScript) yield* findOutput(archive)
-  const digest = yield* convert({ archive, layout: cache.layout(uid), architecture: architectureOf(system) })
+  const conversion = { archive, layout: cache.layout(uid), architecture: architectureOf(system) }
+  const digest = yield* Effect.catchTag(convert(conversion), "ImageError", (error) => Effect.fail(imageFailure(error)))
   yield* Console.log(`image ${digest} is ready to be imported`)
   // The build is done, whatever becomes of a remark, or of what it fetched.
   yield* Effect.ignore(noteSize(build))

@@ -6,8 +6,8 @@
  * and change by version, so what no row knows falls back to the step's own
  * reason.
  */
-import { cleanText } from "../lib/oci/termination-message.ts"
-import { Failure, type FailureReason } from "../lib/oci/result.ts"
+import { cleanText } from "../lib/nixbuild/termination-message.ts"
+import { Failure, type FailureReason } from "../lib/nixbuild/job-result.ts"
 import { causeOf, gistOf, isThrown, nixWords, programNotRun, signerNotTrusted } from "./nix-error.ts"
 import { type NixError, type NixLog, tailOf } from "./nix-log.ts"
 

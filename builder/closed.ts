@@ -7,7 +7,7 @@
 import { Config, Effect } from "effect"
 import { lookup } from "node:dns/promises"
 import { rangeWith } from "../lib/cidr.ts"
-import { Failure } from "../lib/oci/result.ts"
+import { Failure } from "../lib/nixbuild/job-result.ts"
 import { causeOf, nixWords } from "./nix-error.ts"
 import type { NixLog } from "./nix-log.ts"
 

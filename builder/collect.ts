@@ -10,7 +10,7 @@
  * names what a build uses by its process id, and each Pod counts its own.
  */
 import { Console, Effect, Ref, Scope } from "effect"
-import { Failure } from "../lib/oci/result.ts"
+import { Failure } from "../lib/nixbuild/job-result.ts"
 import { cacheBytes, inUnits } from "./cache-size.ts"
 import { garbage, removeWhole } from "./garbage.ts"
 import { hold, tryHold } from "./locks.ts"

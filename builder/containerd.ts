@@ -5,8 +5,8 @@
  */
 import { Console, Effect, Ref, Stream } from "effect"
 import { ChildProcess, ChildProcessSpawner } from "effect/process"
-import { cleanText } from "../lib/oci/termination-message.ts"
-import { Failure } from "../lib/oci/result.ts"
+import { cleanText } from "../lib/nixbuild/termination-message.ts"
+import { Failure } from "../lib/nixbuild/job-result.ts"
 
 // A bar for each blob ten times a second: nothing that a log needs.
 const progress = /\|[+-]+\||^elapsed: /u

@@ -5,7 +5,7 @@
  */
 import { Clock, Effect, Ref, Schedule } from "effect"
 import { statfsSync } from "node:fs"
-import { Failure, type FailureReason } from "../lib/oci/result.ts"
+import { Failure, type FailureReason } from "../lib/nixbuild/job-result.ts"
 
 /** What a file system has left for whoever is not root. */
 export interface Room {

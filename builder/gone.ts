@@ -3,7 +3,7 @@
  * for it has another hash, or its revision is not in the repository any more.
  * Then nothing else is built in its place.
  */
-import { Failure } from "../lib/oci/result.ts"
+import { Failure } from "../lib/nixbuild/job-result.ts"
 import type { Source } from "../lib/source.ts"
 import { nixWords } from "./nix-error.ts"
 import { type NixLog, tailOf } from "./nix-log.ts"

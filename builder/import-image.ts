@@ -16,8 +16,9 @@ import { architectureOf } from "../lib/api/system.ts"
 import { layoutRoutes, makeServing, type Serving } from "../lib/oci/layout-server.ts"
 import type { Layout } from "../lib/oci/open-layout.ts"
 import { formatReference, type Reference } from "../lib/oci/reference.ts"
-import { Failure } from "../lib/oci/result.ts"
+import { Failure } from "../lib/nixbuild/job-result.ts"
 import { digestInContainerd, pull, removeName } from "./containerd.ts"
+import { importFailed, layoutFailure } from "./image-failure.ts"
 import type { ImportSettings } from "./settings.ts"
 
 /** Imports the layout under the tag; the result is the Job's. */
@@ -54,11 +55,9 @@ export const importImage = Effect.fn("import")(function* (
 
   const digest = yield* digestInContainerd({ socket, reference: name })
   if (digest !== layout.index.digest) {
-    return yield* new Failure({
-      reason: "ImportFailed",
-      message: `containerd has ${digest ?? "nothing"} as ${name} instead of ${layout.index.digest}: something else writes this tag.`,
-      log: ""
-    })
+    return yield* importFailed(
+      `containerd has ${digest ?? "nothing"} as ${name} instead of ${layout.index.digest}: something else writes this tag.`
+    )
   }
   const { blobs, bytes } = yield* Ref.get(serving.served)
   yield* Console.log(`${name} is ${digest}: ${blobs} blobs, ${bytes} bytes moved`)
@@ -124,15 +123,16 @@ const untilRefused = Effect.fnUntraced(function* <A, R>(
       Effect.fnUntraced(function* (error) {
         if (!(yield* Deferred.isDone(refused))) return yield* Effect.fail(error)
         const log = error instanceof Failure ? error.log : ""
-        return yield* Effect.catch(Deferred.await(refused), (failure) =>
-          Effect.fail(new Failure({ reason: failure.reason, message: failure.message, log }))
-        )
+        return yield* Effect.catch(Deferred.await(refused), (why) => {
+          const { message, reason } = layoutFailure(why)
+          return Effect.fail(new Failure({ reason, message, log }))
+        })
       })
     )
   )
 })
 
-const interrupted = new Failure({ reason: "ImportFailed", message: "The import was told to end.", log: "" })
+const interrupted = importFailed("The import was told to end.")
 
 /** Tells ctr that the tag's registry is our server, and that there is no other. */
 const writeHosts = Effect.fnUntraced(function* (domain: string) {

@@ -7,14 +7,12 @@
 import { Effect, Option } from "effect"
 import { openLayout } from "../lib/oci/open-layout.ts"
 import { parseReference } from "../lib/oci/reference.ts"
-import { Failure } from "../lib/oci/result.ts"
 import { orFailure } from "./disk.ts"
+import { importFailed, layoutFailure } from "./image-failure.ts"
 import { importImage } from "./import-image.ts"
 import { runJob } from "./job.ts"
 import { hold } from "./locks.ts"
 import { importSettings } from "./settings.ts"
-
-const importFailed = (message: string) => new Failure({ reason: "ImportFailed", message, log: "" })
 
 runJob(
   Effect.gen(function* () {
@@ -27,13 +25,7 @@ runJob(
     // builds, so they pass a collection that waits.
     const { cache } = settings
     yield* hold({ path: cache.lock, mode: "shared", waitingFor: "the collection of the cache" })
-    const layout = yield* openLayout(cache.layout(settings.uid)).pipe(
-      Effect.mapError((error) =>
-        error instanceof Failure
-          ? error
-          : importFailed(`The build's result cannot be read (${error.message}): retry the build.`)
-      )
-    )
+    const layout = yield* Effect.mapError(openLayout(cache.layout(settings.uid)), layoutFailure)
     return yield* importImage(settings, reference.value, layout).pipe(
       Effect.catchTag("PlatformError", (error) => Effect.fail(orFailure("ImportFailed")(error)))
     )

@@ -5,7 +5,7 @@
  */
 import { Effect, Equal, Schema } from "effect"
 import type { LockedInput } from "../lib/api/nixbuild.ts"
-import { Failure } from "../lib/oci/result.ts"
+import { Failure } from "../lib/nixbuild/job-result.ts"
 
 const optional = Schema.optionalKey
 

@@ -5,8 +5,8 @@
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Console, Effect, FileSystem } from "effect"
-import { type BuildResult, Failure, type ImportResult, type JobFailed } from "../lib/oci/result.ts"
-import { encodeResult } from "../lib/oci/termination-message.ts"
+import { type BuildResult, Failure, type ImportResult, type JobFailed } from "../lib/nixbuild/job-result.ts"
+import { encodeResult } from "../lib/nixbuild/termination-message.ts"
 import { terminationLog } from "./settings.ts"
 
 /** Runs `program` and reports how it ended. */

@@ -5,8 +5,8 @@
  * source, and takes no other.
  */
 import { Console, Effect, FileSystem, Option, Schema } from "effect"
-import { Failure } from "../lib/oci/result.ts"
-import { sourceFits } from "../lib/oci/termination-message.ts"
+import { Failure } from "../lib/nixbuild/job-result.ts"
+import { sourceFits } from "../lib/nixbuild/termination-message.ts"
 import { namesRevision, refusalOf, type Source } from "../lib/source.ts"
 import { mustBeOpen } from "./closed.ts"
 import { Locks, looseInputs, noLocks } from "./inputs.ts"

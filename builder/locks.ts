@@ -10,7 +10,7 @@
 import { Console, Effect } from "effect"
 import { spawn } from "node:child_process"
 import { closeSync, constants, openSync } from "node:fs"
-import { Failure } from "../lib/oci/result.ts"
+import { Failure } from "../lib/nixbuild/job-result.ts"
 import { orFailure } from "./disk.ts"
 
 /** Which file, whether others may hold it too, and what a long wait is for, in words for the log. */

@@ -5,7 +5,7 @@
  * (`src/libutil/include/nix/util/logging.hh`), seen with 2.34.8.
  */
 import { Option, Schema } from "effect"
-import { cleanText } from "../lib/oci/termination-message.ts"
+import { cleanText } from "../lib/nixbuild/termination-message.ts"
 
 /** An error as Nix itself formats it, with the colours that it gives to each value that it puts into its own words. */
 export interface NixError {

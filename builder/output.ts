@@ -6,8 +6,8 @@
 import { ByteSize, Effect, FileSystem, Stream } from "effect"
 import { posix } from "node:path"
 import { compressionOf } from "../lib/oci/compression.ts"
-import { notAnImage } from "../lib/oci/refusal.ts"
-import { cleanText } from "../lib/oci/termination-message.ts"
+import { Failure } from "../lib/nixbuild/job-result.ts"
+import { cleanText } from "../lib/nixbuild/termination-message.ts"
 
 const blockBytes = 512
 
@@ -67,7 +67,10 @@ const headOf = Effect.fnUntraced(function* (path: string) {
 })
 
 const refuse = (found: string) =>
-  notAnImage(
-    `The package built ${found}, which is neither an image archive, an OCI layout nor a script that streams one: ` +
-      "build it with dockerTools."
-  )
+  new Failure({
+    reason: "NotAnImage",
+    message:
+      `The package built ${found}, which is neither an image archive, an OCI layout nor a script that streams one: ` +
+      "build it with dockerTools.",
+    log: ""
+  })

@@ -11,7 +11,7 @@
  * | one output, whatever its name                   | that one (Nix wants a `^`) |
  */
 import { Effect, Schema } from "effect"
-import { Failure } from "../lib/oci/result.ts"
+import { Failure } from "../lib/nixbuild/job-result.ts"
 
 const split = (packageName: string): readonly [string, string | undefined] => {
   const [path = "", output] = packageName.split("^", 2)

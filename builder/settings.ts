@@ -2,7 +2,7 @@
 import { Config, Option, Schema } from "effect"
 import { LockedInput } from "../lib/api/nixbuild.ts"
 import { systems } from "../lib/api/system.ts"
-import { Digest } from "../lib/oci/result.ts"
+import { Digest } from "../lib/oci/image.ts"
 import { filterPattern } from "../lib/uid-filter.ts"
 import { proxies } from "./closed.ts"
 

@@ -5,7 +5,7 @@
  */
 import { Clock, Effect, FileSystem, Ref, Schema } from "effect"
 import type { LockedInput } from "../lib/api/nixbuild.ts"
-import { Failure } from "../lib/oci/result.ts"
+import { Failure } from "../lib/nixbuild/job-result.ts"
 import type { Source } from "../lib/source.ts"
 import { classify, type Step } from "./classify.ts"
 import { withClosed } from "./closed.ts"

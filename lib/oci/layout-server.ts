@@ -9,9 +9,9 @@ import { Deferred, Effect, Exit, Ref, Stream } from "effect"
 import { HttpRouter, type HttpServerRequest, HttpServerResponse } from "effect/http"
 import { createHash } from "node:crypto"
 import { whileChecking } from "./checked-stream.ts"
+import { digestMismatch } from "./image-error.ts"
 import { type Layer, makeInspector } from "./layer.ts"
 import type { Layout } from "./open-layout.ts"
-import { Failure } from "./result.ts"
 
 /** What was asked for (a HEAD does not count): what containerd did not have. */
 export interface Served {
@@ -24,7 +24,7 @@ export const makeServing = Effect.gen(function* () {
   return {
     served: yield* Ref.make<Served>({ blobs: 0, bytes: 0 }),
     inspect: yield* makeInspector({ unpacking: false }),
-    refused: yield* Deferred.make<never, Failure>()
+    refused: yield* Deferred.make<never, Error>()
   }
 })
 export type Serving = Effect.Success<typeof makeServing>
@@ -60,8 +60,7 @@ export const layoutRoutes = (layout: Layout, { inspect, refused, served }: Servi
       : { ...descriptor, body: serveLayer(layer, descriptor.size) }
   }
 
-  const refuse = (error: { readonly message: string }) =>
-    Deferred.fail(refused, error instanceof Failure ? error : unreadable(error))
+  const refuse = (error: Error) => Deferred.fail(refused, error)
 
   return HttpRouter.add(
     "GET",
@@ -97,18 +96,5 @@ const denied = HttpServerResponse.jsonUnsafe({ errors: [{ code: "DENIED" }] }, {
 const requestPath = /^\/v2\/[a-z0-9][a-z0-9._/-]*\/(manifests|blobs)\/([A-Za-z0-9_][A-Za-z0-9._:-]*)$/u
 const tagPattern = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$/u
 
-const unreadable = (error: { readonly message: string }) =>
-  new Failure({
-    reason: "ImportFailed",
-    message: `The build's result cannot be read (${error.message}): retry the build.`,
-    log: ""
-  })
-
 const changed = (name: string) =>
-  Effect.fail(
-    new Failure({
-      reason: "ImportFailed",
-      message: `${name} is not what its digest says: something changed it after the build.`,
-      log: ""
-    })
-  )
+  Effect.fail(digestMismatch(`${name} is not what its digest says: something changed it after the build.`))

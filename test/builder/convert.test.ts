@@ -138,7 +138,7 @@ layer(NodeServices.layer)("convert", (it) => {
     it.effect(`refuses an archive: ${name}`, () =>
       Effect.gen(function* () {
         const failure = yield* Effect.flip(convertBytes(yield* make(yield* parts)))
-        assert.strictEqual("reason" in failure ? failure.reason : failure._tag, "NotAnImage")
+        assert.strictEqual("code" in failure ? failure.code : failure._tag, "NotAnImage")
         assert.match(failure.message, message)
       })
     )
@@ -157,7 +157,7 @@ layer(NodeServices.layer)("convert", (it) => {
   it.effect("refuses another architecture by its own reason", () =>
     Effect.gen(function* () {
       const failure = yield* Effect.flip(convertBytes(yield* dockerArchive(yield* parts), "arm64"))
-      assert.strictEqual("reason" in failure ? failure.reason : failure._tag, "WrongArchitecture")
+      assert.strictEqual("code" in failure ? failure.code : failure._tag, "WrongArchitecture")
     })
   )
 })

@@ -1,6 +1,6 @@
 /** A failure, and the log of the step that ended so. */
 import { emptyLog } from "../../builder/nix-log.ts"
-import { Failure, type FailureReason } from "../../lib/oci/result.ts"
+import { Failure, type FailureReason } from "../../lib/nixbuild/job-result.ts"
 
 export const failureWith = (reason: FailureReason, ...tail: ReadonlyArray<string>) => ({
   failure: new Failure({ reason, message: "It failed.", log: "" }),

@@ -61,7 +61,7 @@ layer(NodeServices.layer)("a configuration", (it) => {
       Effect.gen(function* () {
         const outcome = yield* Effect.match(readConfig("The configuration", new TextEncoder().encode(text)), {
           onSuccess: () => ({ reason: "fine", message: "" }),
-          onFailure: (failure) => failure
+          onFailure: ({ code, message }) => ({ reason: code, message })
         })
         assert.strictEqual(outcome.reason, expected === "fine" ? "fine" : reason)
         if (expected !== "fine") assert.match(outcome.message, expected)
@@ -75,7 +75,7 @@ layer(NodeServices.layer)("a configuration", (it) => {
       const more = { config: { Labels: { "containerd.io/restart.loguri": "binary:///bin/sh" } } }
       const { conversion } = yield* withArchive(yield* archiveOf({ layers: [new Uint8Array(1024)], more }))
       const failure = yield* Effect.flip(convert(conversion))
-      assert.strictEqual("reason" in failure ? failure.reason : "", "ForbiddenContent")
+      assert.strictEqual("code" in failure ? failure.code : "", "ForbiddenContent")
     })
   )
 })

@@ -18,7 +18,7 @@ const convertBytes = Effect.fnUntraced(function* (bytes: Uint8Array) {
 
 const failureOf = <A, E extends { readonly message: string }, R>(effect: Effect.Effect<A, E, R>) =>
   Effect.map(Effect.flip(effect), (error) => ({
-    reason: "reason" in error ? error.reason : "no Failure",
+    reason: "code" in error ? error.code : "no ImageError",
     message: error.message
   }))
 
@@ -126,7 +126,7 @@ layer(NodeServices.layer)("a layer", (it) => {
             assert.lengthOf(layers, count)
             return "fine"
           },
-          onFailure: (error) => ("reason" in error ? error.reason : error.message)
+          onFailure: (error) => ("code" in error ? error.code : error.message)
         })
         assert.strictEqual(exit, outcome)
       })

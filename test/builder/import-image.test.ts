@@ -148,7 +148,7 @@ const rows: Readonly<Record<string, Row>> = {
 
 const outcomeOf = <A, E extends { readonly _tag: string; readonly message: string }, R>(self: Effect.Effect<A, E, R>) =>
   Effect.map(Effect.flip(self), (error) => ({
-    reason: "reason" in error ? error.reason : error._tag,
+    reason: "reason" in error ? error.reason : "code" in error ? error.code : error._tag,
     message: error.message
   }))
 

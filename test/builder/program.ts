@@ -1,7 +1,7 @@
 /** The build Job's program as a process, with scripts in the place of Nix's programs. */
 import { Effect, FileSystem, Schema, Stream } from "effect"
 import { ChildProcess, ChildProcessSpawner } from "effect/process"
-import { BuildResult } from "../../lib/oci/result.ts"
+import { BuildResult } from "../../lib/nixbuild/job-result.ts"
 import { makeCache, own } from "./cache.ts"
 
 /** What `nix` says: of the flake, and of the package. */

@@ -1,8 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Schema } from "effect"
 import * as fc from "fast-check"
-import { BuildResult, ImportResult } from "../../lib/oci/result.ts"
-import { cleanText, encodeResult, maxMessageBytes, sourceFits } from "../../lib/oci/termination-message.ts"
+import { BuildResult, ImportResult } from "../../lib/nixbuild/job-result.ts"
+import { cleanText, encodeResult, maxMessageBytes, sourceFits } from "../../lib/nixbuild/termination-message.ts"
 
 const failed = (message: string, log: string) => ({ outcome: "Failed", reason: "BuildFailed", message, log }) as const
 const decodeBuildResult = Schema.decodeUnknownEffect(Schema.fromJsonString(BuildResult))

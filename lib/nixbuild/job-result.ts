@@ -5,6 +5,7 @@
  */
 import { Schema } from "effect"
 import { LockedInput } from "../api/nixbuild.ts"
+import { Digest } from "../oci/image.ts"
 
 /** Why a Job failed: the part of the reasons in `lib/api/condition.ts` that a Job itself can tell. */
 export const FailureReason = Schema.Literals([
@@ -28,9 +29,6 @@ export const FailureReason = Schema.Literals([
   "TagConflict"
 ])
 export type FailureReason = typeof FailureReason.Type
-
-/** `sha256:` and 64 digits, as in OCI descriptors. */
-export const Digest = Schema.String.check(Schema.isPattern(/^sha256:[0-9a-f]{64}$/u))
 
 // What the flake was resolved to, and the inputs that its flake.lock does not lock.
 const optionalSource = {

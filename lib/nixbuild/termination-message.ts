@@ -4,7 +4,7 @@
  * too long loses its beginning, because the end of a log says why.
  */
 import { stripVTControlCharacters } from "node:util"
-import type { BuildResult, ImportResult } from "./result.ts"
+import type { BuildResult, ImportResult } from "./job-result.ts"
 
 // Kubernetes, "Determine the Reason for Pod Failure": 4096 bytes per container.
 export const maxMessageBytes = 4096

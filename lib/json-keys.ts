@@ -31,11 +31,3 @@ export const keysOf = (text: string): ReadonlyArray<Key> => {
   }
   return keys
 }
-
-/**
- * Whether containerd or its CRI keep such labels for themselves: an image's
- * labels become its containers', and one of them is a command that containerd
- * runs as root (CVE-2026-53488).
- */
-export const isReserved = (key: string): boolean =>
-  /^(?:containerd\.io\/|io\.containerd\.|io\.cri-containerd)/iu.test(key)
