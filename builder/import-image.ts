@@ -13,7 +13,8 @@ import { Console, Deferred, Effect, Fiber, FileSystem, Layer, Option, type Platf
 import { HttpRouter, HttpServer } from "effect/http"
 import { createServer } from "node:http"
 import { architectureOf } from "../lib/api/system.ts"
-import { layoutRoutes, makeServing, type Serving } from "../lib/oci/layout-server.ts"
+import { distributionRoutes } from "../lib/oci/distribution-routes.ts"
+import { layoutStore, makeServing, type Serving } from "../lib/oci/layout-store.ts"
 import type { Layout } from "../lib/oci/open-layout.ts"
 import { formatReference, type Reference } from "../lib/oci/reference.ts"
 import { Failure } from "../lib/nixbuild/job-result.ts"
@@ -40,8 +41,10 @@ export const importImage = Effect.fn("import")(function* (
   yield* holdToExpected(settings, { name, digest: layout.index.digest })
   const temporary = formatReference({ ...reference, tag: Option.some(`enbi-import-${settings.uid}`) })
   const serving = yield* makeServing
-  const routes = HttpRouter.serve(layoutRoutes(layout, serving), { disableLogger: true, disableListenLog: true })
-  const server = routes.pipe(Layer.provideMerge(NodeHttpServer.layer(createServer, { port: 0, host: "127.0.0.1" })))
+  const server = HttpRouter.serve(distributionRoutes, { disableLogger: true, disableListenLog: true }).pipe(
+    Layer.provide(layoutStore(layout, serving)),
+    Layer.provideMerge(NodeHttpServer.layer(createServer, { port: 0, host: "127.0.0.1" }))
+  )
   const { socket } = settings
   yield* Effect.gen(function* () {
     const hostsDirectory = yield* writeHosts(reference.domain)

@@ -5,7 +5,8 @@ import { Effect, FileSystem, Layer, Ref } from "effect"
 import { HttpClient, HttpRouter } from "effect/http"
 import { ChildProcess, ChildProcessSpawner } from "effect/process"
 import { convert } from "../../lib/oci/layout.ts"
-import { layoutRoutes, makeServing } from "../../lib/oci/layout-server.ts"
+import { distributionRoutes } from "../../lib/oci/distribution-routes.ts"
+import { layoutStore, makeServing } from "../../lib/oci/layout-store.ts"
 import { openLayout } from "../../lib/oci/open-layout.ts"
 import { digestOf, dockerArchive, parts, withArchive } from "./archives.ts"
 
@@ -15,7 +16,9 @@ const serve = Effect.gen(function* () {
   yield* convert(conversion)
   const layout = yield* openLayout(conversion.layout)
   const serving = yield* makeServing
-  const app = HttpRouter.serve(layoutRoutes(layout, serving), { disableLogger: true, disableListenLog: true })
+  const app = HttpRouter.serve(distributionRoutes, { disableLogger: true, disableListenLog: true }).pipe(
+    Layer.provide(layoutStore(layout, serving))
+  )
   const context = yield* Layer.build(app.pipe(Layer.provideMerge(NodeHttpServer.layerTest)))
   const client = yield* Effect.provide(HttpClient.HttpClient, context)
   return { client, layout, served: serving.served, directory: conversion.layout, layer: digestOf((yield* parts).base) }
