@@ -2,7 +2,7 @@
 import { ByteSize, Effect, FileSystem } from "effect"
 import { DatabaseSync } from "node:sqlite"
 import { orFailure } from "./disk.ts"
-import type { Cache } from "./settings.ts"
+import type { Cache } from "../lib/nixbuild/job-contract.ts"
 
 /** The bytes of the store's paths, as archives of Nix, and of the images' layouts. */
 export const cacheBytes = Effect.fn("cacheBytes")(function* (cache: Cache) {

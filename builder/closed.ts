@@ -7,6 +7,7 @@
 import { Config, Effect } from "effect"
 import { lookup } from "node:dns/promises"
 import { rangeWith } from "../lib/cidr.ts"
+import { buildVariables } from "../lib/nixbuild/job-contract.ts"
 import { Failure } from "../lib/nixbuild/job-result.ts"
 import { causeOf, nixWords } from "./nix-error.ts"
 import type { NixLog } from "./nix-log.ts"
@@ -27,9 +28,9 @@ export interface Proxies {
 const variable = (name: string) => Config.String(name).pipe(Config.withDefault(""))
 
 export const proxies: Config.Config<Proxies> = Config.all({
-  http: variable("http_proxy"),
-  https: variable("https_proxy"),
-  none: variable("no_proxy")
+  http: variable(buildVariables.httpProxy),
+  https: variable(buildVariables.httpsProxy),
+  none: variable(buildVariables.noProxy)
 })
 
 /** What is said of a URL whose host, or the proxy to it, has no address but such that are closed; undefined: it is open. */

@@ -6,9 +6,10 @@
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Effect } from "effect"
+import { mountPaths } from "../lib/nixbuild/job-contract.ts"
 import { volumeName } from "./settings.ts"
 import { prepareVolume } from "./volume.ts"
 
 Effect.gen(function* () {
-  yield* prepareVolume({ volumes: "/volumes", name: yield* volumeName })
+  yield* prepareVolume({ volumes: mountPaths.volumes, name: yield* volumeName })
 }).pipe(Effect.provide(NodeServices.layer), NodeRuntime.runMain)

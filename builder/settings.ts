@@ -2,6 +2,7 @@
 import { Config, Option, Schema } from "effect"
 import { LockedInput } from "../lib/api/nixbuild.ts"
 import { systems } from "../lib/api/system.ts"
+import { buildVariables, cacheAt, importVariables, mountPaths, volumeVariables } from "../lib/nixbuild/job-contract.ts"
 import { Digest } from "../lib/oci/image.ts"
 import { filterPattern } from "../lib/uid-filter.ts"
 import { proxies } from "./closed.ts"
@@ -13,78 +14,62 @@ const Uid = Schema.String.check(Schema.isPattern(uidPattern))
 const LiveFilter = Schema.String.check(Schema.isPattern(filterPattern))
 
 /** The NixBuild's uid: names the folders on the cache volume. */
-export const uid = Config.schema(Uid, "NIXBUILD_UID")
+export const uid = Config.schema(Uid, buildVariables.uid)
 
 /** The namespace's uid: names its cache volume's folder on the node. */
-export const volumeName = Config.schema(Uid, "VOLUME_NAME")
+export const volumeName = Config.schema(Uid, volumeVariables.volumeName)
 
-export const system = Config.schema(Schema.Literals(systems), "SYSTEM")
+export const system = Config.schema(Schema.Literals(systems), buildVariables.system)
 
 /** Where kubelet reads a container's last words. */
 export const terminationLog = Config.String("TERMINATION_LOG").pipe(Config.withDefault("/dev/termination-log"))
 
-/** What lies on a cache volume that is mounted at `root`, beside what only Nix looks at. */
-export const cacheAt = (root: string) => ({
-  root,
-  /** Where a store path is. */
-  physical: (storePath: string) => storePath.replace(/^\/nix\//u, `${root}/`),
-  intent: `${root}/enbi/intent`,
-  lock: `${root}/enbi/lock`,
-  layouts: `${root}/enbi/layouts`,
-  layout: (uid: string) => `${root}/enbi/layouts/${uid}`,
-  roots: `${root}/enbi/roots`,
-  rootsOf: (uid: string) => `${root}/enbi/roots/${uid}`,
-  fetched: `${root}/enbi/fetched`,
-  fetchedOf: (uid: string) => `${root}/enbi/fetched/${uid}`,
-  database: `${root}/var/nix/db/db.sqlite`,
-  builds: `${root}/var/nix/builds`
-})
-export type Cache = ReturnType<typeof cacheAt>
+const cache = Config.String("CACHE").pipe(Config.withDefault<string>(mountPaths.cache), Config.map(cacheAt))
 
-const cache = Config.String("CACHE").pipe(Config.withDefault("/nix"), Config.map(cacheAt))
-
-const lockedInputs = Config.schema(Schema.fromJsonString(Schema.Array(LockedInput)), "LOCKED_INPUTS").pipe(
+const lockedInputs = Config.schema(Schema.fromJsonString(Schema.Array(LockedInput)), buildVariables.lockedInputs).pipe(
   Config.withDefault<ReadonlyArray<LockedInput>>([])
 )
-const source = Config.all({ lockedUrl: Config.NonEmptyString("LOCKED_URL"), lockedInputs }).pipe(
+const source = Config.all({ lockedUrl: Config.NonEmptyString(buildVariables.lockedUrl), lockedInputs }).pipe(
   Config.option,
   Config.map(Option.getOrUndefined)
 )
 
-const closedCidrs = Config.String("CLOSED_CIDRS").pipe(
+const closedCidrs = Config.String(buildVariables.closedCidrs).pipe(
   Config.map((text) => text.split(" ").filter((word) => word !== "")),
   Config.withDefault<ReadonlyArray<string>>([])
 )
 
 /** The build Job's settings. */
 export const buildSettings = Config.all({
-  flakeUrl: Config.NonEmptyString("FLAKE_URL"),
+  flakeUrl: Config.NonEmptyString(buildVariables.flakeUrl),
   /** What another attempt or node resolved the flake to; undefined: this one is the first. */
   source,
-  packageName: Config.NonEmptyString("PACKAGE_NAME"),
+  packageName: Config.NonEmptyString(buildVariables.packageName),
   system,
   uid,
   timeoutSeconds: Config.schema(
     Schema.FiniteFromString.check(Schema.isInt(), Schema.isGreaterThan(0)),
-    "TIMEOUT_SECONDS"
+    buildVariables.timeoutSeconds
   ),
-  sandbox: Config.Boolean("SANDBOX"),
+  sandbox: Config.Boolean(buildVariables.sandbox),
   /** More than this, and the cache is collected before the build; 0: never. */
   cacheLimitBytes: Config.schema(
     Schema.FiniteFromString.check(Schema.isInt(), Schema.isGreaterThanOrEqualTo(0)),
-    "CACHE_LIMIT_BYTES"
+    buildVariables.cacheLimitBytes
   ),
   /** The NixBuilds that the namespace had at `liveTime`, this one among them; absent or empty: not known. */
-  liveFilter: Config.schema(Schema.Union([Schema.Literal(""), LiveFilter]), "LIVE_FILTER").pipe(Config.withDefault("")),
-  liveTime: Config.schema(Schema.DateTimeUtcFromString, "LIVE_TIME"),
+  liveFilter: Config.schema(Schema.Union([Schema.Literal(""), LiveFilter]), buildVariables.liveFilter).pipe(
+    Config.withDefault("")
+  ),
+  liveTime: Config.schema(Schema.DateTimeUtcFromString, buildVariables.liveTime),
   /** Certificates of authorities to trust beside the usual ones, in PEM. */
-  caCertificates: Config.String("CA_CERTIFICATES").pipe(Config.withDefault("")),
+  caCertificates: Config.String(buildVariables.caCertificates).pipe(Config.withDefault("")),
   /** The authorities that are trusted anyway. */
   usualCertificates: Config.String("USUAL_CERTIFICATES").pipe(Config.withDefault("/etc/ssl/certs/ca-certificates.crt")),
   /** The ranges of addresses that it may not connect to, and the proxies by which it fetches. */
   closed: Config.all({ closedCidrs, proxies }),
   /** Options of Nix. */
-  nixConfig: Config.String("NIX_CONFIG").pipe(Config.withDefault("")),
+  nixConfig: Config.String(buildVariables.nixConfig).pipe(Config.withDefault("")),
   /** Where the kernel tells of this container's memory. */
   cgroup: Config.String("CGROUP").pipe(Config.withDefault("/sys/fs/cgroup")),
   cache
@@ -93,14 +78,14 @@ export type BuildSettings = Config.Success<typeof buildSettings>
 
 /** The import Job's settings. */
 export const importSettings = Config.all({
-  imageTag: Config.NonEmptyString("IMAGE_TAG"),
+  imageTag: Config.NonEmptyString(importVariables.imageTag),
   system,
   uid,
-  socket: Config.NonEmptyString("CONTAINERD_SOCKET"),
+  socket: Config.NonEmptyString(importVariables.socket),
   /** The one image that may come under the tag, where another namespace uses it too. */
-  expectedDigest: Config.option(Config.schema(Digest, "EXPECTED_DIGEST")),
+  expectedDigest: Config.option(Config.schema(Digest, importVariables.expectedDigest)),
   /** Who uses the tag and what to do: the end of what is said of any other image. */
-  tagUse: Config.String("TAG_USE").pipe(Config.withDefault("")),
+  tagUse: Config.String(importVariables.tagUse).pipe(Config.withDefault("")),
   cache
 })
 export type ImportSettings = Config.Success<typeof importSettings>

@@ -11,6 +11,7 @@
  *         enbi/roots      what Nix must not collect
  */
 import { Effect, FileSystem, Option, Schema } from "effect"
+import { cacheAt } from "../lib/nixbuild/job-contract.ts"
 
 const builder = { uid: 1000, gid: 1000 }
 
@@ -18,7 +19,9 @@ const builder = { uid: 1000, gid: 1000 }
 const volumeMode = 0o755
 const volumesMode = 0o700
 
-const folders = ["", "/store", "/var", "/var/nix", "/home", "/enbi", "/enbi/layouts", "/enbi/roots"]
+// Each after the one that it is in.
+const { home, layouts, roots } = cacheAt("")
+const folders = ["", "/store", "/var", "/var/nix", home, "/enbi", layouts, roots]
 
 /** Something other than a folder is in the way. */
 export class VolumeError extends Schema.TaggedError<VolumeError>()("VolumeError", { message: Schema.String }) {}

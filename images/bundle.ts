@@ -6,6 +6,7 @@
  */
 import { Effect, FileSystem, Path, Schema } from "effect"
 import { type Plugin, rolldown } from "rolldown"
+import { programs } from "../lib/nixbuild/job-contract.ts"
 
 export class BundleFailed extends Schema.TaggedError<BundleFailed>()("BundleFailed", {
   message: Schema.String,
@@ -74,12 +75,7 @@ export const bundle = Effect.fn("bundle")(function* (root: string) {
   )
   yield* files.writeFileString(path.join(root, "dist/functions/package.json"), '{ "type": "module" }\n')
   yield* write(
-    Object.fromEntries(
-      ["build", "import", "prepare-volume", "remove-volume"].map((name) => [
-        name,
-        path.join(root, `builder/${name}.ts`)
-      ])
-    ),
+    Object.fromEntries(Object.values(programs).map((name) => [name, path.join(root, `builder/${name}.ts`)])),
     path.join(root, "dist/builder")
   )
   yield* files.writeFileString(path.join(root, "dist/builder/package.json"), '{ "type": "module" }\n')

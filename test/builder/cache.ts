@@ -5,7 +5,7 @@ import type { Room } from "../../builder/disk.ts"
 import type { Source } from "../../lib/source.ts"
 import { writeFilter } from "../../lib/uid-filter.ts"
 import { emptyLog } from "../../builder/nix-log.ts"
-import { cacheAt } from "../../builder/settings.ts"
+import { cacheAt } from "../../lib/nixbuild/job-contract.ts"
 import type { Build } from "../../builder/steps.ts"
 
 export const uid = (number: number) => `00000000-0000-0000-0000-${String(number).padStart(12, "0")}`
