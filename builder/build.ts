@@ -8,6 +8,7 @@ import { Clock, Console, Effect, FileSystem, Ref } from "effect"
 import { tmpdir } from "node:os"
 import { architectureOf } from "../lib/api/system.ts"
 import { convert } from "../lib/oci/layout.ts"
+import { stepLines } from "../lib/nixbuild/build-steps.ts"
 import { Failure } from "../lib/nixbuild/job-result.ts"
 import { encodeResult } from "../lib/nixbuild/termination-message.ts"
 import type { Source } from "../lib/source.ts"
@@ -29,21 +30,21 @@ const phases = Effect.fn("build")(function* (build: Build) {
   const { fetching, source } = yield* resolve(build)
   yield* report(build, source)
   const { lockedInputs, lockedUrl } = source
-  yield* Console.log(`evaluating ${attributeOf(build.settings)} of ${lockedUrl}`)
+  yield* Console.log(stepLines.evaluating(attributeOf(build.settings), { url: lockedUrl }))
   const { drvPath, output } = yield* evaluate(build, { url: lockedUrl, inputs: lockedInputs, fetching })
-  yield* Console.log(`building ${drvPath}^${output}`)
+  yield* Console.log(stepLines.building(`${drvPath}^${output}`))
   const storePath = yield* realise(build, { drvPath, output, rootName: "image" })
   const built = yield* Ref.get(build.log)
   const { kind, path } = yield* findOutput(storePath)
   const isScript = kind === "stream script"
-  if (isScript) yield* Console.log(`running ${path}`)
+  if (isScript) yield* Console.log(stepLines.runningScript(path))
   const archive = isScript ? yield* runStreamScript(build, path) : path
   const streamed = isScript ? yield* Ref.get(build.log) : emptyLog
-  yield* Console.log(`reading the image from ${archive}`)
+  yield* Console.log(stepLines.readingImage(archive))
   if (isScript) yield* findOutput(archive)
   const conversion = { archive, layout: cache.layout(uid), architecture: architectureOf(system) }
   const digest = yield* Effect.catchTag(convert(conversion), "ImageError", (error) => Effect.fail(imageFailure(error)))
-  yield* Console.log(`image ${digest} is ready to be imported`)
+  yield* Console.log(stepLines.imageReady(digest))
   // The build is done, whatever becomes of a remark, or of what it fetched.
   yield* Effect.ignore(noteSize(build))
   yield* Effect.ignore(forget(build))

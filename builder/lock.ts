@@ -5,6 +5,7 @@
  * source, and takes no other.
  */
 import { Console, Effect, FileSystem, Option, Schema } from "effect"
+import { stepLines } from "../lib/nixbuild/build-steps.ts"
 import { Failure } from "../lib/nixbuild/job-result.ts"
 import { sourceFits } from "../lib/nixbuild/termination-message.ts"
 import { namesRevision, refusalOf, type Source } from "../lib/source.ts"
@@ -22,7 +23,7 @@ export interface Resolved {
 export const resolve = Effect.fn("resolve")(function* (build: Build) {
   const { flakeUrl, source } = build.settings
   if (source !== undefined) return yield* again(build, source)
-  yield* Console.log(`fetching ${flakeUrl}`)
+  yield* Console.log(stepLines.fetchingSource(flakeUrl))
   const resolved = namesRevision(flakeUrl) ? yield* resolveWith(build, shared) : undefined
   // Inputs without a lock may be anything by now, although the flake itself cannot.
   if (resolved !== undefined && resolved.source.lockedInputs.length === 0) return yield* checked(flakeUrl, resolved)
@@ -52,7 +53,7 @@ const resolveWith = Effect.fnUntraced(function* (build: Build, fetching: Fetchin
 
 const again = Effect.fnUntraced(function* (build: Build, source: Source) {
   const fs = yield* FileSystem.FileSystem
-  yield* Console.log(`fetching ${source.lockedUrl}`)
+  yield* Console.log(stepLines.fetchingSource(source.lockedUrl))
   const look = (fetching: Fetching) =>
     Effect.as(metadata(build, { url: source.lockedUrl, inputs: source.lockedInputs, fetching }), { source, fetching })
   const isHere = yield* Effect.orElseSucceed(fs.exists(build.settings.cache.fetchedOf(build.settings.uid)), () => false)

@@ -5,6 +5,7 @@
  * (`src/libutil/include/nix/util/logging.hh`), seen with 2.34.8.
  */
 import { Option, Schema } from "effect"
+import { stepLines } from "../lib/nixbuild/build-steps.ts"
 import { cleanText } from "../lib/nixbuild/termination-message.ts"
 
 /** An error as Nix itself formats it, with the colours that it gives to each value that it puts into its own words. */
@@ -127,13 +128,13 @@ export const followLine = (log: NixLog, line: string): readonly [NixLog, Readonl
     if (message.type === activity.build) {
       const n = log.builtDerivations + 1
       const of = Math.max(n, log.expectedDerivations)
-      return [{ ...log, builtDerivations: n }, [`${n} of ${of}: ${cleanText(message.text)}`]]
+      return [{ ...log, builtDerivations: n }, [stepLines.buildingDerivation({ n, of, what: cleanText(message.text) })]]
     }
     if (message.type === activity.substitute) {
       const n = log.fetchedPaths + 1
       const [path = ""] = message.fields ?? []
       const of = Math.max(n, log.expectedPaths)
-      return [{ ...log, fetchedPaths: n }, [`fetching ${n} of ${of}: ${cleanText(String(path))}`]]
+      return [{ ...log, fetchedPaths: n }, [stepLines.fetchingPath({ n, of, what: cleanText(String(path)) })]]
     }
     return [log, []]
   }
