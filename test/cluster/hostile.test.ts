@@ -12,8 +12,8 @@ import { systemNamespace } from "../../lib/names.ts"
 import { hostPaths } from "../../lib/nixbuild/job-contract.ts"
 import { ImportResult } from "../../lib/nixbuild/job-result.ts"
 import { layerMediaType } from "../../lib/oci/compression.ts"
-import { collect, digestOf } from "../builder/archives.ts"
-import { plant, type Planted } from "../builder/plant.ts"
+import { collect, digestOf } from "../oci/archives.ts"
+import { plant, type Planted } from "../oci/plant.ts"
 import {
   amongAll,
   apply,
