@@ -16,11 +16,11 @@ export type Program = (typeof programs)[keyof typeof programs]
 /** What the image's entry point, Node, is to run. */
 export const programPath = (program: Program): string => `/app/${program}.js`
 
-const common = { system: "SYSTEM", uid: "NIXBUILD_UID" } as const
+const ofNixBuild = { system: "SYSTEM", uid: "NIXBUILD_UID" } as const
 
 /** The build Job's environment. */
 export const buildVariables = {
-  ...common,
+  ...ofNixBuild,
   flakeUrl: "FLAKE_URL",
   lockedUrl: "LOCKED_URL",
   lockedInputs: "LOCKED_INPUTS",
@@ -42,7 +42,7 @@ export const buildVariables = {
 
 /** The import Job's environment. */
 export const importVariables = {
-  ...common,
+  ...ofNixBuild,
   imageTag: "IMAGE_TAG",
   socket: "CONTAINERD_SOCKET",
   expectedDigest: "EXPECTED_DIGEST",

@@ -24,7 +24,7 @@ const serve = Effect.gen(function* () {
   return { client, layout, served: serving.served, directory: conversion.layout, layer: digestOf((yield* parts).base) }
 })
 
-layer(NodeServices.layer)("layout server", (it) => {
+layer(NodeServices.layer)("the store of one layout", (it) => {
   it.effect("says it is a registry", () =>
     Effect.gen(function* () {
       const { client } = yield* serve
