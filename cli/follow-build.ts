@@ -12,7 +12,8 @@ import type { KubernetesError } from "../lib/kube/error.ts"
 import type { Query } from "../lib/kube/requests.ts"
 import type { Change } from "../lib/kube/watch.ts"
 import { Kubectl } from "./kubectl.ts"
-import { isStep, newsIn } from "./progress.ts"
+import { isStepLine } from "../lib/nixbuild/build-steps.ts"
+import { newsIn } from "./progress.ts"
 import { Trouble } from "./trouble.ts"
 
 type Api = (typeof KubernetesApi)["Service"]
@@ -99,7 +100,7 @@ const showLog = Effect.fnUntraced(
     if (Option.isNone(started)) return
     yield* kubectl
       .lines("logs", "-n", namespace, "-f", started.value.metadata.name)
-      .pipe(Stream.runForEach((line) => (isVerbose || isStep(line) ? Console.log(line) : Effect.void)))
+      .pipe(Stream.runForEach((line) => (isVerbose || isStepLine(line) ? Console.log(line) : Effect.void)))
   },
   Effect.catch(({ message }) => Console.error(`The build's log cannot be shown: ${message}`))
 )

@@ -37,6 +37,7 @@ import { observeWork } from "../../lib/observe-work.ts"
 import { isSourcePending } from "../../lib/source.ts"
 import { subjectsAmong } from "../../lib/nixbuild-subjects.ts"
 import { claimName, jobName, persistentVolumeName, systemNamespace, volumeJobName } from "../../lib/names.ts"
+import { programs } from "../../lib/nixbuild/job-contract.ts"
 import { Settings, SettingsSchema } from "../../lib/settings.ts"
 import { currentTime } from "../../lib/time.ts"
 import { writeFilter } from "../../lib/uid-filter.ts"
@@ -276,4 +277,6 @@ const SandboxedPod = Schema.Struct({
 })
 
 const isUnmasked = ({ spec }: typeof SandboxedPod.Type): boolean =>
-  spec.containers.some(({ name, securityContext }) => name === "build" && securityContext?.procMount === "Unmasked")
+  spec.containers.some(
+    ({ name, securityContext }) => name === programs.build && securityContext?.procMount === "Unmasked"
+  )

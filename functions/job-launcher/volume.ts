@@ -13,7 +13,8 @@ import {
   nodeUidAnnotation,
   volumeLabel
 } from "../../lib/keys.ts"
-import { claimName, persistentVolumeName, volumeJobName, volumesPath } from "../../lib/names.ts"
+import { claimName, persistentVolumeName, volumeJobName } from "../../lib/names.ts"
+import { hostPaths, programs } from "../../lib/nixbuild/job-contract.ts"
 import type { SettingsValue } from "../../lib/settings.ts"
 import { makeVolumeProgramJob } from "../../lib/volume.ts"
 
@@ -52,7 +53,7 @@ export const makePersistentVolume = ({ build, namespaceUid, node: { metadata: no
       namespace: build.metadata.namespace,
       name: claimName(node.name)
     },
-    hostPath: { path: `${volumesPath}/${namespaceUid}`, type: "Directory" },
+    hostPath: { path: `${hostPaths.volumes}/${namespaceUid}`, type: "Directory" },
     nodeAffinity: { required: selecting(node.name) }
   }
 })
@@ -85,6 +86,6 @@ export const makeVolumeJob = ({ build, namespaceUid, node: { metadata: node }, s
     node: node.name,
     namespaceUid,
     builderImage: settings.builderImage,
-    program: "prepare-volume",
+    program: programs.prepareVolume,
     namespace: build.metadata.namespace ?? ""
   })

@@ -18,6 +18,7 @@ import {
 import type { RestsOn } from "../../lib/interpret.ts"
 import { namespaceAnnotation, nodeAnnotation } from "../../lib/keys.ts"
 import { namespaceUidIn, removalJobName } from "../../lib/names.ts"
+import { programs } from "../../lib/nixbuild/job-contract.ts"
 import { isOfFormerNode, makeVolumeProgramJob } from "../../lib/volume.ts"
 
 const optional = Schema.optionalKey
@@ -113,7 +114,7 @@ const empty = (
               node,
               namespaceUid,
               builderImage,
-              program: "remove-volume",
+              program: programs.removeVolume,
               // A cache can hold millions of files. If it fails, there is another try when its TTL has removed it.
               activeDeadlineSeconds: 3600,
               namespace
