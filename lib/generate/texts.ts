@@ -140,7 +140,10 @@ const manifestTexts = Effect.gen(function* () {
 export const textsPage = Effect.gen(function* () {
   const help = yield* Effect.forEach(pathsOf(enbi, []), helpOf)
   const { alerts, policies } = yield* manifestTexts
-  const programs = yield* Effect.forEach(["builder", "cli", "images", "kind", "lib/oci", "lib/server"], sentencesOf)
+  const programs = yield* Effect.forEach(
+    ["jobs", "cli", "images", "kind", "lib/nixbuild", "lib/oci", "lib/server"],
+    sentencesOf
+  )
   const rules = { flakeUrl: flakeUrlRules, imageTag: imageTagRules, packageName: packageNameRules }
   return page(
     "where each text is made",
