@@ -7,7 +7,7 @@
 import { type Action, isAbout, referTo } from "../../lib/action.ts"
 import { isTrue, reasons, type Verdict } from "../../lib/api/condition.ts"
 import {
-  asksForRetry,
+  askedRetryOf,
   conditionsOf,
   endedAttempt,
   type Failure,
@@ -51,7 +51,8 @@ const tellRefusal = ({ build, time }: typeof Observed.Type, refusal: Refusal): A
 
 const work = (observed: typeof Observed.Type): ReadonlyArray<Action> => {
   const { build, time } = observed
-  if (asksForRetry(build)) return retryAll(build, time)
+  const asked = askedRetryOf(build)
+  if (asked !== undefined) return retryAll(build, { asked, time })
   const world = seen(observed)
   const settled = world.places.flatMap((place) => settle(world, place))
   const merged = mergeNodes(build, settled)

@@ -34,11 +34,17 @@ export const retryOf = (reason: Reason, { delaysSeconds, retries, time }: Tries)
     : { retryTime: later(time, delay, time), retries: retries + 1 }
 }
 
+interface Asked {
+  /** What the annotation says. */
+  readonly asked: string
+  readonly time: string
+}
+
 /**
  * Everything that failed or waits for its next attempt begins it now; what runs or succeeded is left alone. A build that
  * has given no image yet looks for its source anew, and with it whatever runs with the old one.
  */
-export const retryAll = (build: NixBuild, time: string): ReadonlyArray<Action> => {
+export const retryAll = (build: NixBuild, { asked, time }: Asked): ReadonlyArray<Action> => {
   const { buildNode, nodes = [] } = build.status ?? {}
   const isFailed = conditionsOf(build).some((condition) => condition.type === "Stalled" && condition.status === "True")
   const isPending = build.status?.retryTime !== undefined && build.status.retryTime > time
@@ -67,7 +73,7 @@ export const retryAll = (build: NixBuild, time: string): ReadonlyArray<Action> =
         ]
       : [],
     fields: {
-      handledRetry: build.metadata.annotations?.[retryAnnotation] ?? "",
+      handledRetry: asked,
       ...(isAnew ? { lockedUrl: null, lockedInputs: null } : {}),
       ...(after.length === 0 ? {} : { nodes: after }),
       ...withoutSlots(

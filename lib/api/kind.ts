@@ -23,6 +23,10 @@ export interface Kind<A extends Identified = Identified> {
   readonly initialStatus?: object
 }
 
+/** The namespace of an object of a kind that has them. */
+export const namespaceOf = ({ metadata }: { readonly metadata: { readonly namespace?: string } }): string =>
+  metadata.namespace ?? ""
+
 /** Names one object. `namespace` is absent for what belongs to the whole cluster. */
 export const Reference = Schema.Struct({
   kind: Schema.String,
