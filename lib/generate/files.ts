@@ -3,6 +3,7 @@ import { Effect, FileSystem } from "effect"
 import { stringify } from "yaml"
 import { loadFunctions } from "../functions.ts"
 import { nixBuildCrd } from "./crd.ts"
+import { makeDecisions } from "./decisions.ts"
 import { makeDeployment } from "./deployment.ts"
 import { makeKnativeService } from "./knative-service.ts"
 import { makeKustomization } from "./kustomization.ts"
@@ -21,6 +22,7 @@ export const generated = Effect.gen(function* () {
   const files = yield* FileSystem.FileSystem
   return {
     "README.md": yield* withTables(yield* files.readFileString("README.md")),
+    "docs/decisions.md": yield* makeDecisions(functions.map(({ name }) => name)),
     "crds/nixbuilds.yaml": yaml([nixBuildCrd()]),
     "eventing/triggers.yaml": yaml(makeTriggers(functions)),
     "embedded/rbac.yaml": yaml(makeRbac(functions)),

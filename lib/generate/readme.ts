@@ -3,6 +3,7 @@ import { Effect, Schema } from "effect"
 import { reasons } from "../api/condition.ts"
 import { runbook } from "../api/runbook.ts"
 import { metrics } from "../metrics.ts"
+import { row } from "./table.ts"
 
 /** The README has no place for a table: someone removed the comments around it. */
 export class PlaceMissing extends Schema.TaggedError<PlaceMissing>()("PlaceMissing", { message: Schema.String }) {}
@@ -22,11 +23,8 @@ const tables: Readonly<Record<string, Rows>> = {
   ]
 }
 
-const lineOf = (cells: ReadonlyArray<string>): string =>
-  `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`
-
 const format = ([head = [], ...rows]: Rows): string =>
-  [lineOf(head), `|${"---|".repeat(head.length)}`, ...rows.map(lineOf)].join("\n")
+  [row(head), `|${"---|".repeat(head.length)}`, ...rows.map(row)].join("\n")
 
 /** `readme` with today's tables in their places. */
 export const withTables = Effect.fn("withTables")(function* (readme: string) {
