@@ -7,7 +7,7 @@
 import { type Action, isAbout, referTo } from "../../lib/action.ts"
 import { type Reason, reasons } from "../../lib/api/reasons.ts"
 import {
-  asksForRetry,
+  askedRetryOf,
   conditionsOf,
   endedAttempt,
   type Failure,
@@ -55,7 +55,8 @@ const tellRefusal = ({ build, time }: typeof Observed.Type, refusal: Refusal): A
 
 const work = (observed: typeof Observed.Type): ReadonlyArray<Action<Sets>> => {
   const { build, time } = observed
-  if (asksForRetry(build)) return retryAll(build, time)
+  const asked = askedRetryOf(build)
+  if (asked !== undefined) return retryAll(build, { asked, time })
   const world = seen(observed)
   const settled = world.places.flatMap((place) => settle(world, place))
   const merged = mergeNodes(build, settled)

@@ -33,11 +33,17 @@ export const retryOf = (reason: Reason, { delaysSeconds, retries, time }: Tries)
     : { retryTime: later(time, delay, time), retries: retries + 1 }
 }
 
+interface Asked {
+  /** What the annotation says. */
+  readonly asked: string
+  readonly time: string
+}
+
 /**
  * Everything that failed or waits for its next attempt begins it now; what runs or succeeded is left alone. A build that
  * has given no image yet looks for its source anew, and with it whatever runs with the old one.
  */
-export const retryAll = (build: NixBuild, time: string): ReadonlyArray<Action<Sets>> => {
+export const retryAll = (build: NixBuild, { asked, time }: Asked): ReadonlyArray<Action<Sets>> => {
   const { buildNode, nodes = [] } = build.status ?? {}
   const isFailed = isTrue(conditionsOf(build), "Stalled")
   const isPending = build.status?.retryTime !== undefined && build.status.retryTime > time
@@ -66,7 +72,7 @@ export const retryAll = (build: NixBuild, time: string): ReadonlyArray<Action<Se
         ]
       : [],
     fields: {
-      handledRetry: build.metadata.annotations?.[retryAnnotation] ?? "",
+      handledRetry: asked,
       ...(isAnew ? { lockedUrl: null, lockedInputs: null } : {}),
       ...(after.length === 0 ? {} : { nodes: after }),
       ...withoutSlots(

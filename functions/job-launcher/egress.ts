@@ -13,6 +13,7 @@
  */
 import { Equal, Schema } from "effect"
 import { type Action, referTo } from "../../lib/action.ts"
+import { namespaceOf } from "../../lib/api/kind.ts"
 import { isOurs } from "../../lib/api/kubernetes.ts"
 import { holdsEgress, networkPolicies, NetworkPolicy } from "../../lib/api/network-policy.ts"
 import type { NixBuild } from "../../lib/api/nixbuild.ts"
@@ -70,7 +71,7 @@ export const egressStep = ({ build, egress, settings }: World): EgressStep => {
     return { actions: remove(ours, "Builds may reach everything"), ...(isKeptOpen ? { isKeptOpen } : {}) }
   }
   const { closedCidrs } = settings
-  const policy = makeEgressPolicy({ closedCidrs, namespace: build.metadata.namespace ?? "" })
+  const policy = makeEgressPolicy({ closedCidrs, namespace: namespaceOf(build) })
   if (named !== undefined && ours === undefined) {
     return { actions: [], obstacle: `NetworkPolicy ${egressPolicyName} is not ours: delete it, or name it otherwise.` }
   }

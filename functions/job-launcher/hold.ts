@@ -40,7 +40,7 @@ export const tellHold = ({ build, time }: World, node: NodeStatus): ReadonlyArra
           about: build.metadata,
           type: "Warning",
           reason: node.reason,
-          message: `On ${node.name}: ${node.message ?? ""}`,
+          message: `On ${node.name}: ${node.message}`,
           time,
           key: node.name
         })

@@ -3,6 +3,7 @@
  * that is bound to a claim in that namespace, and the Job that makes its
  * directories before it is ever mounted.
  */
+import { namespaceOf } from "../../lib/api/kind.ts"
 import { managedBy, type Node } from "../../lib/api/kubernetes.ts"
 import type { NixBuild } from "../../lib/api/nixbuild.ts"
 import { selecting } from "../../lib/job.ts"
@@ -37,7 +38,7 @@ export const makePersistentVolume = ({ build, namespaceUid, node: { metadata: no
     name: persistentVolumeName(namespaceUid, node.name),
     labels: { ...managedBy, [volumeLabel]: persistentVolumeName(namespaceUid, node.name) },
     annotations: {
-      [namespaceAnnotation]: build.metadata.namespace ?? "",
+      [namespaceAnnotation]: namespaceOf(build),
       [nodeAnnotation]: node.name,
       [nodeUidAnnotation]: node.uid
     }
@@ -87,5 +88,5 @@ export const makeVolumeJob = ({ build, namespaceUid, node: { metadata: node }, s
     namespaceUid,
     builderImage: settings.builderImage,
     program: programs.prepareVolume,
-    namespace: build.metadata.namespace ?? ""
+    namespace: namespaceOf(build)
   })

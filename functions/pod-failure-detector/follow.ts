@@ -122,8 +122,8 @@ const tellFailure = (
   world: World,
   { build, failed }: { readonly build: NixBuild; readonly failed: Condition }
 ): ReadonlyArray<Action> => {
-  const { attempt = 1, failure } = build.status ?? {}
-  const log = failure?.log ?? ""
+  const attempt = build.status?.attempt ?? 1
+  const log = build.status?.failure?.log ?? ""
   return tell(world, {
     reason: failed.reason,
     message: `NixBuild ${build.metadata.name} failed: ${failed.message}${log === "" ? "" : `\n${lastLines(log, 500)}`}`,

@@ -50,10 +50,8 @@ export const requestsOf = (pod: Pod, node: Node | undefined): Requests => {
     problems: problems.filter(
       ({ message }, index) => problems.findIndex((other) => other.message === message) === index
     ),
-    requests: [...Map.groupBy(requests, ({ name }) => name).values()].flatMap(([first, ...others]) =>
-      first === undefined
-        ? []
-        : [{ ...first, containers: [...first.containers, ...others.flatMap(({ containers }) => containers)] }]
+    requests: [...Map.groupBy(requests, ({ name }) => name).values()].flatMap((alike) =>
+      alike.slice(0, 1).map((first) => ({ ...first, containers: alike.flatMap(({ containers }) => containers) }))
     )
   }
 }

@@ -56,7 +56,7 @@ export const decide = (world: World): ReadonlyArray<Action<"Scheduled">> => {
       return nodeFound(world, { build, node: chosen, queues, slots })
     }
     if (candidates.some(isOpen)) return noFreeSlot(world, { build, before: queued++ })
-    const block = candidates[0] === undefined ? undefined : blockOn(candidates[0].metadata.name)
+    const [block] = candidates.slice(0, 1).map(({ metadata }) => blockOn(metadata.name))
     return [...held(world, { build, block }), ...further(world, beside)]
   }
   const decideFor = (build: NixBuild): ReadonlyArray<Action<"Scheduled">> => {

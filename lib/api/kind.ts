@@ -58,6 +58,10 @@ export const kindNamed = (name: string): Kind | undefined => known.get(name)
 export const groupOf = ({ apiVersion }: Pick<Kind, "apiVersion">): string =>
   apiVersion.includes("/") ? apiVersion.slice(0, apiVersion.indexOf("/")) : ""
 
+/** The namespace of an object of a kind that has them. */
+export const namespaceOf = ({ metadata }: { readonly metadata: { readonly namespace?: string } }): string =>
+  metadata.namespace ?? ""
+
 /** Names one object. `namespace` is absent for what belongs to the whole cluster. */
 export const Reference = Schema.Struct({
   kind: Schema.String,

@@ -296,17 +296,17 @@ export const isUnsettledOn = (build: NixBuild, name: string): boolean =>
 const isUnsettled = (node: NodeStatus | undefined): boolean =>
   node === undefined || node.reason === "NoMatchingNode" || node.retryTime !== undefined || node.waits !== undefined
 
-/** A person wants the next attempt. */
-export const asksForRetry = ({ metadata, status }: NixBuild): boolean => {
+/** What the annotation says by which a person asks for the next attempt, until that was begun. */
+export const askedRetryOf = ({ metadata, status }: NixBuild): string | undefined => {
   const asked = metadata.annotations?.[retryAnnotation]
-  return asked !== undefined && asked !== status?.handledRetry
+  return asked === status?.handledRetry ? undefined : asked
 }
 
 /** Until it has failed, or every node that wants the image has it, and the status speaks of the newest generation. */
 export const isOpen = (build: NixBuild): boolean =>
   build.status?.observedGeneration !== build.metadata.generation ||
   !isTrue(conditionsOf(build), "Complete") ||
-  asksForRetry(build) ||
+  askedRetryOf(build) !== undefined ||
   (!hasFailed(build) && unsettledNodes(build).length > 0)
 
 /** Which attempt at bringing the image to this node is under way, or was the last. */

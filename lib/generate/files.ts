@@ -5,6 +5,7 @@ import { type Definition, functionsAmong, serversAmong } from "../definition.ts"
 import { kindsOf } from "../function.ts"
 import { loadDefinitions } from "../load.ts"
 import { makeCrd } from "./crd.ts"
+import { makeDecisions } from "./decisions.ts"
 import { makeDeployment } from "./deployment.ts"
 import { makeKnativeService } from "./knative-service.ts"
 import { makeEmbeddedKustomization, makeKustomization, resourcesOf } from "./kustomization.ts"
@@ -59,7 +60,12 @@ export const manifestsOf = (definitions: ReadonlyArray<Definition>): Readonly<Re
 
 export const generated = Effect.gen(function* () {
   const definitions = yield* loadDefinitions(new URL("../../functions/", import.meta.url))
-  return { ...pagesOf(kindsOf(definitions)), "docs/texts.md": yield* textsPage, ...manifestsOf(definitions) }
+  return {
+    ...pagesOf(kindsOf(definitions)),
+    "docs/texts.md": yield* textsPage,
+    "docs/decisions.md": yield* makeDecisions(functionsAmong(definitions).map(({ name }) => name)),
+    ...manifestsOf(definitions)
+  }
 })
 
 /** Files that were made once and are not any more, in the folders of those that are. */

@@ -143,10 +143,10 @@ describe("the toy function", () => {
         Effect.provide(
           Cache.layer(kinds).pipe(
             Layer.provideMerge(Layer.succeed(KubernetesApi, connection)),
-            Layer.merge(settingsLayer)
+            Layer.merge(settingsLayer),
+            Layer.provideMerge(logger)
           )
         ),
-        Effect.provide(logger),
         Effect.scoped
       )
     })

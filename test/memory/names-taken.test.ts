@@ -29,7 +29,7 @@ it.effect("a name that is taken stops the build there, and no longer than it is 
       const foreign = { apiVersion, kind, metadata }
       const end = yield* play({
         given: [...given, foreign],
-        excused: ["what nothing disturbs ends well", "I1 no Job is made twice"],
+        excused: ["what nothing disturbs ends well", "no Job is made twice"],
         happens: (stage) =>
           Effect.gen(function* () {
             for (let rounds = 0; rounds < 8; rounds += 1) yield* round(stage)

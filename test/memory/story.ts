@@ -90,7 +90,7 @@ const settle = Effect.fnUntraced(function* (stage: Stage, quietRounds: number) {
   }
   const { length } = api.attempts
   const mustBeQuiet = (after: string) =>
-    assert.deepStrictEqual(api.attempts.slice(length), [], `I6, I8: written though all was settled, ${after}`)
+    assert.deepStrictEqual(api.attempts.slice(length), [], `written though all was settled, ${after}`)
   yield* TestClock.adjust("5 minutes")
   for (const replica of processes) yield* replica.sweep
   mustBeQuiet("five minutes later")
@@ -109,8 +109,8 @@ export const play = (script: Script) =>
     yield* script.happens?.(stage) ?? Effect.void
     yield* settle(stage, script.quietRounds ?? 1)
     mustHold(stage)
-    assert.deepStrictEqual(straysIn(api.objects.objects), [], "I5: Jobs that belong to nothing")
-    assert.deepStrictEqual(outdatedIn(api.objects.objects), [], "I12: conditions of an older generation")
-    assert.deepStrictEqual(awaitedIn(api.objects.objects), [], "I13: over, and not said to be")
+    assert.deepStrictEqual(straysIn(api.objects.objects), [], "Jobs that belong to nothing")
+    assert.deepStrictEqual(outdatedIn(api.objects.objects), [], "conditions of an older generation")
+    assert.deepStrictEqual(awaitedIn(api.objects.objects), [], "over, and not said to be")
     return { state: stateOf(api.objects.objects), writes: api.writes, attempts: api.attempts, requests: api.requests }
   }).pipe(Effect.provide([TestClock.layer(), Logger.layer([])]))

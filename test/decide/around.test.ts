@@ -53,6 +53,11 @@ it("a volume whose node is gone rests on its claim and its Job: without it nobod
   ])
 })
 
+it("the Job that is to empty a volume rests on nothing", () => {
+  const volumes = [{ volume, node, building: [] }]
+  assert.deepStrictEqual(decide({ ...world, volumes }).map(around({ volumes })), [[]])
+})
+
 it("the Job that has emptied a volume rests on that, or another would be made for it", () => {
   const volumes = [{ volume, node, removalJob: { ...object("removal", "enbi-system"), ...succeeded }, building: [] }]
   const rests = decide({ ...world, volumes }).map((action) => [
