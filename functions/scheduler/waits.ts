@@ -89,9 +89,9 @@ const waitingBefore = (most: number): string =>
 
 /** What a NixBuild that waits for a slot was told of those before it. */
 const toldBefore = (build: NixBuild): number | undefined => {
-  const { message = "", reason } = conditionOf(conditionsOf(build), "Scheduled") ?? {}
-  if (reason !== "NoFreeSlot") return undefined
-  const [told, most] = /None waits before it|Up to (\d+) waits? before it/u.exec(message) ?? []
+  const scheduled = conditionOf(conditionsOf(build), "Scheduled")
+  if (scheduled?.reason !== "NoFreeSlot") return undefined
+  const [told, most] = /None waits before it|Up to (\d+) waits? before it/u.exec(scheduled.message) ?? []
   return told === undefined ? undefined : Number(most ?? 0)
 }
 
