@@ -1,9 +1,11 @@
 /** A Kubernetes Event: what people read under `kubectl describe` of the object that it speaks of. */
+import type { CoreV1Event } from "@kubernetes/client-node"
 import type { Action } from "./action.ts"
 import { type Reason, reasons } from "./api/condition.ts"
 import type { ObjectMeta } from "./api/kind.ts"
 import { type KindName, kinds } from "./api/kinds.ts"
 import { managedBy } from "./api/kubernetes.ts"
+import { manifest } from "./api/manifest.ts"
 import type { Refusal } from "./function.ts"
 import { regardingLabel } from "./keys.ts"
 import { eventName } from "./names.ts"
@@ -41,9 +43,9 @@ export const say = (saying: Saying): Action => {
   return {
     action: "Create",
     why: `Tell whoever looks at the ${regarding}: ${reason}`,
-    object: {
+    object: manifest<CoreV1Event>()({
       apiVersion: "v1",
-      kind: "Event",
+      kind: "Event" as const,
       metadata: {
         name: sayingName(saying),
         namespace,
@@ -59,7 +61,7 @@ export const say = (saying: Saying): Action => {
       lastTimestamp: time,
       source: { component: "enbi-functions" },
       reportingComponent: "enbi-functions"
-    }
+    })
   }
 }
 

@@ -1,14 +1,20 @@
 /** The CustomResourceDefinition of NixBuild, made of its Schemas. */
+import type { V1CustomResourceColumnDefinition, V1CustomResourceDefinition } from "@kubernetes/client-node"
+import { manifest } from "../api/manifest.ts"
 import { NixBuild, nixBuilds, Spec, Status } from "../api/nixbuild.ts"
 import { structural } from "./structural.ts"
 
-const column = (name: string, jsonPath: string, more: object = {}) => ({ name, type: "string", jsonPath, ...more })
+const column = (name: string, jsonPath: string, more: Partial<V1CustomResourceColumnDefinition> = {}) => ({
+  name,
+  type: "string",
+  jsonPath,
+  ...more
+})
 const wide = { priority: 1 }
 
 export const nixBuildCrd = () => {
-  const [group, version] = nixBuilds.apiVersion.split("/")
-  const { description } = structural(NixBuild)
-  return {
+  const [group = "", version = ""] = nixBuilds.apiVersion.split("/")
+  const crd = manifest<V1CustomResourceDefinition>()({
     apiVersion: "apiextensions.k8s.io/v1",
     kind: "CustomResourceDefinition",
     metadata: { name: `${nixBuilds.plural}.${group}` },
@@ -40,27 +46,32 @@ export const nixBuildCrd = () => {
             column("Digest", ".status.imageDigest", wide),
             column("Size", ".status.imageSize", { ...wide, type: "integer", description: "In bytes, as CRI counts." }),
             column("Package", ".spec.packageName", wide)
-          ],
-          schema: {
-            openAPIV3Schema: {
-              type: "object",
-              ...(description === undefined ? {} : { description }),
-              required: ["spec"],
-              properties: {
-                apiVersion: { type: "string" },
-                kind: { type: "string" },
-                metadata: { type: "object" },
-                spec: { description: "What to build, and who wants it.", ...structural(Spec) },
-                status: {
-                  description: "What became of it; written by the functions only.",
-                  ...structural(Status),
-                  default: nixBuilds.initialStatus
-                }
-              }
-            }
-          }
+          ]
         }
       ]
+    }
+  })
+  // Of what `structural` writes TypeScript knows no field.
+  const versions = crd.spec.versions.map((version) => ({ ...version, schema: { openAPIV3Schema: schema() } }))
+  return { ...crd, spec: { ...crd.spec, versions } }
+}
+
+const schema = () => {
+  const { description } = structural(NixBuild)
+  return {
+    type: "object",
+    ...(description === undefined ? {} : { description }),
+    required: ["spec"],
+    properties: {
+      apiVersion: { type: "string" },
+      kind: { type: "string" },
+      metadata: { type: "object" },
+      spec: { description: "What to build, and who wants it.", ...structural(Spec) },
+      status: {
+        description: "What became of it; written by the functions only.",
+        ...structural(Status),
+        default: nixBuilds.initialStatus
+      }
     }
   }
 }

@@ -3,6 +3,8 @@
  * one account, so it gets the sum of what each says it needs, and what their
  * watch cache needs; on its own each has an account for what it needs.
  */
+import type { V1Role, V1RoleBinding, V1ServiceAccount } from "@kubernetes/client-node"
+import { manifest } from "../api/manifest.ts"
 import type { Kind } from "../api/kind.ts"
 import { kinds } from "../api/kinds.ts"
 import type { EnbiFunction, Permission } from "../function.ts"
@@ -35,7 +37,11 @@ const cached = Object.values(kinds).map(({ apiVersion, onlyNamespace, plural }: 
 
 /** The account of one function, with what it may do. */
 export const makeAccount = ({ name, permissions }: EnbiFunction<unknown>) => [
-  { apiVersion: "v1", kind: "ServiceAccount", metadata: { name, namespace: systemNamespace } },
+  manifest<V1ServiceAccount>()({
+    apiVersion: "v1",
+    kind: "ServiceAccount",
+    metadata: { name, namespace: systemNamespace }
+  }),
   ...makeRoles({ account: name, name: `enbi-${name}`, permissions })
 ]
 
@@ -47,19 +53,19 @@ const makeRoles = ({ account, name, permissions }: Grant) => {
     const kind = namespace === undefined ? "ClusterRole" : "Role"
     const metadata = namespace === undefined ? { name } : { name, namespace }
     return [
-      { apiVersion: `${group}/v1`, kind, metadata, rules },
-      {
+      manifest<V1Role>()({ apiVersion: `${group}/v1`, kind, metadata, rules }),
+      manifest<V1RoleBinding>()({
         apiVersion: `${group}/v1`,
         kind: `${kind}Binding`,
         metadata,
         roleRef: { apiGroup: group, kind, name },
         subjects
-      }
+      })
     ]
   })
 }
 
-const sum = (permissions: ReadonlyArray<Permission>): ReadonlyArray<Permission> => {
+const sum = (permissions: ReadonlyArray<Permission>): ReadonlyArray<Omit<Permission, "namespace">> => {
   const verbs = new Map<string, ReadonlySet<string>>()
   for (const permission of permissions) {
     for (const apiGroup of permission.apiGroups) {
