@@ -1,4 +1,5 @@
 /** A function or a Broker, as far as HTTP goes: takes events in structured mode and answers what the test says. */
+import { HTTP } from "cloudevents"
 import { Effect, Schema } from "effect"
 import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { WholeEvent } from "../../cli/event-file.ts"
@@ -14,7 +15,10 @@ export const sink = Effect.fnUntraced(function* (take: (event: WholeEvent) => Ef
       if (request.headers["content-type"] !== "application/cloudevents+json") {
         return HttpServerResponse.empty({ status: 415 })
       }
-      const event = yield* Effect.flatMap(request.json, Schema.decodeUnknownEffect(WholeEvent))
+      const body = yield* request.text
+      // What others read with the SDK.
+      if (!HTTP.isEvent({ headers: { ...request.headers }, body })) return HttpServerResponse.empty({ status: 400 })
+      const event = yield* Schema.decodeUnknownEffect(Schema.fromJsonString(WholeEvent))(body)
       return HttpServerResponse.empty({ status: yield* take(event) })
     }).pipe(Effect.orDie)
   )
