@@ -4,6 +4,7 @@
  */
 import { Console, Effect, Layer } from "effect"
 import { Command } from "effect/cli"
+import { knownKinds } from "../lib/api/kind.ts"
 import * as Cache from "../embedded/cache.ts"
 import { KubernetesApi } from "../lib/kube/api.ts"
 import { redact } from "../lib/redact.ts"
@@ -21,7 +22,7 @@ const record = Command.make(
   Effect.fn("events.record")(function* () {
     const { connected } = yield* Kubernetes
     const { api } = yield* connected
-    const layer = Cache.layer.pipe(Layer.provide(Layer.succeed(KubernetesApi, api)))
+    const layer = Cache.layer(knownKinds()).pipe(Layer.provide(Layer.succeed(KubernetesApi, api)))
     const { follow } = yield* Cache.WatchCache.pipe(Effect.provide(layer))
     yield* follow(asJson)
   }, orTrouble)

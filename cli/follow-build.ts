@@ -1,6 +1,7 @@
 /** Follows a NixBuild, with the log of each of its build Jobs, until it has ended or waits for a person. */
 import { Console, Effect, FiberSet, Option, type Result, Stream } from "effect"
-import { type Condition, isTrue, obstacles } from "../lib/api/condition.ts"
+import { type Condition, obstacles } from "../lib/api/condition.ts"
+import { isTrue } from "../lib/conditions.ts"
 import { type Identified, type Kind, pathOf } from "../lib/api/kind.ts"
 import { pods } from "../lib/api/kubernetes.ts"
 import { conditionsOf, type NixBuild, nixBuilds } from "../lib/api/nixbuild.ts"
@@ -12,7 +13,8 @@ import type { Query } from "../lib/kube/requests.ts"
 import type { Change } from "../lib/kube/watch.ts"
 import { Kubernetes } from "./kubernetes.ts"
 import { firstContainerOf } from "./pod-logs.ts"
-import { isStep, newsIn } from "./progress.ts"
+import { isStepLine } from "../lib/nixbuild/build-steps.ts"
+import { newsIn } from "./progress.ts"
 import { Trouble } from "./trouble.ts"
 
 type Api = (typeof KubernetesApi)["Service"]
@@ -99,7 +101,7 @@ const showLog = Effect.fnUntraced(
     )
     if (Option.isNone(started)) return
     yield* log({ pod: started.value, container: firstContainerOf(started.value), follow: true }).pipe(
-      Stream.runForEach((line) => (isVerbose || isStep(line) ? Console.log(line) : Effect.void))
+      Stream.runForEach((line) => (isVerbose || isStepLine(line) ? Console.log(line) : Effect.void))
     )
   },
   Effect.catch(({ message }) => Console.error(`The build's log cannot be shown: ${message}`))

@@ -4,7 +4,8 @@ import { HttpRouter, HttpServerResponse } from "effect/http"
 import * as PrometheusMetrics from "effect/observability/PrometheusMetrics"
 import { nixBuilds } from "../lib/api/nixbuild.ts"
 import { Cluster } from "../lib/cluster.ts"
-import { setActive, start } from "../lib/metrics.ts"
+import { start } from "../lib/telemetry/metrics.ts"
+import { setActive } from "../lib/telemetry/nixbuild-metrics.ts"
 import { WatchCache } from "./cache.ts"
 
 const health = Layer.mergeAll(

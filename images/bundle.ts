@@ -6,6 +6,14 @@
  */
 import { Effect, FileSystem, Path, Schema } from "effect"
 import { type Plugin, rolldown } from "rolldown"
+import type { Program } from "../lib/nixbuild/job-contract.ts"
+
+const sources: Readonly<Record<Program, string>> = {
+  build: "build/build.ts",
+  import: "import/import.ts",
+  "prepare-volume": "cache/prepare-volume.ts",
+  "remove-volume": "cache/remove-volume.ts"
+}
 
 export class BundleFailed extends Schema.TaggedError<BundleFailed>()("BundleFailed", {
   message: Schema.String,
@@ -77,12 +85,7 @@ export const bundle = Effect.fn("bundle")(function* (root: string) {
   )
   yield* files.writeFileString(path.join(root, "dist/functions/package.json"), '{ "type": "module" }\n')
   yield* write(
-    Object.fromEntries(
-      ["build", "import", "prepare-volume", "remove-volume"].map((name) => [
-        name,
-        path.join(root, `builder/${name}.ts`)
-      ])
-    ),
+    Object.fromEntries(Object.entries(sources).map(([program, source]) => [program, path.join(root, "jobs", source)])),
     path.join(root, "dist/builder")
   )
   yield* files.writeFileString(path.join(root, "dist/builder/package.json"), '{ "type": "module" }\n')

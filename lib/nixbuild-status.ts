@@ -1,37 +1,18 @@
-/** A write to a NixBuild's status, or none when it says so already. */
-import { isDeepStrictEqual } from "node:util"
-import { type Action, referTo } from "./action.ts"
-import { type Condition, phaseOf, setCondition, type Verdict } from "./api/condition.ts"
-import { conditionsOf, type NixBuild, type Status } from "./api/nixbuild.ts"
+/** Writes a NixBuild's status: with every write `Ready` and the word that `kubectl get` prints follow from the rest. */
+import { type Condition, phaseOf, type Reason } from "./api/condition.ts"
+import { type NixBuild, nixBuilds, type Status } from "./api/nixbuild.ts"
 import { readinessOf } from "./readiness.ts"
+import { makeStatusWriter } from "./status-writer.ts"
 
-export interface StatusChange {
-  readonly why: string
-  readonly time: string
-  readonly verdicts: ReadonlyArray<Verdict>
-  /** null removes a field. */
-  readonly fields?: { readonly [K in keyof Omit<Status, Computed>]?: Status[K] | null }
-}
+// What is built can't change, so no condition becomes untrue with the spec.
+export const patchStatus = makeStatusWriter<NixBuild, Condition["type"], Reason, Status>({
+  kind: nixBuilds,
+  initialReason: "Pending",
+  summarize: ({ status }, fields, conditions) => ({
+    conditions: [readinessOf({ ...status, ...fields, conditions })],
+    fields: (all) => ({ status: phaseOf(all) })
+  })
+})
 
-/** What follows from all else, in every write. */
-type Computed = "conditions" | "observedGeneration" | "status"
-
-export const patchStatus = (build: NixBuild, change: StatusChange): ReadonlyArray<Action> => {
-  const observedGeneration = build.metadata.generation ?? 1
-  const set = (conditions: ReadonlyArray<Condition>, verdict: Verdict) =>
-    setCondition(conditions, { ...verdict, observedGeneration, time: change.time })
-  // What is built can't change, so no condition becomes untrue with the spec, and
-  // all are said of the newest generation: `kubectl wait` waits for that.
-  const restated = conditionsOf(build)
-    // The time of the CRD's default is none.
-    .filter(({ reason }) => reason !== "Pending")
-    .map((condition) => ({ ...condition, observedGeneration }))
-  const told = change.verdicts.reduce(set, restated)
-  const conditions = set(told, readinessOf({ ...build.status, ...change.fields, conditions: told }))
-  const status = { ...change.fields, conditions, observedGeneration, status: phaseOf(conditions) }
-  const after = Object.entries({ ...build.status, ...status }).filter(([, value]) => value !== null)
-  // Equal.equals hashes both first, at a tenth of what a build costs.
-  return isDeepStrictEqual(Object.fromEntries(after), { ...build.status })
-    ? []
-    : [{ action: "PatchStatus", why: change.why, target: referTo("NixBuild", build), status }]
-}
+/** What a write changes of a status. */
+export type StatusChange = Parameters<typeof patchStatus>[1]

@@ -15,7 +15,8 @@
  * | none of these                              | Unknown | how far it is      |
  */
 import { Predicate } from "effect"
-import { type Condition, isTrue, obstacles, reasons, type Verdict } from "./api/condition.ts"
+import { type Condition, obstacles, type Reason, reasons } from "./api/condition.ts"
+import { type ConditionUpdate, conditionOf, isTrue } from "./conditions.ts"
 import type { Status } from "./api/nixbuild.ts"
 
 /** A status, with null for what a write removes. */
@@ -23,11 +24,11 @@ type Told = { readonly [K in "buildNode" | "failure" | "nodes"]?: Status[K] | nu
   readonly conditions: ReadonlyArray<Condition>
 }
 
-export const readinessOf = ({ buildNode, conditions, failure, nodes }: Told): Verdict => {
+export const readinessOf = ({ buildNode, conditions, failure, nodes }: Told): Ready => {
   const have = (nodes ?? []).filter((node) => node.importedTime !== undefined).map((node) => node.name)
   if (have.length > 0) return ready("True", { reason: "Imported", message: `The image is on ${have.join(", ")}.` })
-  const stalled = conditions.find(({ status, type }) => type === "Stalled" && status === "True")
-  if (stalled !== undefined) return ready("False", stalled)
+  const stalled = conditionOf(conditions, "Stalled")
+  if (stalled?.status === "True") return ready("False", stalled)
   const held = conditions.find(({ status, type }) => (type === "Scheduled" || type === "Launched") && status !== "True")
   if (held !== undefined) {
     return ready(Predicate.isNotNullish(failure) || obstacles.includes(held.reason) ? "False" : "Unknown", held)
@@ -43,7 +44,9 @@ export const readinessOf = ({ buildNode, conditions, failure, nodes }: Told): Ve
   return ready("Unknown", { reason: "Progressing", message: done?.message ?? reasons.Progressing })
 }
 
-const ready = (status: Verdict["status"], { message, reason }: Pick<Verdict, "message" | "reason">): Verdict => ({
+type Ready = ConditionUpdate<"Ready", Reason>
+
+const ready = (status: Ready["status"], { message, reason }: Pick<Ready, "message" | "reason">): Ready => ({
   type: "Ready",
   status,
   reason,

@@ -2,7 +2,8 @@
  * On which nodes a NixBuild may have a build container, and what takes a slot
  * back: who does not build holds none.
  */
-import { isTrue, obstacles } from "./api/condition.ts"
+import { obstacles } from "./api/condition.ts"
+import { isTrue } from "./conditions.ts"
 import {
   attemptOn,
   conditionsOf,

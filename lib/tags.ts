@@ -90,7 +90,7 @@ const written = (annotation: string, words: ReadonlyArray<string> | undefined) =
 export const changeClaim = (lease: Lease, { annotations, holder, joining, sharing, why }: Change): Action => ({
   action: "Patch",
   why,
-  target: referTo("Lease", lease),
+  target: referTo(leases, lease),
   patch: {
     metadata: {
       ...(holder === undefined ? {} : { labels: { [heldByLabel]: holder } }),

@@ -13,7 +13,7 @@ import {
   ImportResult,
   type ImportSucceeded,
   type JobFailed
-} from "../../lib/oci/result.ts"
+} from "../../lib/nixbuild/job-result.ts"
 import { hasNeverRun, isFinished, isOver, terminatedOf, type Work } from "../../lib/work.ts"
 
 /** Nothing while our container runs, or until it has been seen to end. */

@@ -1,5 +1,5 @@
 /** What is newly known of one node that wants the image: that it has it, why not, or that it lost it. */
-import { isTrue } from "../../lib/api/condition.ts"
+import { isTrue } from "../../lib/conditions.ts"
 import {
   attemptOn,
   conditionsOf,

@@ -1,7 +1,7 @@
 /** What keeps a step from being taken: who can't begin gives its slot back, and says why. */
 import type { Action } from "../../lib/action.ts"
 import { obstacles, reasons } from "../../lib/api/condition.ts"
-import { mergeNodes, type NodeStatus, nodeStatusOf } from "../../lib/api/nixbuild.ts"
+import { mergeNodes, nixBuilds, type NodeStatus, nodeStatusOf } from "../../lib/api/nixbuild.ts"
 import type { Refusal } from "../../lib/function.ts"
 import { refusalWords, say, sayRefused } from "../../lib/say.ts"
 import { clear, hasSlot, holdImport, isObstructed, obstruct, postpone, withoutSlots } from "../../lib/slots.ts"
@@ -36,7 +36,7 @@ export const tellHold = ({ build, time }: World, node: NodeStatus): ReadonlyArra
   node.message !== undefined && node.reason !== nodeStatusOf(build, node.name)?.reason
     ? [
         say({
-          regarding: "NixBuild",
+          regarding: nixBuilds,
           about: build.metadata,
           type: "Warning",
           reason: node.reason,
@@ -68,4 +68,4 @@ export const refused = (refusal: Refusal): Step => {
 }
 
 export const tellRefusal = ({ build, time }: World, refusal: Refusal): ReadonlyArray<Action> =>
-  refusal.isLasting ? [sayRefused({ regarding: "NixBuild", about: build.metadata, refusal, time })] : []
+  refusal.isLasting ? [sayRefused({ regarding: nixBuilds, about: build.metadata, refusal, time })] : []

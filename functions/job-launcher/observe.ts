@@ -1,7 +1,7 @@
 /** What there is on each node that wants the image: volume, Jobs, and whether the build Pod would be admitted. */
 import type { V1Pod } from "@kubernetes/client-node"
 import { Effect, Equal, Option, Schema, Struct } from "effect"
-import { isTrue } from "../../lib/api/condition.ts"
+import { isTrue } from "../../lib/conditions.ts"
 import type { Reference } from "../../lib/api/kind.ts"
 import {
   isSucceeded,
@@ -39,6 +39,7 @@ import { observeWork } from "../../lib/observe-work.ts"
 import { isSourcePending } from "../../lib/source.ts"
 import { subjectsAmong } from "../../lib/nixbuild-subjects.ts"
 import { claimName, jobName, persistentVolumeName, systemNamespace, volumeJobName } from "../../lib/names.ts"
+import { programs } from "../../lib/nixbuild/job-contract.ts"
 import { Settings, SettingsSchema } from "../../lib/settings.ts"
 import { currentTime } from "../../lib/time.ts"
 import { writeFilter } from "../../lib/uid-filter.ts"
@@ -283,4 +284,6 @@ const SandboxedPod = Schema.Struct({
 })
 
 const isUnmasked = ({ spec }: typeof SandboxedPod.Type): boolean =>
-  spec.containers.some(({ name, securityContext }) => name === "build" && securityContext?.procMount === "Unmasked")
+  spec.containers.some(
+    ({ name, securityContext }) => name === programs.build && securityContext?.procMount === "Unmasked"
+  )

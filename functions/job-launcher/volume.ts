@@ -15,7 +15,8 @@ import {
   nodeUidAnnotation,
   volumeLabel
 } from "../../lib/keys.ts"
-import { claimName, persistentVolumeName, volumeJobName, volumesPath } from "../../lib/names.ts"
+import { claimName, persistentVolumeName, volumeJobName } from "../../lib/names.ts"
+import { hostPaths, programs } from "../../lib/nixbuild/job-contract.ts"
 import type { SettingsValue } from "../../lib/settings.ts"
 import { makeVolumeProgramJob } from "../../lib/volume.ts"
 
@@ -51,11 +52,11 @@ export const makePersistentVolume = ({ build, namespaceUid, node: { metadata: no
       storageClassName: "",
       claimRef: {
         apiVersion: "v1",
-        kind: "PersistentVolumeClaim" as const,
+        kind: "PersistentVolumeClaim",
         namespace: build.metadata.namespace,
         name: claimName(node.name)
       },
-      hostPath: { path: `${volumesPath}/${namespaceUid}`, type: "Directory" },
+      hostPath: { path: `${hostPaths.volumes}/${namespaceUid}`, type: "Directory" },
       nodeAffinity: { required: selecting(node.name) }
     }
   })
@@ -89,6 +90,6 @@ export const makeVolumeJob = ({ build, namespaceUid, node: { metadata: node }, s
     node: node.name,
     namespaceUid,
     builderImage: settings.builderImage,
-    program: "prepare-volume",
+    program: programs.prepareVolume,
     namespace: build.metadata.namespace ?? ""
   })

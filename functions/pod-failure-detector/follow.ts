@@ -1,8 +1,16 @@
 /** What a Pod does with the NixBuild that is there: its node joins, and it is told how that goes. */
+import { conditionOf } from "../../lib/conditions.ts"
 import { Equal } from "effect"
 import { type Action, referTo } from "../../lib/action.ts"
 import { type Condition, obstacles, reasons } from "../../lib/api/condition.ts"
-import { conditionsOf, endedAttempt, type NixBuild, nodeStatusOf, wantedNodes } from "../../lib/api/nixbuild.ts"
+import {
+  conditionsOf,
+  endedAttempt,
+  type NixBuild,
+  nixBuilds,
+  nodeStatusOf,
+  wantedNodes
+} from "../../lib/api/nixbuild.ts"
 import { isUnderWay } from "../../lib/slots.ts"
 import { lastLines } from "../../lib/last-lines.ts"
 import type { Observed } from "./observe.ts"
@@ -36,8 +44,8 @@ export const follow = (world: World, { build, request }: Followed): ReadonlyArra
           key: `${uid} ${words}`,
           build
         })
-  const failed = conditionsOf(build).find((condition) => condition.type === "Success" && condition.status === "False")
-  if (failed !== undefined) return [...differs, ...tellFailure(world, { build, failed })]
+  const failed = conditionOf(conditionsOf(build), "Success")
+  if (failed?.status === "False") return [...differs, ...tellFailure(world, { build, failed })]
   // Neither has failed: what keeps the attempt from beginning may pass.
   if (there?.message !== undefined) {
     const message = `NixBuild ${name} waits on ${nodeName}: ${there.message}`
@@ -105,7 +113,7 @@ const tellObstacle = (world: World, build: NixBuild): ReadonlyArray<Action> =>
 const addNode = (build: NixBuild, nodeName: string): Action => ({
   action: "Patch",
   why: `A Pod on ${nodeName} waits for the image`,
-  target: referTo("NixBuild", build),
+  target: referTo(nixBuilds, build),
   patch: { spec: { nodes: [...build.spec.nodes, nodeName] } }
 })
 

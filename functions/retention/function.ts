@@ -1,6 +1,15 @@
+import {
+  jobs,
+  leases,
+  namespaces,
+  nodes,
+  persistentVolumeClaims,
+  persistentVolumes,
+  pods
+} from "../../lib/api/kubernetes.ts"
+import { nixBuilds } from "../../lib/api/nixbuild.ts"
 import { changed, sweep } from "../../lib/events.ts"
-import { defineFunction } from "../../lib/function.ts"
-import { systemNamespace } from "../../lib/names.ts"
+import { allow, defineFunction } from "../../lib/function.ts"
 import { decide } from "./decide.ts"
 import { observe, Observed, subjects } from "./observe.ts"
 import { around } from "./volumes.ts"
@@ -8,26 +17,21 @@ import { around } from "./volumes.ts"
 /** What nobody needs any more → deleted. */
 export default defineFunction({
   name: "retention",
-  on: [changed("NixBuild"), changed("Job"), changed("Namespace"), sweep],
+  on: [changed(nixBuilds), changed(jobs), changed(namespaces), sweep],
   isRare: true,
   // It looks at everything with every event, and what is superfluous is so a little later too.
   pauseSeconds: 10,
   permissions: [
-    { apiGroups: [""], resources: ["namespaces"], verbs: ["get"] },
-    { apiGroups: [""], resources: ["nodes"], verbs: ["get", "list"] },
-    { apiGroups: [""], resources: ["pods"], verbs: ["list"] },
+    allow(namespaces, "get"),
+    allow(nodes, "get", "list"),
+    allow(pods, "list"),
     // Only ours: the policies `enbi-functions-volumes` and `enbi-functions-claims` refuse the rest.
-    { apiGroups: [""], resources: ["persistentvolumes"], verbs: ["list", "delete"] },
-    { apiGroups: [""], resources: ["persistentvolumeclaims"], verbs: ["get", "delete"] },
-    { apiGroups: ["batch"], resources: ["jobs"], verbs: ["get", "list", "create", "delete"] },
+    allow(persistentVolumes, "list", "delete"),
+    allow(persistentVolumeClaims, "get", "delete"),
+    allow(jobs, "get", "list", "create", "delete"),
     // Only what Pods asked for, or what says when: the policy `enbi-functions-nixbuilds` refuses the rest.
-    { apiGroups: ["enbi.hrzn.ee"], resources: ["nixbuilds"], verbs: ["get", "list", "delete"] },
-    {
-      namespace: systemNamespace,
-      apiGroups: ["coordination.k8s.io"],
-      resources: ["leases"],
-      verbs: ["list", "patch", "delete"]
-    }
+    allow(nixBuilds, "get", "list", "delete"),
+    allow(leases, "list", "patch", "delete")
   ],
   subjects,
   observe,

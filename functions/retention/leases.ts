@@ -17,7 +17,7 @@
  */
 import { Effect, Schema } from "effect"
 import { type Action, referTo } from "../../lib/action.ts"
-import { Lease, type Node } from "../../lib/api/kubernetes.ts"
+import { Lease, leases, type Node } from "../../lib/api/kubernetes.ts"
 import { digestsAnnotation, sourceAnnotation, unusedByAnnotation, unusedSinceAnnotation } from "../../lib/keys.ts"
 import { tagLeaseName } from "../../lib/names.ts"
 import {
@@ -92,7 +92,7 @@ const release = ({ idle, lease, unsureNodes }: HeldTag, since: string): Readonly
       {
         action: "Delete",
         why: `Nobody uses ${tag} since ${since}`,
-        target: referTo("Lease", lease),
+        target: referTo(leases, lease),
         // The scheduler takes the mark off before a NixBuild counts on the tag.
         ifUnchanged: true
       }

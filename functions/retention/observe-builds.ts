@@ -1,6 +1,6 @@
 /** Finished NixBuilds, where some of them may have to go. */
 import { Effect } from "effect"
-import { isTrue } from "../../lib/api/condition.ts"
+import { conditionOf, isTrue } from "../../lib/conditions.ts"
 import { nodes, type Pod, pods } from "../../lib/api/kubernetes.ts"
 import {
   conditionsOf,
@@ -44,7 +44,7 @@ export const observeBuilds = Effect.fnUntraced(function* (limits: Omit<History, 
 
 const finish = (build: NixBuild, needs: Pick<FinishedBuild, "pending" | "waiting">): FinishedBuild => {
   const { ttlSecondsAfterFinished } = build.spec
-  const { lastTransitionTime = "" } = conditionsOf(build).find(({ type }) => type === "Complete") ?? {}
+  const { lastTransitionTime = "" } = conditionOf(conditionsOf(build), "Complete") ?? {}
   return {
     metadata: build.metadata,
     hasFailed: isTrue(conditionsOf(build), "Stalled"),

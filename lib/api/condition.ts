@@ -4,6 +4,7 @@
  * `kubectl get` prints. People act on the sentences, so they say what to do.
  */
 import { Schema, Struct } from "effect"
+import { isTrue, makeConditionSchema } from "../conditions.ts"
 
 export const ConditionType = Schema.Literals([
   "Scheduled",
@@ -119,23 +120,11 @@ export const obstacles: ReadonlyArray<keyof typeof reasons> = [
 ]
 
 export const Reason = Schema.Literals(Struct.keys(reasons)).annotate({
-  description: "One CamelCase word from the table of reasons in the README."
+  description: "One of the CamelCase words in docs/reasons.md."
 })
 export type Reason = typeof Reason.Type
 
-export const Condition = Schema.Struct({
-  type: ConditionType,
-  status: Schema.Literals(["True", "False", "Unknown"]).annotate({
-    description: "True, False, or Unknown while it is not decided."
-  }),
-  reason: Reason,
-  message: Schema.String.annotate({ description: "What happened and what to do, as sentences." }),
-  observedGeneration: Schema.Int.annotate({ description: "The metadata.generation that this condition speaks of." }),
-  lastTransitionTime: Schema.String.annotate({
-    description: "When status last changed, RFC 3339, UTC.",
-    format: "date-time"
-  })
-})
+export const Condition = makeConditionSchema({ type: ConditionType, reason: Reason })
 export type Condition = typeof Condition.Type
 
 /**
@@ -149,30 +138,6 @@ export const pending: Condition = {
   message: "Waiting for the functions.",
   observedGeneration: 0,
   lastTransitionTime: "1970-01-01T00:00:00Z"
-}
-
-/** A condition before it is known since when it holds. */
-export interface Verdict {
-  readonly type: ConditionType
-  readonly status: Condition["status"]
-  readonly reason: Reason
-  readonly message: string
-}
-
-export const isTrue = (conditions: ReadonlyArray<Condition>, type: ConditionType): boolean =>
-  conditions.some((condition) => condition.type === type && condition.status === "True")
-
-/** `conditions` with `verdict` in it; the time moves only when the status does. */
-export const setCondition = (
-  conditions: ReadonlyArray<Condition>,
-  verdict: Verdict & { readonly observedGeneration: number; readonly time: string }
-): ReadonlyArray<Condition> => {
-  const { time, ...rest } = verdict
-  const before = conditions.find((condition) => condition.type === verdict.type)
-  const after = { ...rest, lastTransitionTime: before?.status === verdict.status ? before.lastTransitionTime : time }
-  return before === undefined
-    ? [...conditions, after]
-    : conditions.map((condition) => (condition === before ? after : condition))
 }
 
 export const Phase = Schema.Literals(["Pending", "Scheduled", "Building", "Importing", "Succeeded", "Failed"])

@@ -1,7 +1,7 @@
 /**
  * What to type when a reason turns up, beside what `condition.ts` says that it
  * means. NAME is the NixBuild, POD and NODE are those that the message names;
- * `npm run generate` puts the commands into the README's table.
+ * `npm run generate` puts the commands into `docs/reasons.md`, to which links are relative.
  */
 import type { Reason } from "./condition.ts"
 
@@ -46,9 +46,9 @@ export const runbook: Readonly<Record<Reason, string>> = {
     "`kubectl annotate namespace NAMESPACE --overwrite enbi.hrzn.ee/build-egress=public`, or `=open`. `kubectl get networkpolicy -n NAMESPACE enbi-build-egress -o yaml`: whose it is.",
   PodSecurityDenied: `\`kubectl get namespace NAMESPACE --show-labels\`: pod-security.kubernetes.io/enforce. ${unsandboxed}`,
   SandboxUnavailable: `\`kubectl get nodes -o wide\`: Kubernetes 1.33, Linux 6.3 and containerd 2.0, or newer? ${unsandboxed}`,
-  PodRefused: `${nixBuild}: what refuses it. \`kubectl describe resourcequota,limitrange\`. The policy enbi-functions-images: [the builder's image](#the-builders-image).`,
+  PodRefused: `${nixBuild}: what refuses it. \`kubectl describe resourcequota,limitrange\`. The policy enbi-functions-images: [the builder's image](install.md#the-builders-image).`,
   PodUnschedulable: `${nixBuild}: the scheduler's words. \`kubectl describe node NODE\`: Allocated resources. Or ${change('{"resources":{"requests":{"memory":"1Gi"}}}')}; ${template("resources")}.`,
-  PodImageUnavailable: `${nixBuild}: which image, and what the registry said. \`kubectl get configmap -n enbi-system enbi-builder -o yaml\`: [BUILDER_IMAGE](#the-builders-image).`,
+  PodImageUnavailable: `${nixBuild}: which image, and what the registry said. \`kubectl get configmap -n enbi-system enbi-builder -o yaml\`: [BUILDER_IMAGE](install.md#the-builders-image).`,
   PodNotStarted: `${nixBuild}: kubelet's words. \`kubectl describe node NODE\`: Conditions, Events.`,
   JobSuspended: `${nixBuild}: which Job. \`kubectl get job JOB -n NAMESPACE -o yaml\`: spec.suspend, and who manages it.`,
   RequestRefused: `${nixBuild}: which request, and who refuses it. \`kubectl get validatingwebhookconfigurations,mutatingwebhookconfigurations\`.`,
@@ -58,8 +58,8 @@ export const runbook: Readonly<Record<Reason, string>> = {
   ImagePulled: `Nothing to do. If the Pod does not start all the same: ${pod}.`,
   EvaluationFailed: `${buildLog}: the end of the trace. \`nix eval FLAKE_URL#packages.SYSTEM.PACKAGE.drvPath\` says the same elsewhere.`,
   AttributeMissing: `\`nix flake show FLAKE_URL\`: is it there for this system? Then put the right name into the annotation of the Pod's template; for a NixBuild by hand into its file, and \`kubectl replace --force -f FILE\`.`,
-  FetchFailed: `${buildLog}: which URL. When it can be reached: ${again}. A signer that is not trusted: [certificates](#certificates-and-proxies).`,
-  AddressClosed: `${nixBuild}: which host, and the range that its address is in. \`kubectl annotate namespace NAMESPACE --overwrite enbi.hrzn.ee/build-egress=open\`, then ${again}; or [BUILD_CLOSED_CIDRS](#what-builds-reach) without it.`,
+  FetchFailed: `${buildLog}: which URL. When it can be reached: ${again}. A signer that is not trusted: [certificates](network.md#certificates-and-proxies).`,
+  AddressClosed: `${nixBuild}: which host, and the range that its address is in. \`kubectl annotate namespace NAMESPACE --overwrite enbi.hrzn.ee/build-egress=open\`, then ${again}; or [BUILD_CLOSED_CIDRS](network.md#what-builds-reach) without it.`,
   SourcePending: `To watch what it waits for: ${buildLog} with \`-f\`.`,
   SourceGone: `${nixBuild}: both hashes. To build what is there now: \`kubectl delete nixbuild NAME\`; one that a Pod waits for is made again after a minute and a half.`,
   SourceRefused: `${nixBuild}: which URL, and what is wrong with it. \`nix flake metadata FLAKE_URL\` says what it is resolved to.`,

@@ -1,77 +1,52 @@
-/** The CustomResourceDefinition of NixBuild, made of its Schemas. */
-import type { V1CustomResourceColumnDefinition, V1CustomResourceDefinition } from "@kubernetes/client-node"
+/** The CustomResourceDefinition of a kind of ours, made of its Schema. */
+import type { V1CustomResourceDefinition } from "@kubernetes/client-node"
+import { type Column, groupOf, type Kind } from "../api/kind.ts"
 import { manifest } from "../api/manifest.ts"
-import { NixBuild, nixBuilds, Spec, Status } from "../api/nixbuild.ts"
-import { structural } from "./structural.ts"
+import { isJsonObject, structural } from "./structural.ts"
 
-const column = (name: string, jsonPath: string, more: Partial<V1CustomResourceColumnDefinition> = {}) => ({
-  name,
-  type: "string",
-  jsonPath,
-  ...more
-})
-const wide = { priority: 1 }
+const columnOf = ({ isWide, ...column }: Column) => ({ ...column, ...(isWide === true ? { priority: 1 } : {}) })
 
-export const nixBuildCrd = () => {
-  const [group = "", version = ""] = nixBuilds.apiVersion.split("/")
+/** None for a kind of Kubernetes. */
+export const makeCrd = ({ apiVersion, custom, initialStatus, kind, plural, schema }: Kind) => {
+  if (custom === undefined) return []
+  const group = groupOf({ apiVersion })
+  const { description, properties, required } = structural(schema)
+  const { metadata: _, status, ...rest } = isJsonObject(properties) ? properties : {}
+  const { columns, ...names } = custom
   const crd = manifest<V1CustomResourceDefinition>()({
     apiVersion: "apiextensions.k8s.io/v1",
     kind: "CustomResourceDefinition",
-    metadata: { name: `${nixBuilds.plural}.${group}` },
+    metadata: { name: `${plural}.${group}` },
     spec: {
       group,
       scope: "Namespaced",
-      names: {
-        kind: nixBuilds.kind,
-        listKind: `${nixBuilds.kind}List`,
-        plural: nixBuilds.plural,
-        singular: "nixbuild",
-        shortNames: ["nb"],
-        categories: ["nix"]
-      },
+      names: { kind, listKind: `${kind}List`, plural, ...names, categories: ["nix"] },
       versions: [
         {
-          name: version,
+          name: apiVersion.slice(group.length + 1),
           served: true,
           storage: true,
           subresources: { status: {} },
-          additionalPrinterColumns: [
-            column("Image Tag", ".spec.imageTag"),
-            column("System", ".spec.system"),
-            column("Status", ".status.status"),
-            column("Build Node", ".status.buildNode"),
-            column("Age", ".metadata.creationTimestamp", { type: "date" }),
-            column("Reason", ".status.failure.reason", wide),
-            column("Ready", '.status.conditions[?(@.type=="Ready")].message', wide),
-            column("Digest", ".status.imageDigest", wide),
-            column("Size", ".status.imageSize", { ...wide, type: "integer", description: "In bytes, as CRI counts." }),
-            column("Package", ".spec.packageName", wide)
-          ]
+          additionalPrinterColumns: columns.map(columnOf)
         }
       ]
     }
   })
   // Of what `structural` writes TypeScript knows no field.
-  const versions = crd.spec.versions.map((version) => ({ ...version, schema: { openAPIV3Schema: schema() } }))
-  return { ...crd, spec: { ...crd.spec, versions } }
-}
-
-const schema = () => {
-  const { description } = structural(NixBuild)
-  return {
+  const openAPIV3Schema = {
     type: "object",
     ...(description === undefined ? {} : { description }),
-    required: ["spec"],
+    required: (Array.isArray(required) ? required : []).filter((name) => name !== "metadata"),
     properties: {
       apiVersion: { type: "string" },
       kind: { type: "string" },
       metadata: { type: "object" },
-      spec: { description: "What to build, and who wants it.", ...structural(Spec) },
-      status: {
-        description: "What became of it; written by the functions only.",
-        ...structural(Status),
-        default: nixBuilds.initialStatus
-      }
+      ...rest,
+      ...(isJsonObject(status)
+        ? { status: { ...status, ...(initialStatus === undefined ? {} : { default: initialStatus }) } }
+        : {})
     }
   }
+  const versions = crd.spec.versions.map((version) => ({ ...version, schema: { openAPIV3Schema } }))
+  return [{ ...crd, spec: { ...crd.spec, versions } }]
 }

@@ -3,10 +3,15 @@ import type { EnbiFunction } from "../function.ts"
 import { systemNamespace } from "../names.ts"
 import { settingsName } from "./container.ts"
 
-export const makeKustomization = (functions: ReadonlyArray<EnbiFunction<unknown>>) => ({
+/** `kubectl apply -k` of all these files. */
+export const resourcesOf = (resources: ReadonlyArray<string>) => ({
   apiVersion: "kustomize.config.k8s.io/v1beta1",
   kind: "Kustomization",
-  resources: ["../system", ...functions.map(({ name }) => `${name}.yaml`)],
+  resources
+})
+
+export const makeKustomization = (functions: ReadonlyArray<EnbiFunction<unknown>>) => ({
+  ...resourcesOf(["../system", ...functions.map(({ name }) => `${name}.yaml`)]),
   components: ["../system/builder-image"],
   // The name ends in a hash of the settings, so that whoever reads them starts anew when they change.
   configMapGenerator: [{ name: settingsName, namespace: systemNamespace, envs: ["settings.env"] }],

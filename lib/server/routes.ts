@@ -10,7 +10,7 @@ import {
 import * as PrometheusMetrics from "effect/observability/PrometheusMetrics"
 import { MalformedEvent } from "../cloudevents/event.ts"
 import { decodeMessage } from "../cloudevents/http.ts"
-import { start } from "../metrics.ts"
+import { start } from "../telemetry/metrics.ts"
 import { type Answer, maxBodyBytes, messageOf, unavailable } from "./answer.ts"
 import { Receiver, TooLarge } from "./receiver.ts"
 

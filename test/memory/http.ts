@@ -1,8 +1,7 @@
 /** The API server in memory over HTTP, for processes: requests, lists in pages, and watches that tell of each change as it happens. */
 import { Effect, Queue, Schema, Stream } from "effect"
 import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
-import { pathOf } from "../../lib/api/kind.ts"
-import { kinds } from "../../lib/api/kinds.ts"
+import { knownKinds, pathOf } from "../../lib/api/kind.ts"
 import type { KubernetesApi } from "../../lib/kube/api.ts"
 import { isSelected } from "../../lib/memory/api-server.ts"
 import { isFields, type Logged, type Objects } from "../../lib/memory/objects.ts"
@@ -16,14 +15,12 @@ const isNamed = (object: unknown, { fieldSelector = "" }: Query): boolean =>
   )(object)
 
 const isList = (path: string): boolean =>
-  Object.values(kinds).some(
-    (kind) => pathOf(kind) === path || new RegExp(`/namespaces/[^/]+/${kind.plural}$`).test(path)
-  )
+  knownKinds().some((kind) => pathOf(kind) === path || new RegExp(`/namespaces/[^/]+/${kind.plural}$`).test(path))
 
 /** Every change after the version that is asked for, as it happens. */
 const watch = Effect.fnUntraced(function* ({ log, witnesses }: Objects, path: string, query: Query) {
   const [, namespace, plural] = /(?:\/namespaces\/([^/]+))?\/([a-z]+)$/.exec(path) ?? []
-  const kind = Object.values(kinds).find((kind) => kind.plural === plural)
+  const kind = knownKinds().find((kind) => kind.plural === plural)
   const changes = yield* Queue.unbounded<Uint8Array>()
   const from = Number(query["resourceVersion"])
   const tell = ({ object, verb: type }: Logged) => {

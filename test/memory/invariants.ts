@@ -1,6 +1,6 @@
 /** What must be so after each change of any object. */
 import { Schema } from "effect"
-import { isTrue } from "../../lib/api/condition.ts"
+import { isTrue } from "../../lib/conditions.ts"
 import { conditionsOf, type NixBuild, nixBuilds, wantedNodes } from "../../lib/api/nixbuild.ts"
 import { leases, managedBy } from "../../lib/api/kubernetes.ts"
 import { nixBuildUidLabel, wokenAnnotation } from "../../lib/keys.ts"
