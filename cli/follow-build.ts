@@ -1,6 +1,7 @@
 /** Follows a NixBuild, with the log of each of its build Jobs, until it has ended or waits for a person. */
 import { Console, Effect, FiberSet, Option, type Result, Stream } from "effect"
-import { type Condition, obstacles } from "../lib/api/condition.ts"
+import type { Condition } from "../lib/api/condition.ts"
+import { isObstacle } from "../lib/api/reasons.ts"
 import { isTrue } from "../lib/conditions.ts"
 import { type Identified, type Kind, pathOf } from "../lib/api/kind.ts"
 import { pods } from "../lib/api/kubernetes.ts"
@@ -63,7 +64,7 @@ export const isOver = (build: NixBuild): boolean =>
 
 /** What a person has to change before it goes on. */
 export const obstacleIn = (build: NixBuild): Condition | undefined =>
-  conditionsOf(build).find(({ reason, status }) => status === "False" && obstacles.includes(reason))
+  conditionsOf(build).find(({ reason, status }) => status === "False" && isObstacle(reason))
 
 interface Watched {
   readonly namespace: string

@@ -76,5 +76,9 @@ export const orFailure =
   (reason: FailureReason, what = "A file could not be read or written") =>
   (error: Error): Failure =>
     isNoSpace(error)
-      ? new Failure({ reason: "DiskFull", message: `The node's disk or the cache volume is full: make room.`, log: "" })
+      ? new Failure({
+          reason: "DiskFull",
+          message: `The node's disk or the cache volume is full. Free disk space.`,
+          log: ""
+        })
       : new Failure({ reason, message: `${what}: ${error.message}.`, log: "" })

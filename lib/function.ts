@@ -70,12 +70,12 @@ export interface EnbiFunction<O> {
 }
 
 /** The kinds whose events the functions listen to, each once. */
-export const heardBy = (functions: ReadonlyArray<Pick<EnbiFunction<unknown>, "on">>): ReadonlyArray<Kind> =>
-  unique(functions.flatMap(({ on }) => on.flatMap(({ kind = "" }) => kindNamed(kind) ?? [])))
+export const heardBy = (functions: ReadonlyArray<Pick<Partial<EnbiFunction<unknown>>, "on">>): ReadonlyArray<Kind> =>
+  unique(functions.flatMap(({ on = [] }) => on.flatMap(({ kind = "" }) => kindNamed(kind) ?? [])))
 
 /** The kinds that the functions listen to or read, each once: those that a watch cache has to follow. */
 export const kindsOf = (
-  functions: ReadonlyArray<Pick<EnbiFunction<unknown>, "on" | "permissions">>
+  functions: ReadonlyArray<Pick<EnbiFunction<unknown>, "permissions"> & Pick<Partial<EnbiFunction<unknown>>, "on">>
 ): ReadonlyArray<Kind> => {
   const read = functions
     .flatMap(({ permissions }) => permissions)

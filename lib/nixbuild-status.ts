@@ -1,5 +1,6 @@
 /** Writes a NixBuild's status: with every write `Ready` and the word that `kubectl get` prints follow from the rest. */
-import { type Condition, phaseOf, type Reason } from "./api/condition.ts"
+import { type Condition, phaseOf } from "./api/condition.ts"
+import type { Reason } from "./api/reasons.ts"
 import { type NixBuild, nixBuilds, type Status } from "./api/nixbuild.ts"
 import { readinessOf } from "./readiness.ts"
 import { makeStatusWriter } from "./status-writer.ts"

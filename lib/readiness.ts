@@ -15,7 +15,8 @@
  * | none of these                              | Unknown | how far it is      |
  */
 import { Predicate } from "effect"
-import { type Condition, obstacles, type Reason, reasons } from "./api/condition.ts"
+import type { Condition } from "./api/condition.ts"
+import { isObstacle, type Reason, reasons } from "./api/reasons.ts"
 import { type ConditionUpdate, conditionOf, isTrue } from "./conditions.ts"
 import type { Status } from "./api/nixbuild.ts"
 
@@ -31,7 +32,7 @@ export const readinessOf = ({ buildNode, conditions, failure, nodes }: Told): Re
   if (stalled?.status === "True") return ready("False", stalled)
   const held = conditions.find(({ status, type }) => (type === "Scheduled" || type === "Launched") && status !== "True")
   if (held !== undefined) {
-    return ready(Predicate.isNotNullish(failure) || obstacles.includes(held.reason) ? "False" : "Unknown", held)
+    return ready(Predicate.isNotNullish(failure) || isObstacle(held.reason) ? "False" : "Unknown", held)
   }
   if (Predicate.isNotNullish(failure)) return ready("False", failure)
   const waiting = nodes?.find(({ message, name }) => message !== undefined && name === buildNode)

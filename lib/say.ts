@@ -1,7 +1,7 @@
 /** A Kubernetes Event: what people read under `kubectl describe` of the object that it speaks of. */
 import type { CoreV1Event } from "@kubernetes/client-node"
 import type { Action } from "./action.ts"
-import { type Reason, reasons } from "./api/condition.ts"
+import { type Reason, reasons } from "./api/reasons.ts"
 import type { Kind, ObjectMeta } from "./api/kind.ts"
 import { managedBy } from "./api/kubernetes.ts"
 import { manifest } from "./api/manifest.ts"

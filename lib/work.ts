@@ -4,7 +4,7 @@
  * proxy) say nothing of how the work went.
  */
 import { Schema } from "effect"
-import type { Reason } from "./api/condition.ts"
+import type { Reason } from "./api/reasons.ts"
 import { isFailed, isSucceeded, Job, Pod, Report } from "./api/kubernetes.ts"
 import { programs } from "./nixbuild/job-contract.ts"
 import { secondsBetween } from "./time.ts"

@@ -2,7 +2,7 @@
 import { NodeServices } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { ConfigProvider, Effect, FileSystem, Layer, Path } from "effect"
-import { reasons } from "../lib/api/condition.ts"
+import { reasons } from "../lib/api/reasons.ts"
 import { metrics } from "../lib/telemetry/metrics.ts"
 import { settingDescriptions } from "../lib/setting-descriptions.ts"
 import { Settings } from "../lib/settings.ts"

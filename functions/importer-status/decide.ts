@@ -5,7 +5,7 @@
  * reading. Sets `Success`, `Complete` and `Stalled`.
  */
 import { type Action, isAbout, referTo } from "../../lib/action.ts"
-import { type Reason, reasons } from "../../lib/api/condition.ts"
+import { type Reason, reasons } from "../../lib/api/reasons.ts"
 import {
   asksForRetry,
   conditionsOf,

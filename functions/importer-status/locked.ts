@@ -5,7 +5,7 @@
  * gives an image.
  */
 import { Equal, Option, Schema } from "effect"
-import { reasons } from "../../lib/api/condition.ts"
+import { reasons } from "../../lib/api/reasons.ts"
 import type { NixBuild } from "../../lib/api/nixbuild.ts"
 import { BuildResult } from "../../lib/nixbuild/job-result.ts"
 import { refusalOf, type Source, sourceOf } from "../../lib/source.ts"

@@ -3,7 +3,7 @@
  * in its Pod, or what can be said for one that ended without a word.
  */
 import { Option, Schema } from "effect"
-import { type Reason, reasons } from "../../lib/api/condition.ts"
+import { type Reason, reasons } from "../../lib/api/reasons.ts"
 import type { Pod } from "../../lib/api/kubernetes.ts"
 import type { Failure } from "../../lib/api/nixbuild.ts"
 import { lastLines } from "../../lib/last-lines.ts"

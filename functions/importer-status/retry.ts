@@ -1,6 +1,6 @@
 /** What is tried again after it failed: by itself when the cause may pass, or because somebody asks for it. */
 import type { Action } from "../../lib/action.ts"
-import { type Reason, reasons } from "../../lib/api/condition.ts"
+import { isRetried, type Reason, reasons } from "../../lib/api/reasons.ts"
 import { isFalse, isTrue } from "../../lib/conditions.ts"
 import {
   attemptOn,
@@ -17,9 +17,6 @@ import { sourceOf } from "../../lib/source.ts"
 import { later } from "../../lib/time.ts"
 import type { Sets } from "./sets.ts"
 
-// What else there is fails the same way again: the flake, its package or its image has to change.
-const passing: ReadonlyArray<Reason> = ["FetchFailed", "DiskFull", "ImportFailed", "Evicted", "Interrupted", "NodeLost"]
-
 interface Tries {
   /** How many retries came before, in a row. */
   readonly retries: number
@@ -31,7 +28,7 @@ interface Tries {
 /** When the next attempt begins, if there is one. */
 export const retryOf = (reason: Reason, { delaysSeconds, retries, time }: Tries) => {
   const delay = delaysSeconds[retries]
-  return delay === undefined || !passing.includes(reason)
+  return delay === undefined || !isRetried(reason)
     ? undefined
     : { retryTime: later(time, delay, time), retries: retries + 1 }
 }

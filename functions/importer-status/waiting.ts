@@ -4,7 +4,7 @@
  * import Job has no slot and stays, since its build need not be done again.
  */
 import { type Action, referTo } from "../../lib/action.ts"
-import { reasons } from "../../lib/api/condition.ts"
+import { reasons } from "../../lib/api/reasons.ts"
 import { type NixBuild, type NodeStatus, nodeStatusOf } from "../../lib/api/nixbuild.ts"
 import { begun, callOffOn, holdImport, isHeld, isImporting, isObstructed } from "../../lib/slots.ts"
 import { hasStarted, isFinished, obstacleOf } from "../../lib/work.ts"

@@ -4,7 +4,7 @@
  * `Launched` for the node that builds; `importer-status` reads the outcomes.
  */
 import { type Action, isAbout } from "../../lib/action.ts"
-import { type Reason, reasons } from "../../lib/api/condition.ts"
+import { type Reason, reasons } from "../../lib/api/reasons.ts"
 import { isTrue } from "../../lib/conditions.ts"
 import { isFailed } from "../../lib/api/kubernetes.ts"
 import { attemptOn, conditionsOf, isWaitingForRetry, nodeStatusOf, unsettledNodes } from "../../lib/api/nixbuild.ts"

@@ -1,6 +1,6 @@
 /** What keeps a step from being taken: who can't begin gives its slot back, and says why. */
 import type { Action } from "../../lib/action.ts"
-import { obstacles, reasons } from "../../lib/api/condition.ts"
+import { isObstacle, reasons } from "../../lib/api/reasons.ts"
 import { mergeNodes, nixBuilds, type NodeStatus, nodeStatusOf } from "../../lib/api/nixbuild.ts"
 import type { Refusal } from "../../lib/function.ts"
 import { refusalWords, say, sayRefused } from "../../lib/say.ts"
@@ -23,7 +23,7 @@ export const holdOf = ({ build, time }: World, step: NamedStep): ReadonlyArray<N
   const { buildJobName, message, name, reason } = step
   const hold = { node: name, reason, message, time }
   // A source that is refused will be so again, until somebody asks for a retry.
-  if (buildJobName === undefined && obstacles.includes(reason) && reason !== "SourceRefused") {
+  if (buildJobName === undefined && isObstacle(reason) && reason !== "SourceRefused") {
     if (step.isBuilt === true) return [holdImport(build, hold)]
     return [step.isRefused === true ? postpone(build, hold) : obstruct(build, hold)]
   }

@@ -3,7 +3,7 @@
  * Jobs of other nodes, and all later attempts, are made when it stands in the
  * status, and get that.
  */
-import { type Reason, reasons } from "../../lib/api/condition.ts"
+import { type Reason, reasons } from "../../lib/api/reasons.ts"
 import { isTrue } from "../../lib/conditions.ts"
 import { conditionsOf, type NixBuild } from "../../lib/api/nixbuild.ts"
 import { buildVariables } from "../../lib/nixbuild/job-contract.ts"

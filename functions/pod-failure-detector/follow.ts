@@ -2,7 +2,8 @@
 import { conditionOf } from "../../lib/conditions.ts"
 import { Equal } from "effect"
 import { type Action, referTo } from "../../lib/action.ts"
-import { type Condition, obstacles, reasons } from "../../lib/api/condition.ts"
+import type { Condition } from "../../lib/api/condition.ts"
+import { isObstacle, reasons } from "../../lib/api/reasons.ts"
 import {
   conditionsOf,
   endedAttempt,
@@ -100,7 +101,7 @@ const tellBuilding = (world: World, { build, request }: Followed): ReadonlyArray
 const tellObstacle = (world: World, build: NixBuild): ReadonlyArray<Action> =>
   conditionsOf(build)
     // `Ready` repeats the words of the condition that holds the build up.
-    .filter(({ reason, status, type }) => type !== "Ready" && status === "False" && obstacles.includes(reason))
+    .filter(({ reason, status, type }) => type !== "Ready" && status === "False" && isObstacle(reason))
     .flatMap(({ lastTransitionTime, message, reason }) =>
       tell(world, {
         reason,

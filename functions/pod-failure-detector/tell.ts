@@ -1,6 +1,6 @@
 /** Events on the Pod: each thing is said once, or as long as Kubernetes keeps the Event. */
 import type { Action } from "../../lib/action.ts"
-import type { Reason } from "../../lib/api/condition.ts"
+import type { Reason } from "../../lib/api/reasons.ts"
 import { type NixBuild, nixBuilds } from "../../lib/api/nixbuild.ts"
 import { say, sayingName } from "../../lib/say.ts"
 import type { Observed } from "./observe.ts"

@@ -5,7 +5,7 @@
  * theirs from beginning. Sets `Scheduled`; `job-launcher` acts on it.
  */
 import type { Action } from "../../lib/action.ts"
-import type { Reason } from "../../lib/api/condition.ts"
+import type { Reason } from "../../lib/api/reasons.ts"
 import { isTrue } from "../../lib/conditions.ts"
 import type { Node } from "../../lib/api/kubernetes.ts"
 import {

@@ -4,7 +4,7 @@
  * known under the tag; whether it gave the same is seen when it is imported.
  */
 import type { Action } from "../../lib/action.ts"
-import { type Reason, reasons } from "../../lib/api/condition.ts"
+import { type Reason, reasons } from "../../lib/api/reasons.ts"
 import { isTrue } from "../../lib/conditions.ts"
 import type { Lease } from "../../lib/api/kubernetes.ts"
 import { conditionsOf, type NixBuild } from "../../lib/api/nixbuild.ts"

@@ -1,6 +1,6 @@
 /** What a NixBuild that gets no node is told in `Scheduled`. */
 import { type Action, isAbout } from "../../lib/action.ts"
-import { reasons } from "../../lib/api/condition.ts"
+import { reasons } from "../../lib/api/reasons.ts"
 import { conditionOf, isTrue } from "../../lib/conditions.ts"
 import { conditionsOf, type NixBuild, nixBuilds, type NodeStatus } from "../../lib/api/nixbuild.ts"
 import { patchStatus } from "../../lib/nixbuild-status.ts"

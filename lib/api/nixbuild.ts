@@ -5,7 +5,8 @@
  */
 import { Effect, Schema } from "effect"
 import { retryAnnotation } from "../keys.ts"
-import { Condition, pending, Phase, Reason } from "./condition.ts"
+import { Condition, pending, Phase } from "./condition.ts"
+import { Reason } from "./reasons.ts"
 import { isFalse, isTrue } from "../conditions.ts"
 import { flakeUrlRules, imageTagRules, immutable, packageNameRules, rulesOf } from "./nixbuild-rules.ts"
 import { defineKind, ObjectMeta } from "./kind.ts"

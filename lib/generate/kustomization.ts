@@ -10,10 +10,16 @@ export const resourcesOf = (resources: ReadonlyArray<string>) => ({
   resources
 })
 
-export const makeKustomization = (functions: ReadonlyArray<EnbiFunction<unknown>>) => ({
-  ...resourcesOf(["../system", ...functions.map(({ name }) => `${name}.yaml`)]),
+export const makeKustomization = (functions: ReadonlyArray<EnbiFunction<unknown>>, beside: ReadonlyArray<string>) => ({
+  ...resourcesOf(["../system", ...functions.map(({ name }) => `${name}.yaml`), ...beside]),
   components: ["../system/builder-image"],
   // The name ends in a hash of the settings, so that whoever reads them starts anew when they change.
   configMapGenerator: [{ name: settingsName, namespace: systemNamespace, envs: ["settings.env"] }],
   configurations: ["references.yaml"]
+})
+
+/** `kubectl apply -k embedded`: all functions in one Deployment. */
+export const makeEmbeddedKustomization = (beside: ReadonlyArray<string>) => ({
+  ...resourcesOf(["../system", "account.yaml", "rbac.yaml", "deployment.yaml", ...beside]),
+  components: ["../system/builder-image"]
 })

@@ -1,26 +1,24 @@
 /** The pages of `docs/` that are made of the code: one anchor for each entry, so that a message can end in a link. */
 import { Schema } from "effect"
-import { reasons } from "../api/condition.ts"
+import { reasonTable } from "../api/reasons.ts"
 import type { Custom, Kind } from "../api/kind.ts"
-import { runbook } from "../api/runbook.ts"
 import { metrics } from "../telemetry/metrics.ts"
 import { settingDescriptions } from "../setting-descriptions.ts"
 import { makeCrd } from "./crd.ts"
 import { anchored, page, plain, table } from "./markdown.ts"
 
-const runbooks = new Map(Object.entries(runbook))
-
 const reasonsPage = page(
-  "`lib/api/condition.ts` and `lib/api/runbook.ts`",
+  "`lib/api/reasons.ts`",
   "# Reasons",
   "A reason is the one word under which a NixBuild, or a Pod that waits for its image, says what is going on. You find it in the conditions and in `status.failure` of the NixBuild (`kubectl describe nixbuild NAME`), and in Events on the NixBuild and on the waiting Pod (`kubectl describe pod POD`).",
   "In the commands below, NAME is the NixBuild; run them in its namespace. POD and NODE are those that the message names. A command that changes a NixBuild changes that one only; for later Pods, change the [annotations](annotations.md) in their template.",
-  Object.keys(reasons)
+  Object.keys(reasonTable)
     .toSorted()
     .map((reason) => `[${reason}](#${reason.toLowerCase()})`)
     .join(" · "),
-  ...Object.entries(reasons).map(
-    ([reason, sentence]) => `## ${reason}\n\n${sentence}\n\n**What to do:** ${runbooks.get(reason) ?? ""}`
+  ...Object.entries(reasonTable).map(
+    ([reason, { look, what, ...row }]) =>
+      `## ${reason}\n\n${row.do === undefined ? what : `${what} ${row.do}`}\n\n**What to do:** ${look}`
   )
 )
 

@@ -46,8 +46,8 @@ const ruleOf = (kind: Kind, verbs: ReadonlyArray<string>, subresource?: string):
 export const rulesOf = ({ permissions }: Pick<EnbiFunction<unknown>, "permissions">): ReadonlyArray<Rule> =>
   permissions.map(({ kind, subresource, verbs }: Permission) => ruleOf(kind, verbs, subresource))
 
-/** The account of one function, with what it may do. */
-export const makeAccount = (definition: EnbiFunction<unknown>) => [
+/** The account of one function or server, with what it may do. */
+export const makeAccount = (definition: Pick<EnbiFunction<unknown>, "name" | "permissions">) => [
   manifest<V1ServiceAccount>()({
     apiVersion: "v1",
     kind: "ServiceAccount",

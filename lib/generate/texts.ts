@@ -8,9 +8,8 @@ import { Console, Effect, FileSystem, Option, Schema } from "effect"
 import { CliOutput, Command } from "effect/cli"
 import { parse, parseAllDocuments } from "yaml"
 import { enbi } from "../../cli/commands.ts"
-import { reasons } from "../api/condition.ts"
+import { reasons, reasonTable } from "../api/reasons.ts"
 import { flakeUrlRules, imageTagRules, packageNameRules, rulesOf } from "../api/nixbuild-rules.ts"
-import { runbook } from "../api/runbook.ts"
 import { metrics } from "../telemetry/metrics.ts"
 import { settingDescriptions } from "../setting-descriptions.ts"
 import { nixBuilds } from "../api/nixbuild.ts"
@@ -163,10 +162,10 @@ export const textsPage = Effect.gen(function* () {
     ),
     "## kubectl get nixbuilds\n\nMade in `lib/generate/crd.ts`.",
     listOf(columns.map(({ description, jsonPath, name }) => [name, description ?? `\`${jsonPath}\``])),
-    "## Reasons\n\nMade in `lib/api/condition.ts`.",
+    "## Reasons\n\nMade in `lib/api/reasons.ts`.",
     named(reasons),
-    "## Runbook\n\nMade in `lib/api/runbook.ts`.",
-    named(runbook),
+    "## Runbook\n\nMade in `lib/api/reasons.ts`.",
+    listOf(Object.entries(reasonTable).map(([reason, { look }]) => [reason, look])),
     "## What functions say\n\nMade in the function that decides; collected from `test/decide`.",
     yield* decisionTexts,
     "## Command line\n\nMade in `cli/`.",

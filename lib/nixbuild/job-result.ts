@@ -5,29 +5,11 @@
  */
 import { Schema } from "effect"
 import { LockedInput } from "../api/nixbuild.ts"
+import { jobReasons } from "../api/reasons.ts"
 import { Digest } from "../oci/image.ts"
 
-/** Why a Job failed: the part of the reasons in `lib/api/condition.ts` that a Job itself can tell. */
-export const FailureReason = Schema.Literals([
-  "EvaluationFailed",
-  "AttributeMissing",
-  "FetchFailed",
-  "AddressClosed",
-  "SourceGone",
-  "SourceRefused",
-  "HashMismatch",
-  "BuildFailed",
-  "TimedOut",
-  "OutOfMemory",
-  "DiskFull",
-  "NotAnImage",
-  "WrongArchitecture",
-  "ForbiddenContent",
-  "ImageTooLarge",
-  "SandboxUnavailable",
-  "ImportFailed",
-  "TagConflict"
-])
+/** Why a Job failed. */
+export const FailureReason = Schema.Literals(jobReasons)
 export type FailureReason = typeof FailureReason.Type
 
 // What the flake was resolved to, and the inputs that its flake.lock does not lock.

@@ -11,7 +11,8 @@
  * The times are those of the conditions, so they are right after a restart too.
  */
 import { Effect, Metric } from "effect"
-import { type Condition, type ConditionType, phaseOf, type Reason } from "../api/condition.ts"
+import { type Condition, type ConditionType, phaseOf } from "../api/condition.ts"
+import type { Reason } from "../api/reasons.ts"
 import { conditionOf, isTrue } from "../conditions.ts"
 import { conditionsOf, type NixBuild, type System } from "../api/nixbuild.ts"
 import { systems } from "../api/system.ts"

@@ -13,7 +13,7 @@
  * | nixbuild   | the NixBuild's creation   | `Complete`; parent of all others |
  */
 import { Option, Schema } from "effect"
-import type { Reason } from "../api/condition.ts"
+import type { Reason } from "../api/reasons.ts"
 import { conditionOf, isTrue } from "../conditions.ts"
 import { isSucceeded, Job, Pod } from "../api/kubernetes.ts"
 import { attemptOn, conditionsOf, NixBuild, nixBuilds, nodeStatusOf, unsettledNodes } from "../api/nixbuild.ts"

@@ -6,7 +6,7 @@ import { NodeServices } from "@effect/platform-node"
 import { assert, expect, it } from "@effect/vitest"
 import { Effect, FileSystem, Schema } from "effect"
 import { parse, stringify } from "yaml"
-import { loadFunctions } from "../../lib/functions.ts"
+import { loadFunctions } from "../../lib/load.ts"
 
 const here = new URL("./", import.meta.url)
 const functions = await Effect.runPromise(

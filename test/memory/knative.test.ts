@@ -9,7 +9,7 @@ import { Context, Effect, Exit, Fiber, Layer, Logger, Result, Scope } from "effe
 import { TestClock } from "effect/testing"
 import { readAttributes, type Event } from "../../lib/cloudevents/event.ts"
 import { decodeMessage, encodeBinary } from "../../lib/cloudevents/http.ts"
-import { loadFunctions } from "../../lib/functions.ts"
+import { loadFunctions } from "../../lib/load.ts"
 import { Receiver } from "../../lib/server/receiver.ts"
 import { Settings } from "../../lib/settings.ts"
 import { makeApiServer } from "./api-server.ts"

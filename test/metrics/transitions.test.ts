@@ -1,7 +1,8 @@
 /** Which writes to a NixBuild's status are a step that the metrics count, and how long it took. */
 import { assert, describe, it } from "@effect/vitest"
 import { Schema } from "effect"
-import type { Condition, Reason } from "../../lib/api/condition.ts"
+import type { Condition } from "../../lib/api/condition.ts"
+import type { Reason } from "../../lib/api/reasons.ts"
 import { setCondition } from "../../lib/conditions.ts"
 import { NixBuild } from "../../lib/api/nixbuild.ts"
 import { statusWrite } from "../../lib/telemetry/nixbuild-changes.ts"
