@@ -38,8 +38,17 @@ export default defineConfig({
         test: {
           name: "unit",
           include: ["test/**/*.test.ts"],
-          exclude: ["test/cluster/**", "test/memory/**", "test/oracle/**"],
+          exclude: ["test/architecture/**", "test/cluster/**", "test/memory/**", "test/oracle/**"],
           // Some start processes, and the machine may have other work.
+          testTimeout: 120_000
+        }
+      },
+      {
+        test: {
+          name: "architecture",
+          include: ["test/architecture/**/*.test.ts"],
+          // The toy kind is known to whatever loads it, and no other test expects it.
+          isolate: true,
           testTimeout: 120_000
         }
       },

@@ -45,13 +45,14 @@ const sourcesOf = (functions: Functions): ReadonlyArray<Source> => {
   const kinds = heardBy(functions).toSorted((a, b) => groupOf(a).localeCompare(groupOf(b)))
   const others = kinds.filter(({ custom }) => custom === undefined)
   const isEverywhere = ({ namespaced, onlyNamespace }: Kind) => namespaced && onlyNamespace === undefined
-  return [
+  const all: ReadonlyArray<Source> = [
     ...kinds
       .filter(({ custom }) => custom !== undefined)
       .map((kind): Source => ({ name: kind.plural, mode: "Reference", isEverywhere: true, kinds: [kind] })),
     { name: "workloads", mode: "Resource", isEverywhere: true, kinds: others.filter(isEverywhere) },
     { name: "cluster", mode: "Reference", isEverywhere: false, kinds: others.filter((kind) => !isEverywhere(kind)) }
   ]
+  return all.filter(({ kinds }) => kinds.length > 0)
 }
 
 const sink = { ref: { apiVersion: "eventing.knative.dev/v1", kind: "Broker", name: "enbi" } }

@@ -8,6 +8,7 @@ import { assert } from "vitest"
 import { Effect, Logger } from "effect"
 import { TestClock } from "effect/testing"
 import type { KubernetesObject } from "../../lib/api/kind.ts"
+import type { EnbiFunction } from "../../lib/function.ts"
 import { loadFunctions } from "../../lib/load.ts"
 import type { SettingsValue } from "../../lib/settings.ts"
 import { currentTime } from "../../lib/time.ts"
@@ -25,6 +26,8 @@ const functions = await Effect.runPromise(
 
 export interface Script {
   readonly given: ReadonlyArray<KubernetesObject>
+  /** Functions that take part beside those below functions/. */
+  readonly beside?: ReadonlyArray<EnbiFunction<unknown>>
   /** One process for each; a single ordinary one if this is not given. */
   readonly replicas?: ReadonlyArray<Partial<SettingsValue>>
   /** What happens before all events but the sweep are lost. */
@@ -37,13 +40,13 @@ export interface Script {
   readonly quietRounds?: number
 }
 
-const makeStage = Effect.fnUntraced(function* ({ excused = [], given, replicas = [{}] }: Script) {
+const makeStage = Effect.fnUntraced(function* ({ beside = [], excused = [], given, replicas = [{}] }: Script) {
   const api = makeApiServer()
   const world = makeWorld(api.objects)
   const oracle = makeOracle(api.objects, { world, excused })
   for (const object of given) yield* Effect.orDie(api.objects.create(object))
   const processes = replicas.map((differing) =>
-    makeReplica({ api, oracle, functions, settings: { ...settings, ...differing } })
+    makeReplica({ api, oracle, functions: [...functions, ...beside], settings: { ...settings, ...differing } })
   )
   for (const replica of processes) yield* replica.start
   const [first] = processes
