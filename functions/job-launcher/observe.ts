@@ -1,4 +1,5 @@
 /** What there is on each node that wants the image: volume, Jobs, and whether the build Pod would be admitted. */
+import type { V1Pod } from "@kubernetes/client-node"
 import { Effect, Equal, Option, Schema, Struct } from "effect"
 import { isTrue } from "../../lib/conditions.ts"
 import type { Reference } from "../../lib/api/kind.ts"
@@ -18,6 +19,7 @@ import {
   pods,
   withoutImages
 } from "../../lib/api/kubernetes.ts"
+import { manifest } from "../../lib/api/manifest.ts"
 import {
   attemptOn,
   conditionsOf,
@@ -241,7 +243,12 @@ const askAdmission = Effect.fnUntraced(function* (place: BuildPlace) {
   const cluster = yield* Cluster
   const { metadata, spec } = makeBuildPod(place)
   const { namespace } = place.build.metadata
-  const pod = { apiVersion: "v1", kind: "Pod", metadata: { ...metadata, name: "enbi-admission", namespace }, spec }
+  const pod = manifest<V1Pod>()({
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: { ...metadata, name: "enbi-admission", namespace },
+    spec
+  })
   const what = `build Pods ${place.build.metadata.uid} ${place.node}`
   const about = { kind: "Namespace", name: namespace ?? "" }
   return yield* cluster.dryRunCreate(pods, pod).pipe(
