@@ -50,8 +50,11 @@ export const settle = (world: World, place: Seen): ReadonlyArray<NodeStatus> => 
   }
   const failure = failureAt(world, place)
   if (failure !== undefined) {
-    const retries = known?.retryTime === undefined ? 0 : (known.retries ?? 0)
-    const retry = retryOf(failure.reason, { retries, time, delaysSeconds: world.retryDelaysSeconds })
+    const retry = retryOf(failure.reason, {
+      retries: retriesBefore(build, place),
+      time,
+      delaysSeconds: world.retryDelaysSeconds
+    })
     return [
       retry === undefined
         ? { name: place.name, attempt, reason: failure.reason }
@@ -65,6 +68,19 @@ export const settle = (world: World, place: Seen): ReadonlyArray<NodeStatus> => 
     ? [{ name: place.name, attempt, reason: "NoMatchingNode" }]
     : []
 }
+
+/**
+ * How many retries in a row led to the attempt on this node. Those of the build go with it when the scheduler finds
+ * another node for the next attempt: the node that it leaves has the entry of that attempt.
+ */
+const retriesBefore = (build: NixBuild, place: Place): number => {
+  const known = nodeStatusOf(build, place.name)
+  if (known?.retryTime !== undefined) return known.retries ?? 0
+  return isMain(build, place) ? Math.max(0, ...leftBy(build).map(({ retries = 0 }) => retries)) : 0
+}
+
+const leftBy = ({ status = {} }: NixBuild): ReadonlyArray<NodeStatus> =>
+  (status.nodes ?? []).filter(({ attempt, retryTime }) => attempt === status.attempt && retryTime !== undefined)
 
 /** Why the attempt on this node failed, if it did. */
 export const failureAt = ({ build, time }: World, place: Seen): Failure | undefined => {
