@@ -3,6 +3,7 @@ import { Effect, Layer } from "effect"
 import { HttpRouter, HttpServerResponse } from "effect/http"
 import * as PrometheusMetrics from "effect/observability/PrometheusMetrics"
 import { nixBuilds } from "../lib/api/nixbuild.ts"
+import { all } from "../lib/api/question.ts"
 import { Cluster } from "../lib/cluster.ts"
 import { setActive, start } from "../lib/metrics.ts"
 import { WatchCache } from "./cache.ts"
@@ -30,7 +31,7 @@ const metrics = Layer.effectDiscard(start).pipe(
         const cluster = yield* Cluster
         const cache = yield* WatchCache
         // Before, nothing would be said to be active, and that is not so.
-        if (yield* cache.isComplete) yield* setActive(yield* cluster.list(nixBuilds))
+        if (yield* cache.isComplete) yield* setActive(yield* cluster.list(all(nixBuilds)))
         return HttpServerResponse.text(yield* PrometheusMetrics.format(), {
           contentType: "text/plain; version=0.0.4; charset=utf-8"
         })

@@ -3,7 +3,8 @@ import { Effect, Option } from "effect"
 import { isTrue } from "./api/condition.ts"
 import type { ObjectMeta, Reference } from "./api/kind.ts"
 import { jobs, pods } from "./api/kubernetes.ts"
-import { conditionsOf, type NixBuild, nixBuilds } from "./api/nixbuild.ts"
+import { conditionsOf, type NixBuild } from "./api/nixbuild.ts"
+import { openBuilds, openBuildsIn } from "./api/nixbuild-questions.ts"
 import { Cluster } from "./cluster.ts"
 import type { CloudEvent } from "./events.ts"
 import { ignore } from "./function.ts"
@@ -44,20 +45,20 @@ export const subjectsAmong = (needsLook: (build: NixBuild) => boolean) =>
       }
       // The Job of a volume is for all that wait for it.
       const sharing = annotations?.[namespaceAnnotation]
-      return kind === "Pod" || sharing === undefined ? [] : yield* openBuilds(needsLook, sharing)
+      return kind === "Pod" || sharing === undefined ? [] : yield* openAmong(needsLook, sharing)
     }
     if (kind === "Lease") {
       // Before its Job is there, a build does not depend on the tag.
-      return yield* openBuilds(
+      return yield* openAmong(
         (build) => needsLook(build) && isTrue(conditionsOf(build), "Launched") && tagLeaseName(tagOf(build)) === name
       )
     }
-    return yield* openBuilds(needsLook)
+    return yield* openAmong(needsLook)
   })
 
-const openBuilds = Effect.fnUntraced(function* (needsLook: (build: NixBuild) => boolean, namespace?: string) {
+const openAmong = Effect.fnUntraced(function* (needsLook: (build: NixBuild) => boolean, namespace?: string) {
   const cluster = yield* Cluster
-  const builds = yield* cluster.list(nixBuilds, { namespace, isOpen: true })
+  const builds = yield* cluster.list(namespace === undefined ? openBuilds() : openBuildsIn(namespace))
   return builds.filter(needsLook).map(referToBuild)
 })
 

@@ -1,8 +1,8 @@
 /** Reads a Job of ours with its Pod, and where the Pod does not start, what Kubernetes says of it. */
 import { Effect, Option } from "effect"
-import { isFailed, isSucceeded, type Job, jobs, type Pod, pods, type Report, reports } from "./api/kubernetes.ts"
+import { isFailed, isSucceeded, type Job, jobs, type Pod, type Report } from "./api/kubernetes.ts"
+import { podsOf, reportsAbout } from "./api/kubernetes-questions.ts"
 import { Cluster } from "./cluster.ts"
-import { controllerUidLabel } from "./keys.ts"
 import { seenSince } from "./since.ts"
 import { isFinished, isSlowToStart, type Work } from "./work.ts"
 
@@ -22,25 +22,18 @@ export const observeWork = Effect.fnUntraced(function* ({ isOpen, name, namespac
   const work = workOf(job.value, seen)
   if (!isOpen || isFinished(work) || !isSlowToStart(work, time)) return Option.some(work)
   // Whoever is to be called off must not have started meanwhile.
-  const [pod] = yield* cluster.listFresh(pods, podsOf(job.value))
-  const report = newest(yield* cluster.listFresh(reports, { namespace, involvedUid: (pod ?? job.value).metadata.uid }))
+  const [pod] = yield* cluster.listFresh(podsOf(job.value))
+  const report = newest(yield* cluster.listFresh(reportsAbout({ ...(pod ?? job.value).metadata, namespace })))
   const waitingSince = yield* seenSince({ what: `waits ${job.value.metadata.uid}`, words: "" })
   return Option.some({ ...workOf(job.value, pod), ...(report === undefined ? {} : { report }), waitingSince })
 })
 
-/** The Pods of a Job. */
-// By uid: a Job that was deleted and made again under the same name must not be told of by its forerunner's Pod.
-export const podsOf = ({ metadata }: Job) => ({
-  namespace: metadata.namespace,
-  labels: { [controllerUidLabel]: metadata.uid }
-})
-
 const observePod = Effect.fnUntraced(function* (job: Job, isOpen: boolean) {
   const cluster = yield* Cluster
-  const [seen] = yield* cluster.list(pods, podsOf(job))
+  const [seen] = yield* cluster.list(podsOf(job))
   // Job and Pod come by different watches, and a Pod that is gone makes the Job a failed one.
   const isNews = isOpen && (isSucceeded(job) || isFailed(job))
-  return seen === undefined && isNews ? (yield* cluster.listFresh(pods, podsOf(job)))[0] : seen
+  return seen === undefined && isNews ? (yield* cluster.listFresh(podsOf(job)))[0] : seen
 })
 
 const workOf = (job: Job, pod: Pod | undefined): Work => ({ job, ...(pod === undefined ? {} : { pod }) })

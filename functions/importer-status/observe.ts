@@ -1,5 +1,5 @@
 /** What came of a NixBuild's Jobs on each node, and which Pods there still wait for the image. */
-import { Effect, Option, Schema } from "effect"
+import { Clock, Effect, Option, Schema } from "effect"
 import type { Reference } from "../../lib/api/kind.ts"
 import { jobs, Lease, leases, Node, nodes, Pod, pods, withoutImages } from "../../lib/api/kubernetes.ts"
 import {
@@ -12,6 +12,8 @@ import {
   unsettledNodes,
   wantedNodes
 } from "../../lib/api/nixbuild.ts"
+import { podsWaiting, podsWaitingInAnyPhase, podsWaitingOn } from "../../lib/api/kubernetes-questions.ts"
+import { all } from "../../lib/api/question.ts"
 import { Cluster } from "../../lib/cluster.ts"
 import { type CloudEvent, isSweep } from "../../lib/events.ts"
 import { Refusal } from "../../lib/function.ts"
@@ -53,13 +55,23 @@ export const Observed = Schema.Struct({
 export const subjects = Effect.fn("importer-status.subjects")(function* (event: CloudEvent) {
   if (!isSweep(event)) return yield* subjectsAmong(isOpen)(event)
   const cluster = yield* Cluster
-  const withJobs = new Set((yield* cluster.list(jobs)).map((job) => job.metadata.labels?.[nixBuildUidLabel]))
-  const waiting = yield* cluster.list(pods, { isOpen: true })
+  const withJobs = new Set((yield* cluster.list(all(jobs))).map((job) => job.metadata.labels?.[nixBuildUidLabel]))
+  const waiting = yield* cluster.list((yield* isTimeForAll) ? podsWaitingInAnyPhase() : podsWaiting())
   const awaited = new Set(waiting.flatMap(awaitedImages))
   const needsLook = (build: NixBuild): boolean =>
     isOpen(build) || (!hasFailed(build) && (withJobs.has(build.metadata.uid) || awaited.has(tagOf(build))))
-  return (yield* cluster.list(nixBuilds)).filter(needsLook).map(referToBuild)
+  return (yield* cluster.list(all(nixBuilds))).filter(needsLook).map(referToBuild)
 })
+
+// A Pod that has run and lost its image is not Pending. Whoever has no cache looks through all Pods for those, so it is
+// done with one sweep in ten.
+const sweepMillis = 30_000
+const sweepsBetween = 10
+
+const isTimeForAll = Effect.map(
+  Clock.currentTimeMillis,
+  (millis) => Math.floor(millis / sweepMillis) % sweepsBetween === 0
+)
 
 export const observe = Effect.fn("importer-status.observe")(function* (subject: Reference) {
   const cluster = yield* Cluster
@@ -129,7 +141,7 @@ const observePlace = Effect.fnUntraced(function* ({ build, name, time }: At) {
 const observeWaiting = Effect.fnUntraced(function* ({ build, name, time }: At) {
   const cluster = yield* Cluster
   const isWaiting = (pod: Pod): boolean => isWaitingFor(pod, build.spec.imageTag)
-  const waiting = (yield* cluster.list(pods, { nodeName: name, isOpen: true })).filter(isWaiting)
+  const waiting = (yield* cluster.list(podsWaitingOn(name))).filter(isWaiting)
   const known = nodeStatusOf(build, name)
   if (known === undefined || !isMissed(known, { build, waiting, time })) return waiting
   // A Pod that started long ago, and the cache does not know it yet, would have the image brought once more.

@@ -14,7 +14,7 @@ import { wokenAnnotation } from "../../lib/keys.ts"
 import { currentTime, secondsBetween } from "../../lib/time.ts"
 import type { Phase } from "../../lib/traces/span.ts"
 import { containersOf, containerStatusesOf, isSameImage } from "../../lib/waiting.ts"
-import { isWokenFor } from "../../lib/waking.ts"
+import { isWokenFor, wakersOf } from "../../lib/waking.ts"
 
 // Pods go on changing for as long as they live, and a process that starts is told of all that are there.
 const newsSeconds = 300
@@ -28,7 +28,8 @@ const phasesOf = Effect.fn("importer-status.started")(function* ({ kind, name = 
   const news = starts(pod).filter(({ time }) => secondsBetween(time, now) < newsSeconds)
   if (news.length === 0) return []
   const { nodeName = "" } = pod.spec
-  const arrivals = (yield* cluster.list(nixBuilds)).flatMap((build) => {
+  const builds = yield* Effect.forEach(wakersOf(pod), (at) => cluster.get(nixBuilds, at))
+  const arrivals = builds.flatMap(Option.toArray).flatMap((build) => {
     const importedTime = nodeStatusOf(build, nodeName)?.importedTime
     return importedTime !== undefined && isWokenFor(pod, { build, importedTime }) ? [{ build, importedTime }] : []
   })

@@ -1,7 +1,7 @@
 /** What there is in a namespace that says what its builds may reach. */
 import { Effect } from "effect"
-import { type Namespace, persistentVolumeClaims } from "../../lib/api/kubernetes.ts"
-import { networkPolicies } from "../../lib/api/network-policy.ts"
+import type { Namespace } from "../../lib/api/kubernetes.ts"
+import { claimsIn, networkPoliciesIn } from "../../lib/api/kubernetes-questions.ts"
 import { Cluster } from "../../lib/cluster.ts"
 import { buildEgressAnnotation, followsEgressAnnotation } from "../../lib/keys.ts"
 import type { KubernetesError } from "../../lib/kube/error.ts"
@@ -11,12 +11,11 @@ export const observeEgress = Effect.fnUntraced(function* ({
   metadata
 }: Namespace): Effect.fn.Return<Egress, KubernetesError, Cluster> {
   const cluster = yield* Cluster
-  const at = { namespace: metadata.name }
   const asked = metadata.annotations?.[buildEgressAnnotation]
-  const claims = yield* cluster.list(persistentVolumeClaims, at)
+  const claims = yield* cluster.list(claimsIn(metadata.name))
   return {
     ...(asked === undefined ? {} : { asked }),
     isOfOldCaches: claims.some(({ metadata }) => metadata.annotations?.[followsEgressAnnotation] === undefined),
-    policies: yield* cluster.list(networkPolicies, at)
+    policies: yield* cluster.list(networkPoliciesIn(metadata.name))
   }
 })

@@ -28,6 +28,7 @@ import {
   nodeStatusOf,
   unsettledNodes
 } from "../../lib/api/nixbuild.ts"
+import { buildsIn } from "../../lib/api/nixbuild-questions.ts"
 import { Cluster } from "../../lib/cluster.ts"
 import { Refusal } from "../../lib/function.ts"
 import { forgetRefusal, isLastingRefusal } from "../../lib/refusals.ts"
@@ -184,7 +185,7 @@ const observeBuild = Effect.fnUntraced(function* (build: Option.Option<NixBuild>
 
 const filterLive = Effect.fnUntraced(function* ({ metadata }: NixBuild) {
   const cluster = yield* Cluster
-  const live = yield* cluster.list(nixBuilds, { namespace: metadata.namespace })
+  const live = yield* cluster.list(buildsIn(metadata.namespace ?? ""))
   return writeFilter({ of: metadata.uid, uids: live.map(({ metadata }) => metadata.uid) })
 })
 

@@ -13,7 +13,7 @@ export default defineFunction({
   // It looks at everything with every event, and what is superfluous is so a little later too.
   pauseSeconds: 10,
   permissions: [
-    { apiGroups: [""], resources: ["namespaces"], verbs: ["get"] },
+    { apiGroups: [""], resources: ["namespaces"], verbs: ["get", "list"] },
     { apiGroups: [""], resources: ["nodes"], verbs: ["get", "list"] },
     { apiGroups: [""], resources: ["pods"], verbs: ["list"] },
     // Only ours: the policies `enbi-functions-volumes` and `enbi-functions-claims` refuse the rest.

@@ -7,17 +7,18 @@ import { Effect, Option, Schema } from "effect"
 import type { Action } from "../../lib/action.ts"
 import type { Reference } from "../../lib/api/kind.ts"
 import { type Job, jobs, type PersistentVolume, persistentVolumes } from "../../lib/api/kubernetes.ts"
-import { nixBuilds } from "../../lib/api/nixbuild.ts"
+import { all } from "../../lib/api/question.ts"
 import { Cluster } from "../../lib/cluster.ts"
 import { nixBuildAnnotation, nixBuildUidLabel } from "../../lib/keys.ts"
 import type { KubernetesError } from "../../lib/kube/error.ts"
+import { type CloudEvent } from "../../lib/events.ts"
 import { Refusal } from "../../lib/function.ts"
 import { Settings } from "../../lib/settings.ts"
 import { currentTime } from "../../lib/time.ts"
 import { History } from "./history.ts"
 import { OwnedJob, removeJob } from "./jobs.ts"
 import { HeldTag } from "./leases.ts"
-import { type Look, orNothing } from "./look.ts"
+import { type Look, lookPast, makeLook, orNothing } from "./look.ts"
 import { observeBuilds } from "./observe-builds.ts"
 import { observeTags } from "./observe-tags.ts"
 import { observeVolume } from "./observe-volume.ts"
@@ -33,25 +34,34 @@ export const Observed = Schema.Struct({
   refusals: Schema.Array(Refusal).pipe(Schema.withDecodingDefaultKey(Effect.succeed([])))
 })
 
-// Whether something is needed depends on much else, so every event leads to one look at everything.
+// Whether something is needed depends on much else, so most events lead to one look at everything; but what a NixBuild
+// leaves behind is its namespace's alone.
 const everything: Reference = { kind: "Cluster", name: "all" }
 
-export const subjects = () => Effect.succeed([everything])
+export const subjects = ({ kind, namespace }: CloudEvent) =>
+  Effect.succeed([kind === "NixBuild" && namespace !== undefined ? { kind: "Namespace", name: namespace } : everything])
 
-export const observe = Effect.fn("retention.observe")(function* () {
+export const observe = Effect.fn("retention.observe")(function* (subject: Reference = everything) {
   const cluster = yield* Cluster
+  const only = subject.kind === "Namespace" ? subject.name : undefined
+  const look = yield* makeLook(only)
   const { builderImage, failedBuildsHistoryLimit, successfulBuildsHistoryLimit } = yield* Settings
   const time = yield* currentTime
-  const owned = (yield* cluster.list(jobs)).flatMap(ownedJob)
-  const volumes = (yield* cluster.list(persistentVolumes)).flatMap(placedVolume)
+  const owned = (yield* cluster.list(all(jobs)))
+    .flatMap(ownedJob)
+    .filter(({ owner }) => only === undefined || owner.namespace === only)
+  const volumes = only === undefined ? (yield* cluster.list(all(persistentVolumes))).flatMap(placedVolume) : []
   const limits = { time, failedBuildsHistoryLimit, successfulBuildsHistoryLimit }
   const observed = {
     ...limits,
     builderImage,
-    jobs: yield* confirm(owned, { lookAt: observeJob, act: removeJob }),
-    finished: yield* orNothing(observeBuilds(limits)),
-    tags: yield* observeTags(time),
-    volumes: yield* confirm(volumes, { lookAt: observeVolume, act: (volume) => removeVolume(volume, builderImage) }),
+    jobs: yield* confirm(look, owned, { lookAt: observeJob, act: removeJob }),
+    finished: yield* orNothing(observeBuilds(look, limits)),
+    tags: only === undefined ? yield* observeTags(look, time) : [],
+    volumes: yield* confirm(look, volumes, {
+      lookAt: observeVolume,
+      act: (volume) => removeVolume(volume, builderImage)
+    }),
     refusals: []
   }
   const { finished, jobs: found, tags, volumes: caches } = observed
@@ -65,13 +75,13 @@ interface Candidacy<Candidate, Facts> {
 
 /** What the API server says of those on which we would act by the cache's word. */
 const confirm = Effect.fnUntraced(function* <Candidate, Facts>(
+  look: Look,
   candidates: ReadonlyArray<Candidate>,
   { act, lookAt }: Candidacy<Candidate, Facts>
 ) {
-  const cluster = yield* Cluster
-  const past = { get: cluster.getFresh, list: cluster.listFresh }
+  const past = yield* lookPast
   const found = yield* Effect.forEach(candidates, (candidate) =>
-    lookAt(cluster, candidate).pipe(
+    lookAt(look, candidate).pipe(
       Effect.flatMap((facts) =>
         act(facts).length === 0 ? Effect.succeed([]) : Effect.map(lookAt(past, candidate), (facts) => [facts])
       ),
@@ -92,9 +102,9 @@ const ownedJob = (job: Job): ReadonlyArray<Owned> => {
   return isOurs && namespace !== undefined && name !== undefined ? [{ job, owner: { namespace, name } }] : []
 }
 
-const observeJob = ({ get }: Look, { job, owner }: Owned) =>
+const observeJob = (look: Look, { job, owner }: Owned) =>
   Effect.map(
-    get(nixBuilds, owner),
+    look.build(owner),
     Option.match({ onNone: () => ({ job }), onSome: (build): typeof OwnedJob.Type => ({ job, build }) })
   )
 

@@ -1,7 +1,6 @@
 /** The kinds of Kubernetes itself that the functions read, with the fields that they look at. */
 import { Schema } from "effect"
 import { systemNamespace } from "../names.ts"
-import { waitingContainers } from "../waiting.ts"
 import { type Kind, ObjectMeta } from "./kind.ts"
 
 const optional = Schema.optionalKey
@@ -76,8 +75,8 @@ export const pods: Kind<Pod> = {
   kind: "Pod",
   plural: "pods",
   namespaced: true,
-  schema: Pod,
-  isOpen: (pod) => waitingContainers(pod).length > 0
+  selectableFields: ["spec.nodeName", "status.phase"],
+  schema: Pod
 }
 
 const Taint = Schema.Struct({ key: Schema.String, value: optional(Schema.String), effect: Schema.String })
@@ -174,6 +173,7 @@ export const events: Kind<Event> = {
   plural: "events",
   namespaced: true,
   selector: ours,
+  selectableFields: ["involvedObject.uid"],
   schema: Event
 }
 
@@ -194,6 +194,7 @@ export const reports: Kind<Report> = {
   kind: "Event",
   plural: "events",
   namespaced: true,
+  selectableFields: ["involvedObject.uid"],
   schema: Report
 }
 

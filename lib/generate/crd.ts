@@ -29,6 +29,7 @@ export const nixBuildCrd = () => {
           served: true,
           storage: true,
           subresources: { status: {} },
+          selectableFields: nixBuilds.selectableFields?.map((field) => ({ jsonPath: `.${field}` })),
           additionalPrinterColumns: [
             column("Image Tag", ".spec.imageTag"),
             column("System", ".spec.system"),

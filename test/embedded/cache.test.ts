@@ -3,6 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Fiber, Layer, Logger, Option, type Scope } from "effect"
 import * as Cache from "../../embedded/cache.ts"
 import { kinds } from "../../lib/api/kinds.ts"
+import { all } from "../../lib/api/question.ts"
 import { Cluster } from "../../lib/cluster.ts"
 import { KubernetesApi } from "../../lib/kube/api.ts"
 import { makeApiServer } from "../memory/api-server.ts"
@@ -191,7 +192,9 @@ describe("an object that can't be read", () => {
         yield* api.objects.create(broken)
         yield* api.objects.create({ ...pod, metadata: { ...pod.metadata, name: "c" } })
         yield* catchUp
-        const names = Effect.map(cluster.list(kinds.Pod), (all) => all.map(({ metadata }) => metadata.name).toSorted())
+        const names = Effect.map(cluster.list(all(kinds.Pod)), (all) =>
+          all.map(({ metadata }) => metadata.name).toSorted()
+        )
         assert.deepStrictEqual(yield* names, ["a", "c"])
         yield* views.relist(["Pod"])
         assert.deepStrictEqual(yield* names, ["a", "c"])
