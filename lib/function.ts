@@ -37,13 +37,19 @@ export type Reads<A> = Effect.Effect<A, KubernetesError, Cluster | Settings>
 /** Objects of one kind that need no look. */
 export interface Ignored {
   readonly kind: string
-  readonly matches: (object: unknown) => boolean
+  readonly matches: (object: unknown, event: CloudEvent) => boolean
 }
 
 /** What we can't read of an object is no reason to ignore it. */
-export const ignore = <A extends Identified>(kind: Kind<A>, needsNoLook: (object: A) => boolean): Ignored => {
+export const ignore = <A extends Identified>(
+  kind: Kind<A>,
+  needsNoLook: (object: A, event: CloudEvent) => boolean
+): Ignored => {
   const read = Schema.decodeUnknownOption(kind.schema)
-  return { kind: kind.kind, matches: (object) => Option.exists(read(object), needsNoLook) }
+  return {
+    kind: kind.kind,
+    matches: (object, event) => Option.exists(read(object), (object) => needsNoLook(object, event))
+  }
 }
 
 export interface EnbiFunction<O> {
@@ -60,8 +66,11 @@ export interface EnbiFunction<O> {
   readonly permissions: ReadonlyArray<Permission>
   /** What needs no look, by what an event brought of it: only to stop before anything is read. */
   readonly ignores?: ReadonlyArray<Ignored>
-  /** Which objects an event asks to look at: for a sweep all that are open. */
-  readonly subjects: (event: CloudEvent) => Reads<ReadonlyArray<Reference>>
+  /**
+   * Which objects an event asks to look at: for a sweep all that are open. `object` is the one that changed, where it
+   * came with the event or a cache has it. It may be an old one or a lie, so it only says whom to look at.
+   */
+  readonly subjects: (event: CloudEvent, object?: unknown) => Reads<ReadonlyArray<Reference>>
   /** Everything that the decision needs, or nothing when the object is gone. */
   readonly observe: (subject: Reference) => Reads<Option.Option<O>>
   readonly Observed: Schema.Codec<O, unknown>

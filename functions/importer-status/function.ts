@@ -1,9 +1,13 @@
-import { changed, sweep } from "../../lib/events.ts"
-import { defineFunction } from "../../lib/function.ts"
+import { jobs, pods } from "../../lib/api/kubernetes.ts"
+import { nixBuilds } from "../../lib/api/nixbuild.ts"
+import { changed, isDeletion, sweep } from "../../lib/events.ts"
+import { defineFunction, ignore } from "../../lib/function.ts"
+import { nixBuildAnnotation } from "../../lib/keys.ts"
 import { systemNamespace } from "../../lib/names.ts"
-import { jobsOfOthers, podsOfOthers } from "../../lib/nixbuild-subjects.ts"
+import { podsOfOthers } from "../../lib/nixbuild-subjects.ts"
+import { isOnItsWay } from "../../lib/work.ts"
 import { decide } from "./decide.ts"
-import { observe, Observed, subjects } from "./observe.ts"
+import { isConcerned, observe, Observed, subjects, tellsNothing } from "./observe.ts"
 import { phases } from "./phases.ts"
 import { started } from "./started.ts"
 
@@ -27,7 +31,12 @@ export default defineFunction({
       verbs: ["get", "patch"]
     }
   ],
-  ignores: [jobsOfOthers, podsOfOthers],
+  ignores: [
+    ignore(jobs, (job) => job.metadata.annotations?.[nixBuildAnnotation] === undefined || tellsNothing(job)),
+    podsOfOthers,
+    ignore(pods, isOnItsWay),
+    ignore(nixBuilds, (build, event) => isDeletion(event) || !isConcerned(build))
+  ],
   subjects,
   observe,
   Observed,

@@ -1,9 +1,11 @@
-import { changed, sweep } from "../../lib/events.ts"
-import { defineFunction } from "../../lib/function.ts"
-import { jobsOfOthers } from "../../lib/nixbuild-subjects.ts"
+import { jobs } from "../../lib/api/kubernetes.ts"
+import { nixBuilds } from "../../lib/api/nixbuild.ts"
+import { changed, isDeletion, sweep } from "../../lib/events.ts"
+import { defineFunction, ignore } from "../../lib/function.ts"
+import { hasEnded, newClaims } from "../../lib/nixbuild-subjects.ts"
 import { systemNamespace } from "../../lib/names.ts"
 import { decide } from "./decide.ts"
-import { observe, Observed, subjects } from "./observe.ts"
+import { isOpen, isStep, isUnderWay, observe, Observed, subjects } from "./observe.ts"
 import { phases } from "./phases.ts"
 
 /** NixBuilds with a node → volume, build Job, import Job. */
@@ -35,7 +37,11 @@ export default defineFunction({
       verbs: ["get", "create", "patch"]
     }
   ],
-  ignores: [jobsOfOthers],
+  ignores: [
+    ignore(jobs, (job) => !isStep(job) || !hasEnded(job)),
+    newClaims,
+    ignore(nixBuilds, (build, event) => isDeletion(event) || !isOpen(build) || isUnderWay(build))
+  ],
   subjects,
   observe,
   Observed,

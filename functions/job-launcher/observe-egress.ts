@@ -1,18 +1,18 @@
 /** What there is in a namespace that says what its builds may reach. */
 import { Effect } from "effect"
-import type { Namespace } from "../../lib/api/kubernetes.ts"
-import { claimsIn, networkPoliciesIn } from "../../lib/api/kubernetes-questions.ts"
+import type { Namespace, PersistentVolumeClaim } from "../../lib/api/kubernetes.ts"
+import { networkPoliciesIn } from "../../lib/api/kubernetes-questions.ts"
 import { Cluster } from "../../lib/cluster.ts"
 import { buildEgressAnnotation, followsEgressAnnotation } from "../../lib/keys.ts"
 import type { KubernetesError } from "../../lib/kube/error.ts"
 import type { Egress } from "./egress.ts"
 
-export const observeEgress = Effect.fnUntraced(function* ({
-  metadata
-}: Namespace): Effect.fn.Return<Egress, KubernetesError, Cluster> {
+export const observeEgress = Effect.fnUntraced(function* (
+  { metadata }: Namespace,
+  claims: ReadonlyArray<PersistentVolumeClaim>
+): Effect.fn.Return<Egress, KubernetesError, Cluster> {
   const cluster = yield* Cluster
   const asked = metadata.annotations?.[buildEgressAnnotation]
-  const claims = yield* cluster.list(claimsIn(metadata.name))
   return {
     ...(asked === undefined ? {} : { asked }),
     isOfOldCaches: claims.some(({ metadata }) => metadata.annotations?.[followsEgressAnnotation] === undefined),

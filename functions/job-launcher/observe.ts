@@ -5,14 +5,12 @@ import type { Reference } from "../../lib/api/kind.ts"
 import {
   isSucceeded,
   Job,
-  jobs,
   type Namespace,
   namespaces,
   Node,
   nodes,
   PersistentVolume,
   PersistentVolumeClaim,
-  persistentVolumeClaims,
   persistentVolumes,
   Pod,
   pods,
@@ -26,11 +24,15 @@ import {
   NixBuild,
   nixBuilds,
   nodeStatusOf,
-  unsettledNodes
+  unsettledNodes,
+  wantedNodes
 } from "../../lib/api/nixbuild.ts"
+import { claimsIn, jobsOf, podsOf } from "../../lib/api/kubernetes-questions.ts"
 import { buildsIn } from "../../lib/api/nixbuild-questions.ts"
 import { Cluster } from "../../lib/cluster.ts"
 import { Refusal } from "../../lib/function.ts"
+import { namespaceAnnotation, nixBuildAnnotation, tagLabel } from "../../lib/keys.ts"
+import type { KubernetesError } from "../../lib/kube/error.ts"
 import { forgetRefusal, isLastingRefusal } from "../../lib/refusals.ts"
 import { hasSlot, isObstructed, needsSlot } from "../../lib/slots.ts"
 import { endedWell, isFinished, Work } from "../../lib/work.ts"
@@ -91,13 +93,33 @@ export const Observed = Schema.Struct({
 })
 
 /** A NixBuild that was given a node, or had one, and that some node still wants. */
-const isOpen = (build: NixBuild): boolean =>
+export const isOpen = (build: NixBuild): boolean =>
   build.metadata.deletionTimestamp === undefined &&
   (isTrue(conditionsOf(build), "Scheduled") ||
     isTrue(conditionsOf(build), "Launched") ||
     (build.status?.nodes ?? []).some(isObstructed)) &&
   !hasFailed(build) &&
   unsettledNodes(build).length > 0
+
+/** Its one build Job is there and has not succeeded yet: nothing follows from it. */
+export const isUnderWay = (build: NixBuild): boolean => isBegun(build) && !isTrue(conditionsOf(build), "Success")
+
+/** The build Job of the one node that wants the image is there, and nothing keeps it. */
+const isBegun = (build: NixBuild): boolean => {
+  const { buildJobName, buildNode = "" } = build.status ?? {}
+  const attempt = { build: build.metadata, node: buildNode, attempt: attemptOn(build, buildNode) }
+  return (
+    isTrue(conditionsOf(build), "Launched") &&
+    buildJobName === jobName("build", attempt) &&
+    wantedNodes(build).length === 1 &&
+    nodeStatusOf(build, buildNode) === undefined
+  )
+}
+
+/** Whether another step follows from a Job's end: that of a volume, and that of a build. */
+export const isStep = ({ metadata: { annotations, labels } }: Job): boolean =>
+  labels?.[tagLabel] === undefined &&
+  (annotations?.[nixBuildAnnotation] !== undefined || annotations?.[namespaceAnnotation] !== undefined)
 
 /** It has succeeded, and nothing imports yet what it gave. */
 export const isBuilt = ({ buildJob, buildPod, importJob }: Place): boolean =>
@@ -121,6 +143,8 @@ export const observe = Effect.fn("job-launcher.observe")(function* (subject: Ref
 })
 
 interface Found {
+  /** All of the namespace. */
+  readonly claims: Claims
   readonly namespace: Namespace
   readonly observed: typeof Observed.Type
   /** Where all is there but the build Job. */
@@ -129,12 +153,15 @@ interface Found {
 
 const askAdmissions = Effect.fnUntraced(function* (found: Option.Option<Found>) {
   if (Option.isNone(found)) return Option.none<typeof Observed.Type>()
-  const { namespace, observed, ready } = found.value
+  const { claims, namespace, observed, ready } = found.value
   if (ready.length === 0) return Option.some(observed)
   const asked = Effect.forEach(ready, (place) =>
     Effect.map(askAdmission(place), (admission) => [place.node, admission] as const)
   )
-  const [egress, answers] = yield* Effect.all([observeEgress(namespace), asked], { concurrency: "unbounded" })
+  const [egress, answers] = yield* Effect.all(
+    [Effect.flatMap(claims, (claims) => observeEgress(namespace, claims)), asked],
+    { concurrency: "unbounded" }
+  )
   const admissions = new Map(answers)
   const places = observed.places.map((place) => {
     const admission = admissions.get(place.node.metadata.name)
@@ -147,6 +174,9 @@ const observeBuild = Effect.fnUntraced(function* (build: Option.Option<NixBuild>
   const cluster = yield* Cluster
   const settings = yield* Settings
   if (Option.isNone(build) || !isOpen(build.value)) return Option.none()
+  const itsJobs = yield* cluster.list(jobsOf(build.value.metadata))
+  const jobAt = new Map(itsJobs.map((job) => [job.metadata.name, job]))
+  if (isBegun(build.value) && isImported(build.value, jobAt)) return Option.none()
   const namespace = yield* cluster.get(namespaces, { name: build.value.metadata.namespace ?? "" })
   if (Option.isNone(namespace)) return Option.none()
   const namespaceUid = namespace.value.metadata.uid
@@ -160,8 +190,9 @@ const observeBuild = Effect.fnUntraced(function* (build: Option.Option<NixBuild>
         isSourcePending(build.value, name) ||
         isObstructed(nodeStatusOf(build.value, name)))
   )
+  const claims = yield* Effect.cached(cluster.list(claimsIn(namespace.value.metadata.name)))
   const places = yield* Effect.forEach(due, (name) =>
-    observePlace({ build: build.value, namespaceUid, node: name, time })
+    observePlace({ build: build.value, namespaceUid, node: name, time }, { claims, jobAt })
   )
   const there = places.flatMap((place) => (place === undefined ? [] : [place]))
   const ready = there.flatMap(({ isReady, place }) => (isReady ? [place.node.metadata.name] : []))
@@ -177,11 +208,18 @@ const observeBuild = Effect.fnUntraced(function* (build: Option.Option<NixBuild>
     ...(found.some(isBuilt) ? { claim: yield* observeClaim(build.value) } : {})
   }
   return Option.some<Found>({
+    claims,
     namespace: namespace.value,
     observed,
     ready: ready.map((node) => ({ build: build.value, node, settings, liveFilter, liveTime: time }))
   })
 })
+
+/** Its import Job is there too, and importer-status tells what becomes of it. */
+const isImported = (build: NixBuild, jobAt: Jobs): boolean =>
+  unsettledNodes(build).every((node) =>
+    jobAt.has(jobName("import", { build: build.metadata, node, attempt: attemptOn(build, node) }))
+  )
 
 const filterLive = Effect.fnUntraced(function* ({ metadata }: NixBuild) {
   const cluster = yield* Cluster
@@ -196,43 +234,59 @@ interface At {
   readonly time: string
 }
 
-const observePlace = Effect.fnUntraced(function* ({ build, namespaceUid, node: name, time }: At) {
-  const { namespace } = build.metadata
+type Claims = Effect.Effect<ReadonlyArray<PersistentVolumeClaim>, KubernetesError>
+type Jobs = ReadonlyMap<string, Job>
+
+interface Around {
+  readonly claims: Claims
+  readonly jobAt: Jobs
+}
+
+const observePlace = Effect.fnUntraced(function* (at: At, { claims, jobAt }: Around) {
+  const { build, node: name } = at
   const attempt = { build: build.metadata, node: name, attempt: attemptOn(build, name) }
   const cluster = yield* Cluster
   const node = yield* cluster.get(nodes, { name })
   if (Option.isNone(node)) return undefined
-  const found = {
-    volume: yield* cluster.get(persistentVolumes, { name: persistentVolumeName(namespaceUid, name) }),
-    claim: yield* cluster.get(persistentVolumeClaims, { namespace, name: claimName(name) }),
-    importJob: yield* cluster.get(jobs, { namespace: systemNamespace, name: jobName("import", attempt) })
-  }
-  const volumeWork = yield* observeWork({
-    namespace: systemNamespace,
-    name: volumeJobName(namespaceUid, name),
-    isOpen: Option.isNone(found.claim),
-    time
-  })
-  const buildWork = yield* observeWork({ namespace, name: jobName("build", attempt), isOpen: false, time })
-  const isPrepared = Option.isSome(found.claim) || Option.exists(volumeWork, endedWell)
+  const [buildJob, importJob] = [jobAt.get(jobName("build", attempt)), jobAt.get(jobName("import", attempt))]
+  // What was begun needs no other volume.
+  const isBegun = buildJob !== undefined || importJob !== undefined
+  const { isPrepared, ...cache } = isBegun ? { isPrepared: false } : yield* observeCache(at, yield* claims)
   const place: Place = {
     node: withoutImages(node.value),
-    ...(Option.isSome(found.volume) ? { volume: found.volume.value } : {}),
-    ...(Option.isSome(found.claim) ? { claim: found.claim.value } : {}),
-    ...(Option.isSome(volumeWork) ? inVolume(volumeWork.value) : {}),
-    ...(Option.isSome(buildWork) ? inBuild(buildWork.value) : {}),
-    ...(Option.isSome(found.importJob) ? { importJob: found.importJob.value } : {})
+    ...cache,
+    ...(buildJob === undefined ? {} : yield* observeBuildJob(buildJob)),
+    ...(importJob === undefined ? {} : { importJob })
   }
-  const isReady = isPrepared && Option.isNone(buildWork) && waitForSource(build, name) === undefined
-  return { place, isReady }
+  return { place, isReady: isPrepared && !isBegun && waitForSource(build, name) === undefined }
+})
+
+const observeCache = Effect.fnUntraced(function* (
+  { namespaceUid, node: name, time }: At,
+  claims: ReadonlyArray<PersistentVolumeClaim>
+) {
+  const cluster = yield* Cluster
+  const volume = yield* cluster.get(persistentVolumes, { name: persistentVolumeName(namespaceUid, name) })
+  const claim = claims.find(({ metadata }) => metadata.name === claimName(name))
+  // Once the claim is there, so are the directories.
+  const prepares = { namespace: systemNamespace, name: volumeJobName(namespaceUid, name) }
+  const volumeWork = claim === undefined ? yield* observeWork({ ...prepares, isOpen: true, time }) : Option.none()
+  return {
+    isPrepared: claim !== undefined || Option.exists(volumeWork, endedWell),
+    ...(Option.isSome(volume) ? { volume: volume.value } : {}),
+    ...(claim === undefined ? {} : { claim }),
+    ...(Option.isSome(volumeWork) ? inVolume(volumeWork.value) : {})
+  }
 })
 
 const inVolume = ({ job, ...wait }: Work) => ({ volumeJob: job, ...(isFinished({ job }) ? {} : { volumeWait: wait }) })
 
 // A container of others may make a failed Job of one that has built.
-const inBuild = ({ job, pod }: Work) => ({
-  buildJob: job,
-  ...(pod === undefined || isSucceeded(job) ? {} : { buildPod: pod })
+const observeBuildJob = Effect.fnUntraced(function* (buildJob: Job) {
+  if (isSucceeded(buildJob)) return { buildJob }
+  const cluster = yield* Cluster
+  const [buildPod] = yield* cluster.list(podsOf(buildJob))
+  return { buildJob, ...(buildPod === undefined ? {} : { buildPod }) }
 })
 
 // A Job is admitted where its Pod is not, and then waits for ever without a

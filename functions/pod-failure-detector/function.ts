@@ -1,9 +1,9 @@
 import { pods, resourceQuotas } from "../../lib/api/kubernetes.ts"
 import { nixBuilds } from "../../lib/api/nixbuild.ts"
-import { changed, sweep } from "../../lib/events.ts"
+import { changed, isAddition, isDeletion, sweep } from "../../lib/events.ts"
 import { defineFunction, ignore } from "../../lib/function.ts"
 import { decide } from "./decide.ts"
-import { isOpen, observe, Observed, subjects } from "./observe.ts"
+import { hasNoNews, isOpen, observe, Observed, subjects } from "./observe.ts"
 import { phases } from "./phases.ts"
 
 // Kubernetes, "Quota on object count": count/<resource>.<group>.
@@ -21,6 +21,7 @@ export default defineFunction({
   ],
   ignores: [
     ignore(pods, (pod) => !isOpen(pod)),
+    ignore(nixBuilds, (build, event) => !isAddition(event) && !isDeletion(event) && hasNoNews(build)),
     // Those of Pods and CPU change all the time.
     ignore(resourceQuotas, ({ spec }) => !Object.keys(spec?.hard ?? {}).some((resource) => resource === countOfBuilds))
   ],

@@ -1,12 +1,14 @@
 /** What is known about a Pod that may wait for images: its node, its NixBuilds, what it was told. */
 import { Effect, Option, Schema } from "effect"
+import { isTrue } from "../../lib/api/condition.ts"
 import type { Reference } from "../../lib/api/kind.ts"
 import { type Event, Node, nodes, Pod, pods, withoutImages } from "../../lib/api/kubernetes.ts"
 import { eventsRegarding, podsWaiting, podsWaitingIn } from "../../lib/api/kubernetes-questions.ts"
-import { NixBuild, nixBuilds } from "../../lib/api/nixbuild.ts"
+import { conditionsOf, NixBuild, nixBuilds, type NodeStatus } from "../../lib/api/nixbuild.ts"
 import { Cluster } from "../../lib/cluster.ts"
 import { type CloudEvent, isSweep } from "../../lib/events.ts"
 import { Refusal } from "../../lib/function.ts"
+import { isUnderWay } from "../../lib/slots.ts"
 import { currentTime } from "../../lib/time.ts"
 import { isWaitingFor, waitingContainers } from "../../lib/waiting.ts"
 import { asksForBuilds } from "./annotations.ts"
@@ -49,6 +51,15 @@ export const subjects = Effect.fn("pod-failure-detector.subjects")(function* (ev
 
 /** One that asks for images, and waits for one. */
 export const isOpen = (pod: Pod): boolean => asksForBuilds(pod) && waitingContainers(pod).length > 0
+
+/** Nothing keeps it from going on and nothing of it has failed: its Pods were told of it when it was new. */
+export const hasNoNews = (build: NixBuild): boolean =>
+  build.metadata.deletionTimestamp === undefined &&
+  isTrue(conditionsOf(build), "Scheduled") &&
+  conditionsOf(build).every(({ status }) => status !== "False") &&
+  (build.status?.nodes ?? []).every((node) => node.message === undefined && (isUnderWay(node) || isImported(node)))
+
+const isImported = ({ reason }: NodeStatus): boolean => reason === "ImagePulled"
 
 const referToPod = ({ metadata }: Pod): Reference => ({
   kind: "Pod",

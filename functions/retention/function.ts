@@ -1,8 +1,12 @@
-import { changed, sweep } from "../../lib/events.ts"
-import { defineFunction } from "../../lib/function.ts"
+import { jobs } from "../../lib/api/kubernetes.ts"
+import { nixBuilds } from "../../lib/api/nixbuild.ts"
+import { changed, isDeletion, sweep } from "../../lib/events.ts"
+import { defineFunction, ignore } from "../../lib/function.ts"
+import { nixBuildAnnotation } from "../../lib/keys.ts"
 import { systemNamespace } from "../../lib/names.ts"
+import { hasEnded } from "../../lib/nixbuild-subjects.ts"
 import { decide } from "./decide.ts"
-import { observe, Observed, subjects } from "./observe.ts"
+import { mayLeaveSomething, observe, Observed, subjects } from "./observe.ts"
 import { around } from "./volumes.ts"
 
 /** What nobody needs any more → deleted. */
@@ -28,6 +32,15 @@ export default defineFunction({
       resources: ["leases"],
       verbs: ["list", "patch", "delete"]
     }
+  ],
+  ignores: [
+    ignore(nixBuilds, (build, event) => !isDeletion(event) && !mayLeaveSomething(build)),
+    // Those of NixBuilds are looked at when these end; of the others, it goes on when the directories are removed.
+    ignore(
+      jobs,
+      (job, event) =>
+        isDeletion(event) || job.metadata.annotations?.[nixBuildAnnotation] !== undefined || !hasEnded(job)
+    )
   ],
   subjects,
   observe,

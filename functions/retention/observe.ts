@@ -7,11 +7,13 @@ import { Effect, Option, Schema } from "effect"
 import type { Action } from "../../lib/action.ts"
 import type { Reference } from "../../lib/api/kind.ts"
 import { type Job, jobs, type PersistentVolume, persistentVolumes } from "../../lib/api/kubernetes.ts"
+import { isTrue } from "../../lib/api/condition.ts"
+import { conditionsOf, type NixBuild } from "../../lib/api/nixbuild.ts"
 import { all } from "../../lib/api/question.ts"
 import { Cluster } from "../../lib/cluster.ts"
 import { nixBuildAnnotation, nixBuildUidLabel } from "../../lib/keys.ts"
 import type { KubernetesError } from "../../lib/kube/error.ts"
-import { type CloudEvent } from "../../lib/events.ts"
+import { type CloudEvent, isSweep } from "../../lib/events.ts"
 import { Refusal } from "../../lib/function.ts"
 import { Settings } from "../../lib/settings.ts"
 import { currentTime } from "../../lib/time.ts"
@@ -34,30 +36,46 @@ export const Observed = Schema.Struct({
   refusals: Schema.Array(Refusal).pipe(Schema.withDecodingDefaultKey(Effect.succeed([])))
 })
 
-// Whether something is needed depends on much else, so most events lead to one look at everything; but what a NixBuild
-// leaves behind is its namespace's alone.
 const everything: Reference = { kind: "Cluster", name: "all" }
+const allVolumes: Reference = { kind: "PersistentVolume", name: "all" }
 
-export const subjects = ({ kind, namespace }: CloudEvent) =>
-  Effect.succeed([kind === "NixBuild" && namespace !== undefined ? { kind: "Namespace", name: namespace } : everything])
+/**
+ * Whether something is needed depends on much else, so one look is at many objects:
+ *
+ * | event               | the look is at                                     |
+ * |---------------------|----------------------------------------------------|
+ * | of a NixBuild       | the NixBuilds of its namespace, and their Jobs     |
+ * | of a Namespace, Job | the cache volumes                                  |
+ * | sweep               | all that there is                                  |
+ */
+export const subjects = (event: CloudEvent) => Effect.succeed([subjectOf(event)])
+
+const subjectOf = (event: CloudEvent): Reference => {
+  if (isSweep(event)) return everything
+  return event.kind === "NixBuild" ? { kind: "Namespace", name: event.namespace ?? "" } : allVolumes
+}
+
+/** It is over, or about to go. */
+export const mayLeaveSomething = (build: NixBuild): boolean =>
+  build.metadata.deletionTimestamp !== undefined || isTrue(conditionsOf(build), "Complete")
 
 export const observe = Effect.fn("retention.observe")(function* (subject: Reference = everything) {
   const cluster = yield* Cluster
   const only = subject.kind === "Namespace" ? subject.name : undefined
+  const [isOfBuilds, isOfVolumes] = [subject.kind !== allVolumes.kind, only === undefined]
   const look = yield* makeLook(only)
   const { builderImage, failedBuildsHistoryLimit, successfulBuildsHistoryLimit } = yield* Settings
   const time = yield* currentTime
-  const owned = (yield* cluster.list(all(jobs)))
-    .flatMap(ownedJob)
-    .filter(({ owner }) => only === undefined || owner.namespace === only)
-  const volumes = only === undefined ? (yield* cluster.list(all(persistentVolumes))).flatMap(placedVolume) : []
+  const owned = isOfBuilds ? (yield* cluster.list(all(jobs))).flatMap(ownedJob) : []
+  const ofThese = owned.filter(({ owner }) => only === undefined || owner.namespace === only)
+  const volumes = isOfVolumes ? (yield* cluster.list(all(persistentVolumes))).flatMap(placedVolume) : []
   const limits = { time, failedBuildsHistoryLimit, successfulBuildsHistoryLimit }
   const observed = {
     ...limits,
     builderImage,
-    jobs: yield* confirm(look, owned, { lookAt: observeJob, act: removeJob }),
-    finished: yield* orNothing(observeBuilds(look, limits)),
-    tags: only === undefined ? yield* observeTags(look, time) : [],
+    jobs: yield* confirm(look, ofThese, { lookAt: observeJob, act: removeJob }),
+    finished: isOfBuilds ? yield* orNothing(observeBuilds(look, limits)) : [],
+    tags: isOfBuilds && isOfVolumes ? yield* observeTags(look, time) : [],
     volumes: yield* confirm(look, volumes, {
       lookAt: observeVolume,
       act: (volume) => removeVolume(volume, builderImage)

@@ -1,8 +1,10 @@
-import { changed, sweep } from "../../lib/events.ts"
-import { defineFunction } from "../../lib/function.ts"
+import { nixBuilds } from "../../lib/api/nixbuild.ts"
+import { changed, isDeletion, sweep } from "../../lib/events.ts"
+import { defineFunction, ignore } from "../../lib/function.ts"
 import { systemNamespace } from "../../lib/names.ts"
+import { newClaims } from "../../lib/nixbuild-subjects.ts"
 import { decide } from "./decide.ts"
-import { observe, Observed, subjects } from "./observe.ts"
+import { keepsItsSlots, observe, Observed, subjects } from "./observe.ts"
 import { claimsUnder } from "./tag.ts"
 import { phases } from "./phases.ts"
 
@@ -22,6 +24,7 @@ export default defineFunction({
       verbs: ["get", "list", "create", "patch"]
     }
   ],
+  ignores: [ignore(nixBuilds, (build, event) => !isDeletion(event) && keepsItsSlots(build)), newClaims],
   subjects,
   observe,
   Observed,

@@ -1,16 +1,16 @@
 /** All that competes for build slots: NixBuilds that nodes still want, nodes, and the rules. */
-import { Effect, Option, Schema } from "effect"
+import { Effect, Equal, Option, Schema } from "effect"
 import { isTrue } from "../../lib/api/condition.ts"
 import type { Reference } from "../../lib/api/kind.ts"
 import { Lease, leases, Node, nodes, withoutImages } from "../../lib/api/kubernetes.ts"
-import { conditionsOf, hasFailed, NixBuild, unsettledNodes } from "../../lib/api/nixbuild.ts"
+import { conditionsOf, hasFailed, NixBuild, unsettledNodes, wantedNodes } from "../../lib/api/nixbuild.ts"
 import { buildsIn, openBuilds } from "../../lib/api/nixbuild-questions.ts"
 import { all } from "../../lib/api/question.ts"
 import { Cluster } from "../../lib/cluster.ts"
 import { Refusal } from "../../lib/function.ts"
 import { systemNamespace, tagLeaseName } from "../../lib/names.ts"
 import { Settings } from "../../lib/settings.ts"
-import { lacksSlot } from "../../lib/slots.ts"
+import { lacksSlot, needsSlot, slotsOf } from "../../lib/slots.ts"
 import { heldTagOf, holderOf, tagOf } from "../../lib/tags.ts"
 import { currentTime } from "../../lib/time.ts"
 
@@ -69,6 +69,14 @@ export const observe = Effect.fn("scheduler.observe")(function* () {
     refusals: []
   })
 })
+
+/** It builds on each node that is to have the image, so it neither asks for a slot nor has one for others. */
+export const keepsItsSlots = (build: NixBuild): boolean =>
+  build.metadata.deletionTimestamp === undefined &&
+  isTrue(conditionsOf(build), "Scheduled") &&
+  !isTrue(conditionsOf(build), "Complete") &&
+  Equal.equals(new Set(slotsOf(build)), new Set(wantedNodes(build))) &&
+  wantedNodes(build).every((name) => needsSlot(build, name))
 
 // A Lease stays as long as a node may have the image, so all of them are many pages.
 const fewTags = 20

@@ -62,7 +62,10 @@ export const needsNoLook = (definition: EnbiFunction<unknown>, event: CloudEvent
 
 /** Whether the object that came with the event is one of these. */
 export const isIgnored = ({ kind, matches }: Ignored, event: CloudEvent, data: Event["data"]): boolean =>
-  kind === event.kind && isAbout(event, data) && matches(data)
+  kind === event.kind && isAbout(event, data) && matches(data, event)
+
+/** The object that came with the event, if it is the one that the event names. */
+export const objectOf = (event: CloudEvent, data: Event["data"]): unknown => (isAbout(event, data) ? data : undefined)
 
 const isAbout = (event: CloudEvent, data: unknown): boolean =>
   Option.exists(

@@ -16,7 +16,7 @@ import { run } from "../run.ts"
 import type { Settings } from "../settings.ts"
 import { makeWitness } from "../traces/trace.ts"
 import { type Answer, done, full, maxBodyBytes, noCloudEvent, tooLarge, unavailable } from "./answer.ts"
-import { arrive, needsNoLook } from "./arrived.ts"
+import { arrive, needsNoLook, objectOf } from "./arrived.ts"
 import { Senders } from "./senders.ts"
 import { settled } from "./settled.ts"
 import { traced } from "./traced.ts"
@@ -67,8 +67,8 @@ const makeReceiver = Effect.fnUntraced(function* (definition: EnbiFunction<unkno
     return Effect.flatMap(ask(task), (outcome) => (isLater ? Effect.succeed(done) : Deferred.await(outcome)))
   }
 
-  const lookAtAll = (event: CloudEvent) =>
-    inSlot(definition.subjects(event)).pipe(
+  const lookAtAll = (event: CloudEvent, data: Event["data"]) =>
+    inSlot(definition.subjects(event, objectOf(event, data))).pipe(
       traced(definition.name, event),
       Effect.flatMap((subjects) =>
         Effect.forEach(subjects, (subject) => lookAt({ event, subject }), {
@@ -86,7 +86,7 @@ const makeReceiver = Effect.fnUntraced(function* (definition: EnbiFunction<unkno
     const { attributes, data } = yield* read
     const event = yield* Effect.fromResult(arrive(attributes, traceparent))
     // Whoever hangs up leaves work behind, for which its place has to count.
-    const answer = needsNoLook(definition, event, data) ? done : yield* Effect.uninterruptible(lookAtAll(event))
+    const answer = needsNoLook(definition, event, data) ? done : yield* Effect.uninterruptible(lookAtAll(event, data))
     yield* Effect.provideContext(witness(event, data), services)
     return answer
   })

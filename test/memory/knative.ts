@@ -56,25 +56,24 @@ export interface Request {
   readonly what: string
 }
 
+export const wordsOf = ({ event, function: name, what }: Request): string => `${event}: ${name}: ${what}`
+
 /** The cluster as one function reads it; `tell` gets each request. */
 const clusterOf = (server: ApiServer, tell: (what: string) => void) => {
   const api = server.connect(() => Stream.never)
-  return Layer.succeed(
-    Cluster,
-    live(
-      KubernetesApi.of({
-        ...api,
-        request: (method, path, options) => {
-          tell(`${method} ${path}`)
-          return api.request(method, path, options)
-        },
-        list: (path, query, read) => {
-          tell(`LIST ${path} ${Object.values(query).join(" ")}`.trim())
-          return api.list(path, query, read)
-        }
-      })
+  const told = <A, E>(what: string, self: Effect.Effect<A, E>) =>
+    Effect.andThen(
+      Effect.sync(() => tell(what)),
+      self
     )
+  const cluster = live(
+    KubernetesApi.of({
+      ...api,
+      request: (method, path, options) => told(`${method} ${path}`, api.request(method, path, options)),
+      list: (path, query, read) => told(["LIST", path, ...Object.values(query)].join(" "), api.list(path, query, read))
+    })
   )
+  return Layer.succeed(Cluster, cluster)
 }
 
 export const startKnative = Effect.fnUntraced(function* (given: ReadonlyArray<KubernetesObject>) {
@@ -125,10 +124,10 @@ export const startKnative = Effect.fnUntraced(function* (given: ReadonlyArray<Ku
       yield* world.tick
     }
   })
-  /** What a sweep costs once nothing is left to do. */
+  /** A sweep, when all pauses are over. */
   const sweepOnce = Effect.suspend(() => {
     event = "sweep"
-    return deliver([sweep], 1)
+    return Effect.andThen(TestClock.adjust("1 minute"), deliver([sweep], 1))
   })
   return { api, world, oracle, requests, deliver, untilQuiet, sweepOnce, close: Scope.close(scope, Exit.void) }
 })
