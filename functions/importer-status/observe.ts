@@ -1,23 +1,9 @@
 /** What came of a NixBuild's Jobs on each node, and which Pods there still wait for the image. */
 import { Clock, Effect, Option, Predicate, Schema } from "effect"
-import { isTrue } from "../../lib/api/condition.ts"
 import type { Reference } from "../../lib/api/kind.ts"
+import { jobs, Lease, leases, Node, nodes, Pod, pods, withoutImages } from "../../lib/api/kubernetes.ts"
 import {
-  isSucceeded,
-  type Job,
-  jobs,
-  Lease,
-  leases,
-  Node,
-  nodes,
-  Pod,
-  pods,
-  withoutImages
-} from "../../lib/api/kubernetes.ts"
-import {
-  asksForRetry,
   attemptOn,
-  conditionsOf,
   hasFailed,
   isOpen,
   NixBuild,
@@ -39,14 +25,15 @@ import { type CloudEvent, isSweep } from "../../lib/events.ts"
 import { Refusal } from "../../lib/function.ts"
 import { controllerUidLabel, nixBuildUidLabel } from "../../lib/keys.ts"
 import { jobName, systemNamespace, tagLeaseName } from "../../lib/names.ts"
-import { hasEnded, referToBuild, subjectsAmong } from "../../lib/nixbuild-subjects.ts"
+import { referToBuild, subjectsAmong } from "../../lib/nixbuild-subjects.ts"
 import { Settings } from "../../lib/settings.ts"
 import { tagOf } from "../../lib/tags.ts"
 import { currentTime } from "../../lib/time.ts"
 import { awaitedImages, isWaitingFor } from "../../lib/waiting.ts"
 import { observeStart } from "../../lib/observe-work.ts"
-import { endedWell, hasStarted, isFinished, isOver, terminatedOf, Work } from "../../lib/work.ts"
+import { endedWell, isFinished, terminatedOf, Work } from "../../lib/work.ts"
 import { isMissed } from "./missed.ts"
+import { newsOf } from "./news.ts"
 
 const optional = Schema.optionalKey
 
@@ -87,47 +74,6 @@ export const subjects = Effect.fn("importer-status.subjects")(function* (event: 
     isOpen(build) || (!hasFailed(build) && (withJobs.has(build.metadata.uid) || awaited.has(tagOf(build))))
   return (yield* cluster.list(all(nixBuilds))).filter(needsLook).map(referToBuild)
 })
-
-/** Whether a Job has nothing to tell that its Pod does not, or the sweep sees. */
-export const tellsNothing = (job: Job): boolean => !hasEnded(job) && job.spec?.suspend !== true
-
-/** Whether something may be to do about a NixBuild that no event of a Job or a Pod tells. */
-export const isConcerned = (build: NixBuild): boolean => {
-  const { buildNode, nodes: entries = [], observedGeneration } = build.status ?? {}
-  return (
-    buildNode !== undefined &&
-    build.metadata.deletionTimestamp === undefined &&
-    (observedGeneration !== build.metadata.generation ||
-      asksForRetry(build) ||
-      entries.length > 0 ||
-      wantedNodes(build).length > 1)
-  )
-}
-
-/** What a NixBuild must say, or not say yet, for the event to be news; absent: it may be in any case. */
-const newsOf = ({ kind, name }: CloudEvent, object: unknown) => {
-  if (kind === "Job" && Option.exists(readJob(object), isSucceeded)) return tellsOf(name)
-  return kind === "Pod" && Option.exists(readPod(object), hasJustStarted) ? isHeldUp : undefined
-}
-
-const readJob = Schema.decodeUnknownOption(jobs.schema)
-const readPod = Schema.decodeUnknownOption(Pod)
-
-/** Nothing is told yet of this Job, which succeeded. */
-const tellsOf = (job: string | undefined) => (build: NixBuild) =>
-  unsettledNodes(build).some((node) => {
-    const attempt = { build: build.metadata, node, attempt: attemptOn(build, node) }
-    return (
-      jobName("import", attempt) === job ||
-      (jobName("build", attempt) === job && !isTrue(conditionsOf(build), "Success"))
-    )
-  })
-
-const hasJustStarted = (pod: Pod): boolean => hasStarted(pod) && terminatedOf(pod) === undefined && !isOver(pod)
-
-/** The status says of a node what keeps work there from beginning, so that it has begun is news. */
-const isHeldUp = ({ status }: NixBuild): boolean =>
-  (status?.nodes ?? []).some(({ message, waits }) => message !== undefined || waits !== undefined)
 
 // A Pod that has run and lost its image is not Pending. Whoever has no cache looks through all Pods for those, so it is
 // done with one sweep in ten.

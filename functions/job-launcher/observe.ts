@@ -1,21 +1,9 @@
 /** What there is on each node that wants the image: volume, Jobs, and whether the build Pod would be admitted. */
-import { Effect, Equal, Option, Schema, Struct } from "effect"
+import { Effect, Equal, Option, Schema } from "effect"
 import { isTrue } from "../../lib/api/condition.ts"
 import type { Reference } from "../../lib/api/kind.ts"
-import {
-  isSucceeded,
-  Job,
-  type Namespace,
-  namespaces,
-  Node,
-  nodes,
-  PersistentVolume,
-  PersistentVolumeClaim,
-  persistentVolumes,
-  Pod,
-  pods,
-  withoutImages
-} from "../../lib/api/kubernetes.ts"
+import { type Job, type Namespace, namespaces } from "../../lib/api/kubernetes.ts"
+import { claimsIn, jobsOf } from "../../lib/api/kubernetes-questions.ts"
 import {
   attemptOn,
   conditionsOf,
@@ -27,53 +15,27 @@ import {
   unsettledNodes,
   wantedNodes
 } from "../../lib/api/nixbuild.ts"
-import { claimsIn, jobsOf, podsOf } from "../../lib/api/kubernetes-questions.ts"
 import { buildsIn } from "../../lib/api/nixbuild-questions.ts"
 import { Cluster } from "../../lib/cluster.ts"
 import { Refusal } from "../../lib/function.ts"
 import { namespaceAnnotation, nixBuildAnnotation, tagLabel } from "../../lib/keys.ts"
-import type { KubernetesError } from "../../lib/kube/error.ts"
-import { forgetRefusal, isLastingRefusal } from "../../lib/refusals.ts"
 import { hasSlot, isObstructed, needsSlot } from "../../lib/slots.ts"
-import { endedWell, isFinished, Work } from "../../lib/work.ts"
-import { observeWork } from "../../lib/observe-work.ts"
+import { endedWell } from "../../lib/work.ts"
 import { isSourcePending } from "../../lib/source.ts"
 import { subjectsAmong } from "../../lib/nixbuild-subjects.ts"
-import { claimName, jobName, persistentVolumeName, systemNamespace, volumeJobName } from "../../lib/names.ts"
+import { jobName } from "../../lib/names.ts"
 import { Settings, SettingsSchema } from "../../lib/settings.ts"
 import { currentTime } from "../../lib/time.ts"
 import { writeFilter } from "../../lib/uid-filter.ts"
-import { type BuildPlace, makeBuildPod } from "./build-job.ts"
+import { askAdmission } from "./admission.ts"
+import type { BuildPlace } from "./build-job.ts"
 import { Egress } from "./egress.ts"
 import { observeClaim } from "./observe-claim.ts"
 import { observeEgress } from "./observe-egress.ts"
-import { waitForSource } from "./source.ts"
+import { type Claims, type Jobs, observePlace, Place } from "./place.ts"
 import { Claim } from "./tag.ts"
 
 const optional = Schema.optionalKey
-
-/** What the API server makes of the build Pod in a dry run. */
-export const Admission = Schema.Struct({
-  /** Unclear: denied for the first time, which may pass. */
-  outcome: Schema.Literals(["Admitted", "Denied", "FieldsDropped", "Unclear"]),
-  message: Schema.String
-})
-export type Admission = typeof Admission.Type
-
-export const Place = Schema.Struct({
-  node: Node,
-  volume: optional(PersistentVolume),
-  claim: optional(PersistentVolumeClaim),
-  volumeJob: optional(Job),
-  /** The volume Job's Pod, and what Kubernetes says while it does not start. */
-  volumeWait: optional(Schema.Struct(Struct.omit(Work.fields, ["job"]))),
-  buildJob: optional(Job),
-  buildPod: optional(Pod),
-  importJob: optional(Job),
-  /** Asked only when everything else is ready for the build Job. */
-  admission: optional(Admission)
-})
-export type Place = typeof Place.Type
 
 export const Observed = Schema.Struct({
   time: Schema.String,
@@ -226,109 +188,3 @@ const filterLive = Effect.fnUntraced(function* ({ metadata }: NixBuild) {
   const live = yield* cluster.list(buildsIn(metadata.namespace ?? ""))
   return writeFilter({ of: metadata.uid, uids: live.map(({ metadata }) => metadata.uid) })
 })
-
-interface At {
-  readonly build: NixBuild
-  readonly namespaceUid: string
-  readonly node: string
-  readonly time: string
-}
-
-type Claims = Effect.Effect<ReadonlyArray<PersistentVolumeClaim>, KubernetesError>
-type Jobs = ReadonlyMap<string, Job>
-
-interface Around {
-  readonly claims: Claims
-  readonly jobAt: Jobs
-}
-
-const observePlace = Effect.fnUntraced(function* (at: At, { claims, jobAt }: Around) {
-  const { build, node: name } = at
-  const attempt = { build: build.metadata, node: name, attempt: attemptOn(build, name) }
-  const cluster = yield* Cluster
-  const node = yield* cluster.get(nodes, { name })
-  if (Option.isNone(node)) return undefined
-  const [buildJob, importJob] = [jobAt.get(jobName("build", attempt)), jobAt.get(jobName("import", attempt))]
-  // What was begun needs no other volume.
-  const isBegun = buildJob !== undefined || importJob !== undefined
-  const { isPrepared, ...cache } = isBegun ? { isPrepared: false } : yield* observeCache(at, yield* claims)
-  const place: Place = {
-    node: withoutImages(node.value),
-    ...cache,
-    ...(buildJob === undefined ? {} : yield* observeBuildJob(buildJob)),
-    ...(importJob === undefined ? {} : { importJob })
-  }
-  return { place, isReady: isPrepared && !isBegun && waitForSource(build, name) === undefined }
-})
-
-const observeCache = Effect.fnUntraced(function* (
-  { namespaceUid, node: name, time }: At,
-  claims: ReadonlyArray<PersistentVolumeClaim>
-) {
-  const cluster = yield* Cluster
-  const volume = yield* cluster.get(persistentVolumes, { name: persistentVolumeName(namespaceUid, name) })
-  const claim = claims.find(({ metadata }) => metadata.name === claimName(name))
-  // Once the claim is there, so are the directories.
-  const prepares = { namespace: systemNamespace, name: volumeJobName(namespaceUid, name) }
-  const volumeWork = claim === undefined ? yield* observeWork({ ...prepares, isOpen: true, time }) : Option.none()
-  return {
-    isPrepared: claim !== undefined || Option.exists(volumeWork, endedWell),
-    ...(Option.isSome(volume) ? { volume: volume.value } : {}),
-    ...(claim === undefined ? {} : { claim }),
-    ...(Option.isSome(volumeWork) ? inVolume(volumeWork.value) : {})
-  }
-})
-
-const inVolume = ({ job, ...wait }: Work) => ({ volumeJob: job, ...(isFinished({ job }) ? {} : { volumeWait: wait }) })
-
-// A container of others may make a failed Job of one that has built.
-const observeBuildJob = Effect.fnUntraced(function* (buildJob: Job) {
-  if (isSucceeded(buildJob)) return { buildJob }
-  const cluster = yield* Cluster
-  const [buildPod] = yield* cluster.list(podsOf(buildJob))
-  return { buildJob, ...(buildPod === undefined ? {} : { buildPod }) }
-})
-
-// A Job is admitted where its Pod is not, and then waits for ever without a
-// word; and an API server with a feature gate off drops fields in silence.
-const askAdmission = Effect.fnUntraced(function* (place: BuildPlace) {
-  const cluster = yield* Cluster
-  const { metadata, spec } = makeBuildPod(place)
-  const { namespace } = place.build.metadata
-  const pod = { apiVersion: "v1", kind: "Pod", metadata: { ...metadata, name: "enbi-admission", namespace }, spec }
-  const what = `build Pods ${place.build.metadata.uid} ${place.node}`
-  const about = { kind: "Namespace", name: namespace ?? "" }
-  return yield* cluster.dryRunCreate(pods, pod).pipe(
-    Effect.tap(() => forgetRefusal({ what, about })),
-    Effect.map((stored): Admission => {
-      const isKept =
-        !place.build.spec.sandbox || Option.exists(Schema.decodeUnknownOption(SandboxedPod)(stored), isUnmasked)
-      return { outcome: isKept ? "Admitted" : "FieldsDropped", message: "" }
-    }),
-    Effect.catchIf(
-      (error) => error.isObjection,
-      Effect.fnUntraced(function* (error) {
-        const isLasting = yield* isLastingRefusal({ what, about, error })
-        if (!isLasting && error.isRetryable) return yield* Effect.fail(error)
-        const outcome = isLasting ? ("Denied" as const) : ("Unclear" as const)
-        return { outcome, message: error.message }
-      })
-    )
-  )
-})
-
-const SandboxedPod = Schema.Struct({
-  spec: Schema.Struct({
-    hostUsers: Schema.Literal(false),
-    // A webhook may have added containers of its own; the field is either kept for all or for none.
-    containers: Schema.Array(
-      Schema.Struct({
-        name: Schema.String,
-        securityContext: Schema.optionalKey(Schema.Struct({ procMount: Schema.optionalKey(Schema.String) }))
-      })
-    )
-  })
-})
-
-const isUnmasked = ({ spec }: typeof SandboxedPod.Type): boolean =>
-  spec.containers.some(({ name, securityContext }) => name === "build" && securityContext?.procMount === "Unmasked")

@@ -87,8 +87,10 @@ export const podsPendingIn = question({
   selectorFor: (namespace) => ({ namespace, fields: pending })
 })
 
+/** All Pods of a namespace. */
 export const podsIn = inNamespace(pods)
-/** Ours alone, like the claims. */
+/** Our Jobs, and our claims, in a namespace. */
 export const jobsIn = inNamespace(jobs)
 export const claimsIn = inNamespace(persistentVolumeClaims)
+/** All NetworkPolicies of a namespace, whoever made them. */
 export const networkPoliciesIn = inNamespace(networkPolicies)

@@ -2,6 +2,7 @@
 import { isOpen, type NixBuild, nixBuilds } from "./nixbuild.ts"
 import { inNamespace, question } from "./question.ts"
 
+/** All of a namespace. */
 export const buildsIn = inNamespace(nixBuilds)
 
 // Of one whose spec has changed since, or that is asked for a retry, this is untrue until importer-status has looked at

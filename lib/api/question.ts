@@ -79,5 +79,6 @@ export const inNamespace = <A extends Identified>(kind: Kind<A>) =>
 /** All of a kind: for who truly looks at each of them, and never for an event about one object. */
 export const all = <A extends Identified>(kind: Kind<A>): Question<A> => ({ kind, selector: {} })
 
+/** Whether the object is one of those that are asked for, once the selector has let it through. */
 export const answers = <A extends Identified>({ by }: Question<A>, object: A): boolean =>
   by === undefined || by.index.keysOf(object).includes(by.key)

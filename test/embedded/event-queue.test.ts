@@ -47,7 +47,7 @@ it.effect("what has come and changed since has come, unless it has gone", () =>
       queue.deliver(({ name, type }) => Effect.sync(() => void told.push(`${type.split(".").at(-1)} ${name}`))),
       { startImmediately: true }
     )
-    yield* Effect.yieldNow
+    yield* Effect.repeat(Effect.yieldNow, { times: 10 })
     assert.deepStrictEqual(told, ["add a", "delete b", "add c"])
   })
 )
