@@ -33,13 +33,29 @@ export default defineConfig({
     isolate: false,
     // Vitest leaves one processor to others, and most tests wait now and then.
     maxWorkers: "100%",
+    // `npm run check`: what decides has no branch without a golden pair, or a test beside them. Left out: what uses Effect.
+    coverage: {
+      include: ["functions/*/*.ts"],
+      exclude: ["function", "look", "observe*", "phases", "started"].map((name) => `functions/*/${name}.ts`),
+      reporter: [["text", { skipFull: true }]],
+      thresholds: { branches: 100 }
+    },
     projects: [
       {
         test: {
           name: "unit",
           include: ["test/**/*.test.ts"],
-          exclude: ["test/cluster/**", "test/memory/**", "test/oracle/**"],
+          exclude: ["test/architecture/**", "test/cluster/**", "test/memory/**", "test/oracle/**"],
           // Some start processes, and the machine may have other work.
+          testTimeout: 120_000
+        }
+      },
+      {
+        test: {
+          name: "architecture",
+          include: ["test/architecture/**/*.test.ts"],
+          // The toy kind is known to whatever loads it, and no other test expects it.
+          isolate: true,
           testTimeout: 120_000
         }
       },

@@ -8,7 +8,8 @@ import { makeBuildJob } from "../functions/job-launcher/build-job.ts"
 import { makeImportJob } from "../functions/job-launcher/import-job.ts"
 import { isSucceeded, type Job, jobs, managedBy, namespaces, nodes } from "../lib/api/kubernetes.ts"
 import { systemNamespace } from "../lib/names.ts"
-import { BuildSucceeded, ImportSucceeded } from "../lib/oci/result.ts"
+import { programPath, programs } from "../lib/nixbuild/job-contract.ts"
+import { BuildSucceeded, ImportSucceeded } from "../lib/nixbuild/job-result.ts"
 import { CommandFailed } from "../images/command.ts"
 import { apply, complete, find, kubectl, namespace, nixBuild, patienceFlag } from "../test/cluster/kubectl.ts"
 import { watch } from "../test/cluster/watch.ts"
@@ -113,9 +114,9 @@ export const makeBare = Effect.fnUntraced(function* (builderImage: string) {
   const [buildPod, importPod] = pods
   return {
     build: (env: Readonly<Record<string, string>>) =>
-      exec({ ...buildPod, program: "/app/build.js" }, BuildSucceeded, env),
+      exec({ ...buildPod, program: programPath(programs.build) }, BuildSucceeded, env),
     import: (env: Readonly<Record<string, string>>) =>
-      exec({ ...importPod, program: "/app/import.js" }, ImportSucceeded, env),
+      exec({ ...importPod, program: programPath(programs.import) }, ImportSucceeded, env),
     emptyJobs
   }
 })

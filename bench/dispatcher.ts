@@ -2,6 +2,7 @@
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import { ConfigProvider, Deferred, Effect, Layer, Option, Schema } from "effect"
 import { makeDispatcher, readTriggers } from "../embedded/dispatcher.ts"
+import { pods } from "../lib/api/kubernetes.ts"
 import { layerLive } from "../lib/cluster.ts"
 import { type CloudEvent, changed } from "../lib/events.ts"
 import type { EnbiFunction } from "../lib/function.ts"
@@ -27,7 +28,7 @@ const eventOf = (name: string): CloudEvent => ({
 /** A function that says when it looks, and then sees nothing. */
 const makeLooking = (onLook: () => void): EnbiFunction<unknown> => ({
   name: "looking",
-  on: [changed("Pod")],
+  on: [changed(pods)],
   permissions: [],
   subjects: ({ name = "" }) => Effect.succeed([{ kind: "Pod", name }]),
   observe: () => Effect.as(Effect.sync(onLook), Option.none()),

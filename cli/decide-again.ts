@@ -37,7 +37,7 @@ export const decideAgain = Effect.fnUntraced(function* (
 })
 
 // A record of the log only says what the actions write to, and why; and that of the first ten.
-const compare = ({ actions, decided, writes }: Recording["record"], now: ReadonlyArray<Action>): Verdict => {
+const compare = ({ actions, decided, writes }: Recording["record"], now: ReadonlyArray<Action<string>>): Verdict => {
   const [then, today] =
     actions === undefined
       ? [textOf({ decided, writes }), textOf({ decided: now.length, writes: writesOf(now) })]

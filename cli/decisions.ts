@@ -4,7 +4,7 @@
  */
 import { Console, Effect, Ref, Stream } from "effect"
 import { Command } from "effect/cli"
-import { loadFunctions } from "../lib/functions.ts"
+import { loadFunctions } from "../lib/load.ts"
 import { decideAgain } from "./decide-again.ts"
 import { disorderFlags, isDisorder } from "./disorder.ts"
 import { type Recording, recordingsIn } from "./record.ts"

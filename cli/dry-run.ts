@@ -12,7 +12,7 @@ import { KubernetesError } from "../lib/kube/error.ts"
 export interface Decided {
   readonly function: string
   readonly subject: Reference
-  readonly actions: ReadonlyArray<Action>
+  readonly actions: ReadonlyArray<Action<string>>
 }
 
 /** All that would be decided on this event; nothing for what is gone or of no interest. */

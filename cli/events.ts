@@ -4,6 +4,7 @@
  */
 import { Console, Effect, Layer } from "effect"
 import { Command } from "effect/cli"
+import { knownKinds } from "../lib/api/kind.ts"
 import * as Cache from "../embedded/cache.ts"
 import { KubernetesApi } from "../lib/kube/api.ts"
 import { redact } from "../lib/redact.ts"
@@ -20,7 +21,7 @@ const record = Command.make(
   {},
   Effect.fn("events.record")(function* () {
     const { api } = yield* Kubectl
-    const layer = Cache.layer.pipe(Layer.provide(Layer.succeed(KubernetesApi, yield* api)))
+    const layer = Cache.layer(knownKinds()).pipe(Layer.provide(Layer.succeed(KubernetesApi, yield* api)))
     const { follow } = yield* Cache.WatchCache.pipe(Effect.provide(layer))
     yield* follow(asJson)
   }, Effect.scoped)

@@ -1,6 +1,8 @@
 /** Follows a NixBuild, with the log of each of its build Jobs, until it has ended or waits for a person. */
 import { Console, Effect, FiberSet, Option, type Result, Stream } from "effect"
-import { type Condition, isTrue, obstacles } from "../lib/api/condition.ts"
+import type { Condition } from "../lib/api/condition.ts"
+import { isObstacle } from "../lib/api/reasons.ts"
+import { isTrue } from "../lib/conditions.ts"
 import { type Identified, type Kind, pathOf } from "../lib/api/kind.ts"
 import { pods } from "../lib/api/kubernetes.ts"
 import { conditionsOf, type NixBuild, nixBuilds } from "../lib/api/nixbuild.ts"
@@ -11,7 +13,8 @@ import type { KubernetesError } from "../lib/kube/error.ts"
 import type { Query } from "../lib/kube/requests.ts"
 import type { Change } from "../lib/kube/watch.ts"
 import { Kubectl } from "./kubectl.ts"
-import { isStep, newsIn } from "./progress.ts"
+import { isStepLine } from "../lib/nixbuild/build-steps.ts"
+import { newsIn } from "./progress.ts"
 import { Trouble } from "./trouble.ts"
 
 type Api = (typeof KubernetesApi)["Service"]
@@ -60,7 +63,7 @@ export const isOver = (build: NixBuild): boolean =>
 
 /** What a person has to change before it goes on. */
 export const obstacleIn = (build: NixBuild): Condition | undefined =>
-  conditionsOf(build).find(({ reason, status }) => status === "False" && obstacles.includes(reason))
+  conditionsOf(build).find(({ reason, status }) => status === "False" && isObstacle(reason))
 
 interface Watched {
   readonly namespace: string
@@ -98,7 +101,7 @@ const showLog = Effect.fnUntraced(
     if (Option.isNone(started)) return
     yield* kubectl
       .lines("logs", "-n", namespace, "-f", started.value.metadata.name)
-      .pipe(Stream.runForEach((line) => (isVerbose || isStep(line) ? Console.log(line) : Effect.void)))
+      .pipe(Stream.runForEach((line) => (isVerbose || isStepLine(line) ? Console.log(line) : Effect.void)))
   },
   Effect.catch(({ message }) => Console.error(`The build's log cannot be shown: ${message}`))
 )

@@ -1,8 +1,4 @@
-/**
- * What is told of a build while it goes on: its conditions as they change, and
- * from its log the steps that the builder takes. The rest of the log is what
- * the builds themselves print.
- */
+/** What is told of a build while it goes on, its conditions as they change, and how it ended. */
 import { type Condition, phaseOf } from "../lib/api/condition.ts"
 import { conditionsOf, type NixBuild } from "../lib/api/nixbuild.ts"
 
@@ -23,13 +19,6 @@ export const newsIn = (build: NixBuild, before: NixBuild | undefined): ReadonlyA
 }
 
 const sentenceOf = ({ message, reason }: Condition): string => `${reason}: ${message}`
-
-// As `builder/build.ts` and `builder/nix-log.ts` write them.
-const step =
-  /^(?:fetching (?:\S+$|\d+ of \d+: )|evaluating packages\.|building \/nix\/store\/|\d+ of \d+: |running \/nix\/store\/|reading the image from |image sha256:)/
-
-/** Whether a line of the build Job's log is the builder's own. */
-export const isStep = (line: string): boolean => step.test(line)
 
 /** How it ended, for people. */
 export const outcomeOf = (build: NixBuild): ReadonlyArray<string> => {

@@ -1,6 +1,6 @@
 /** The events that a command is about: read, then chosen by its flags. */
 import { Effect, Stream } from "effect"
-import { loadFunctions } from "../lib/functions.ts"
+import { loadFunctions } from "../lib/load.ts"
 import { eventsIn } from "./event-file.ts"
 import { type EventSelection, eventSelectionFlags, selectsEvent } from "./selection.ts"
 import { files, linesOf } from "./source.ts"

@@ -1,7 +1,10 @@
 /** Which decisions or events are meant: flags that every command on recordings has, and what they let through. */
-import { Clock, DateTime, Effect, Option, Struct } from "effect"
+import { Clock, DateTime, Effect, Option } from "effect"
 import { CliError, Flag } from "effect/cli"
-import { kinds } from "../lib/api/kinds.ts"
+import { knownKinds } from "../lib/api/kind.ts"
+import "../lib/api/kubernetes.ts"
+import "../lib/api/network-policy.ts"
+import "../lib/api/nixbuild.ts"
 import { matches } from "../lib/events.ts"
 import type { EnbiFunction } from "../lib/function.ts"
 import type { WholeEvent } from "./event-file.ts"
@@ -42,10 +45,10 @@ export const eventSelectionFlags = {
     Flag.atLeast(0)
   ),
   function: text("function", "Those of this function"),
-  kind: Flag.Literals("kind", Struct.keys(kinds)).pipe(
-    Flag.withDescription("Those about an object of this kind"),
-    Flag.optional
-  ),
+  kind: Flag.Literals(
+    "kind",
+    knownKinds().map(({ kind }) => kind)
+  ).pipe(Flag.withDescription("Those about an object of this kind"), Flag.optional),
   namespace: text("namespace", "Those about an object in this namespace").pipe(Flag.withAlias("n")),
   name: text("name", "Those about an object of this name"),
   uid: text("uid", "Those in which this uid stands anywhere, also only in what was observed"),

@@ -4,16 +4,16 @@
  * at once: who acts next need not wait until the watch has brought it back.
  */
 import { Context, Deferred, Effect, Layer, Option, Result, Schema, Stream } from "effect"
-import { type Identified, type Kind, ObjectMeta, pathOf } from "../lib/api/kind.ts"
-import { kinds } from "../lib/api/kinds.ts"
+import { type Identified, type Kind, ObjectMeta } from "../lib/api/kind.ts"
 import { all } from "../lib/api/question.ts"
-import { Cluster, getFrom, listFrom, queryOf, reading, writesOf } from "../lib/cluster.ts"
+import { Cluster, getFrom, listFrom, reading, writesOf } from "../lib/cluster.ts"
 import type { CloudEvent } from "../lib/events.ts"
 import { KubernetesApi } from "../lib/kube/api.ts"
 import type { KubernetesError } from "../lib/kube/error.ts"
 import type { Change } from "../lib/kube/watch.ts"
 import { preciseTime } from "../lib/time.ts"
 import { mapInTurns } from "../lib/turns.ts"
+import { followKind } from "./follow.ts"
 import { type Found, keyOf, makeStore } from "./store.ts"
 
 export class WatchCache extends Context.Service<
@@ -59,11 +59,13 @@ const isOlder = (a: Pick<ObjectMeta, "resourceVersion">, b: Pick<ObjectMeta, "re
 const isFor = <A extends Identified>(store: Found<Identified>, kind: Kind<A>): store is Found<A> =>
   store.kind === kind.kind
 
-/** `Cluster` and `WatchCache` over one and the same store. */
-export const layer = Layer.effectContext(
+/** `Cluster` and `WatchCache` over one and the same store of these kinds. */
+export const layer = (kinds: ReadonlyArray<Kind>) => Layer.effectContext(makeCache(kinds))
+
+const makeCache = (kinds: ReadonlyArray<Kind>) =>
   Effect.gen(function* () {
     const api = yield* KubernetesApi
-    const stores = new Map(Object.values(kinds).map((kind: Kind) => [kind.kind, makeStore(kind)]))
+    const stores = new Map(kinds.map((kind) => [kind.kind, makeStore(kind)]))
     const storeOf = (kind: Kind) => stores.get(kind.kind) ?? makeStore(kind)
     const listed = new Set<string>()
     const ended = makeEnded()
@@ -122,7 +124,7 @@ export const layer = Layer.effectContext(
     })
 
     const complete = yield* Deferred.make<void>()
-    const isComplete = Effect.sync(() => Object.keys(kinds).every((name) => listed.has(name)))
+    const isComplete = Effect.sync(() => kinds.every(({ kind }) => listed.has(kind)))
 
     /** Tells of our own writes, as soon as somebody follows. */
     let tellWrite: (event: CloudEvent) => Effect.Effect<void> = () => Effect.void
@@ -131,9 +133,9 @@ export const layer = Layer.effectContext(
       const services = yield* Effect.context<R>()
       tellWrite = (event) => Effect.provideContext(onEvent(event), services)
       return yield* Effect.forEach(
-        Object.values(kinds),
-        (kind: Kind) =>
-          api.follow(pathOf(kind), queryOf(kind), seeing(kind)).pipe(
+        kinds,
+        (kind) =>
+          followKind(api, kind, seeing(kind)).pipe(
             Stream.mapEffect((change) => apply(kind, change)),
             Stream.tap(() =>
               Effect.flatMap(isComplete, (is) => (is ? Deferred.succeed(complete, undefined) : Effect.void))
@@ -181,7 +183,6 @@ export const layer = Layer.effectContext(
       Context.add(WatchCache, { follow, isComplete, complete: Deferred.await(complete) })
     )
   })
-)
 
 type Version = Pick<ObjectMeta, "resourceVersion" | "uid">
 

@@ -6,16 +6,15 @@
  */
 import { Duration, Effect, Option, Schedule, Schema } from "effect"
 import { parseAllDocuments } from "yaml"
-import type { Identified } from "../lib/api/kind.ts"
-import { isKindName, kinds } from "../lib/api/kinds.ts"
+import { kindNamed } from "../lib/api/kind.ts"
 import { Cluster } from "../lib/cluster.ts"
 import { type CloudEvent, type EventFilter, matches } from "../lib/events.ts"
 import type { EnbiFunction } from "../lib/function.ts"
 import { KubernetesError } from "../lib/kube/error.ts"
 import { makeLooks } from "../lib/looks.ts"
+import { observeEvent } from "../lib/observers.ts"
 import { run } from "../lib/run.ts"
 import type { Settings } from "../lib/settings.ts"
-import { makeWitness } from "../lib/traces/trace.ts"
 
 export class TriggerRefused extends Schema.TaggedError<TriggerRefused>()("TriggerRefused", {
   message: Schema.String
@@ -98,13 +97,13 @@ const makeLane = Effect.fnUntraced(function* (definition: EnbiFunction<unknown>,
   const { ask } = yield* makeLooks(definition, ({ event, subject }) =>
     run(definition, event, subject).pipe(settle({ function: name, event, subject }))
   )
-  const witness = makeWitness(definition)
   /** As the cache has it, where something of its kind needs no look. */
   const objectOf = Effect.fnUntraced(function* ({ kind = "", name = "", namespace }: CloudEvent) {
     const ignored = (definition.ignores ?? []).filter((ignored) => ignored.kind === kind)
-    if (ignored.length === 0 || !isKindName(kind)) return undefined
+    const known = kindNamed(kind)
+    if (ignored.length === 0 || known === undefined) return undefined
     const cluster = yield* Cluster
-    return Option.getOrUndefined(yield* cluster.get<Identified>(kinds[kind], { name, namespace }))
+    return Option.getOrUndefined(yield* cluster.get(known, { name, namespace }))
   })
   /** Most events are about Pods of others. */
   const needsNoLook = (event: CloudEvent, object: unknown): boolean =>
@@ -117,7 +116,7 @@ const makeLane = Effect.fnUntraced(function* (definition: EnbiFunction<unknown>,
   const send = Effect.fnUntraced(function* (event: CloudEvent) {
     const object = yield* Effect.orDie(objectOf(event))
     if (!needsNoLook(event, object)) yield* look(event, object)
-    yield* witness(event)
+    yield* observeEvent({ function: name, event })
   })
   return { name, filters, send }
 })

@@ -9,7 +9,8 @@ import { Clock, Config, Effect, FileSystem, Layer, Path, Schedule } from "effect
 import { HttpRouter } from "effect/http"
 import { createServer } from "node:http"
 import { sweepType } from "../lib/events.ts"
-import { loadFunctions } from "../lib/functions.ts"
+import { type EnbiFunction, kindsOf } from "../lib/function.ts"
+import { loadFunctions } from "../lib/load.ts"
 import { logger, logLevel, runProcess } from "../lib/process.ts"
 import { layerOf, readNodeRepel } from "../lib/services.ts"
 import { preciseTime } from "../lib/time.ts"
@@ -27,40 +28,45 @@ const Server = Layer.unwrap(
   })
 )
 
-const program = Effect.gen(function* () {
-  const files = yield* FileSystem.FileSystem
-  const path = yield* Path.Path
-  const functions = yield* loadFunctions(new URL("../functions/", import.meta.url))
-  const triggers = yield* path.fromFileUrl(new URL("../eventing/triggers.yaml", import.meta.url)).pipe(
-    Effect.flatMap((file) => files.readFileString(file)),
-    Effect.flatMap(readTriggers)
-  )
-  const send = yield* makeDispatcher(functions, triggers)
-  const cache = yield* Cache.WatchCache
-  const sweep = Effect.gen(function* () {
-    if (!(yield* cache.isComplete)) return
-    yield* send({
-      specversion: "1.0",
-      id: `sweep.${yield* Clock.currentTimeMillis}`,
-      source: "enbi-functions",
-      type: sweepType,
-      time: yield* preciseTime
+const program = (functions: ReadonlyArray<EnbiFunction<unknown>>) =>
+  Effect.gen(function* () {
+    const files = yield* FileSystem.FileSystem
+    const path = yield* Path.Path
+    const triggers = yield* path.fromFileUrl(new URL("../eventing/triggers.yaml", import.meta.url)).pipe(
+      Effect.flatMap((file) => files.readFileString(file)),
+      Effect.flatMap(readTriggers)
+    )
+    const send = yield* makeDispatcher(functions, triggers)
+    const cache = yield* Cache.WatchCache
+    const sweep = Effect.gen(function* () {
+      if (!(yield* cache.isComplete)) return
+      yield* send({
+        specversion: "1.0",
+        id: `sweep.${yield* Clock.currentTimeMillis}`,
+        source: "enbi-functions",
+        type: sweepType,
+        time: yield* preciseTime
+      })
     })
-  })
-  yield* Effect.logInfo("started", { functions: functions.map(({ name }) => name) })
-  const queue = yield* makeEventQueue
-  const deliver = Effect.andThen(cache.complete, queue.deliver(send))
-  yield* Effect.all([cache.follow(queue.offer), deliver, Effect.repeat(sweep, Schedule.spaced("30 seconds"))], {
-    concurrency: "unbounded"
-  })
-}).pipe(Effect.scoped)
+    yield* Effect.logInfo("started", { functions: functions.map(({ name }) => name) })
+    const queue = yield* makeEventQueue
+    const deliver = Effect.andThen(cache.complete, queue.deliver(send))
+    yield* Effect.all([cache.follow(queue.offer), deliver, Effect.repeat(sweep, Schedule.spaced("30 seconds"))], {
+      concurrency: "unbounded"
+    })
+  }).pipe(Effect.scoped)
 
-const services = Server.pipe(
-  Layer.provideMerge(Cache.layer),
-  Layer.provideMerge(layerOf("enbi-functions", readNodeRepel())),
-  Layer.provideMerge(NodeServices.layer),
-  Layer.provideMerge(logLevel),
-  Layer.provide(logger)
+const services = (functions: ReadonlyArray<EnbiFunction<unknown>>) =>
+  Server.pipe(
+    Layer.provideMerge(Cache.layer(kindsOf(functions))),
+    Layer.provideMerge(layerOf("enbi-functions", readNodeRepel())),
+    Layer.provideMerge(logLevel),
+    Layer.provide(logger)
+  )
+
+runProcess(
+  loadFunctions(new URL("../functions/", import.meta.url)).pipe(
+    Effect.flatMap((functions) => Effect.provide(program(functions), services(functions))),
+    Effect.provide(NodeServices.layer)
+  )
 )
-
-runProcess(Effect.provide(program, services))

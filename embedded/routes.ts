@@ -1,44 +1,21 @@
 /** What the process answers over HTTP: whether it lives, whether it is ready, and what Prometheus asks for. */
 import { Effect, Layer } from "effect"
-import { HttpRouter, HttpServerResponse } from "effect/http"
-import * as PrometheusMetrics from "effect/observability/PrometheusMetrics"
 import { nixBuilds } from "../lib/api/nixbuild.ts"
 import { all } from "../lib/api/question.ts"
 import { Cluster } from "../lib/cluster.ts"
-import { setActive, start } from "../lib/metrics.ts"
+import { health, metrics } from "../lib/server/health.ts"
+import { setActive } from "../lib/telemetry/nixbuild-metrics.ts"
 import { WatchCache } from "./cache.ts"
 
-const health = Layer.mergeAll(
-  HttpRouter.add("GET", "/health/liveness", Effect.succeed(HttpServerResponse.text("OK"))),
-  HttpRouter.add(
-    "GET",
-    "/health/readiness",
-    Effect.gen(function* () {
-      const cache = yield* WatchCache
-      return (yield* cache.isComplete)
-        ? HttpServerResponse.text("OK")
-        : HttpServerResponse.text("the cluster is being read", { status: 503 })
-    })
-  )
-)
+const isComplete = Effect.flatMap(WatchCache, (cache) => cache.isComplete)
 
-const metrics = Layer.effectDiscard(start).pipe(
-  Layer.merge(
-    HttpRouter.add(
-      "GET",
-      "/metrics",
-      Effect.gen(function* () {
-        const cluster = yield* Cluster
-        const cache = yield* WatchCache
-        // Before, nothing would be said to be active, and that is not so.
-        if (yield* cache.isComplete) yield* setActive(yield* cluster.list(all(nixBuilds)))
-        return HttpServerResponse.text(yield* PrometheusMetrics.format(), {
-          contentType: "text/plain; version=0.0.4; charset=utf-8"
-        })
-      })
-    )
-  )
-)
+const whyNotReady = Effect.map(isComplete, (is) => (is ? undefined : "the cluster is being read"))
+
+const measureActive = Effect.gen(function* () {
+  const cluster = yield* Cluster
+  // Before, nothing would be said to be active, and that is not so.
+  if (yield* isComplete) yield* setActive(yield* cluster.list(all(nixBuilds)))
+})
 
 /** All of them. */
-export const routes = Layer.merge(health, metrics)
+export const routes = Layer.merge(health(whyNotReady), metrics(measureActive))

@@ -5,6 +5,7 @@
  */
 import { Effect, Layer } from "effect"
 import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
+import { alwaysReady } from "../lib/server/health.ts"
 
 const isOfEvent = (header: string): boolean => header.startsWith("ce-")
 
@@ -16,10 +17,4 @@ const receive = Effect.gen(function* () {
   return HttpServerResponse.empty({ status: 204 })
 })
 
-const healthy = Effect.succeed(HttpServerResponse.text("OK"))
-
-export const routes = Layer.mergeAll(
-  HttpRouter.add("POST", "/", receive),
-  HttpRouter.add("GET", "/health/liveness", healthy),
-  HttpRouter.add("GET", "/health/readiness", healthy)
-)
+export const routes = Layer.merge(HttpRouter.add("POST", "/", receive), alwaysReady)

@@ -6,6 +6,14 @@
  */
 import { Effect, FileSystem, Path, Schema } from "effect"
 import { type Plugin, rolldown } from "rolldown"
+import type { Program } from "../lib/nixbuild/job-contract.ts"
+
+const sources: Readonly<Record<Program, string>> = {
+  build: "build/build.ts",
+  import: "import/import.ts",
+  "prepare-volume": "cache/prepare-volume.ts",
+  "remove-volume": "cache/remove-volume.ts"
+}
 
 export class BundleFailed extends Schema.TaggedError<BundleFailed>()("BundleFailed", {
   message: Schema.String,
@@ -21,15 +29,8 @@ const write = (input: Record<string, string>, dir: string) =>
     catch: (cause) => new BundleFailed({ message: `The sources could not be bundled into ${dir}.`, cause })
   })
 
-/**
- * Bundles the program of one function into `file`: its own server when it is
- * started, and `handle` for func's runtime, which imports it. There is no
- * source of it, since all are the same but for their names.
- */
-export const bundleProgram = Effect.fnUntraced(function* (root: string, name: string, file: string) {
-  const path = yield* Path.Path
-  const id = path.resolve(root, "functions", name, "program.js")
-  const code = `
+const programs = {
+  function: `
     import { realpathSync } from "node:fs"
     import { makeHandle } from "../../lib/server/handle.ts"
     import { serve } from "../../lib/server/main.ts"
@@ -37,7 +38,30 @@ export const bundleProgram = Effect.fnUntraced(function* (root: string, name: st
     const isStarted = process.argv[1] !== undefined && realpathSync(process.argv[1]) === import.meta.filename
     export const { handle, init, shutdown } = isStarted ? {} : makeHandle(definition)
     if (isStarted) serve(definition)
+  `,
+  server: `
+    import { runServer } from "../../lib/server/run-server.ts"
+    import definition from "./server.ts"
+    runServer(definition)
   `
+}
+
+const kindOfDefinition = Effect.fnUntraced(function* (root: string, name: string) {
+  const files = yield* FileSystem.FileSystem
+  const path = yield* Path.Path
+  return (yield* files.exists(path.join(root, "functions", name, "server.ts"))) ? "server" : "function"
+})
+
+/**
+ * Bundles the program of one function or server into `file`; a function's is
+ * its own server when it is started, and `handle` for func's runtime, which
+ * imports it. There is no source of it, since all are the same but for their
+ * names.
+ */
+export const bundleProgram = Effect.fnUntraced(function* (root: string, name: string, file: string) {
+  const path = yield* Path.Path
+  const id = path.resolve(root, "functions", name, "program.js")
+  const code = programs[yield* kindOfDefinition(root, name)]
   const program: Plugin = {
     name: "program",
     resolveId: (source) => (source === id ? id : undefined),
@@ -60,7 +84,12 @@ export const bundle = Effect.fn("bundle")(function* (root: string) {
     Object.fromEntries([
       ["embedded/main", path.join(root, "embedded/main.ts")],
       ["eventing/dead-letter", path.join(root, "eventing/dead-letter.ts")],
-      ...names.map((name) => [`functions/${name}/function`, path.join(root, `functions/${name}/function.ts`)])
+      ...(yield* Effect.forEach(names, (name) =>
+        Effect.map(kindOfDefinition(root, name), (kind) => [
+          `functions/${name}/${kind}`,
+          path.join(root, `functions/${name}/${kind}.ts`)
+        ])
+      ))
     ]),
     path.join(root, "dist/functions")
   )
@@ -74,12 +103,7 @@ export const bundle = Effect.fn("bundle")(function* (root: string) {
   )
   yield* files.writeFileString(path.join(root, "dist/functions/package.json"), '{ "type": "module" }\n')
   yield* write(
-    Object.fromEntries(
-      ["build", "import", "prepare-volume", "remove-volume"].map((name) => [
-        name,
-        path.join(root, `builder/${name}.ts`)
-      ])
-    ),
+    Object.fromEntries(Object.entries(sources).map(([program, source]) => [program, path.join(root, "jobs", source)])),
     path.join(root, "dist/builder")
   )
   yield* files.writeFileString(path.join(root, "dist/builder/package.json"), '{ "type": "module" }\n')

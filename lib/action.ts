@@ -2,12 +2,11 @@
  * What a function can decide to do. Actions are plain data, so that a decision
  * can be compared with a file, logged and replayed; `interpret` does them.
  */
-import type { ObjectMeta, KubernetesObject, Reference } from "./api/kind.ts"
-import type { KindName } from "./api/kinds.ts"
+import type { Kind, KubernetesObject, ObjectMeta, Reference } from "./api/kind.ts"
 
 /** The object that a write is meant for, as it was when the write was decided on. */
 export interface Target {
-  readonly kind: KindName
+  readonly kind: string
   readonly namespace?: string
   readonly name: string
   readonly uid: string
@@ -16,10 +15,17 @@ export interface Target {
 
 type Fields = Readonly<Record<string, unknown>>
 
-export type Action =
-  | { readonly action: "Create"; readonly why: string; readonly object: KubernetesObject & { readonly kind: KindName } }
+/** `Sets`: the types of the conditions that it sets, which the compiler holds to what the function says that it sets. */
+export type Action<Sets extends string = never> =
+  | { readonly action: "Create"; readonly why: string; readonly object: KubernetesObject }
   | { readonly action: "Patch"; readonly why: string; readonly target: Target; readonly patch: Fields }
-  | { readonly action: "PatchStatus"; readonly why: string; readonly target: Target; readonly status: Fields }
+  | {
+      readonly action: "PatchStatus"
+      readonly why: string
+      readonly target: Target
+      readonly status: Fields
+      readonly sets?: Sets
+    }
   | {
       readonly action: "Delete"
       readonly why: string
@@ -28,7 +34,7 @@ export type Action =
       readonly ifUnchanged?: true
     }
 
-export const referTo = (kind: KindName, { metadata }: { readonly metadata: ObjectMeta }): Target => ({
+export const referTo = ({ kind }: Kind, { metadata }: { readonly metadata: ObjectMeta }): Target => ({
   kind,
   ...(metadata.namespace === undefined ? {} : { namespace: metadata.namespace }),
   name: metadata.name,
@@ -37,14 +43,17 @@ export const referTo = (kind: KindName, { metadata }: { readonly metadata: Objec
 })
 
 /** The object that the action writes. */
-export const objectOf = (action: Action): Reference => {
+export const objectOf = (action: Action<string>): Reference => {
   const { kind, name, namespace } =
     action.action === "Create" ? { kind: action.object.kind, ...action.object.metadata } : action.target
   return { kind, name, ...(namespace === undefined ? {} : { namespace }) }
 }
 
 /** Whether the action writes the object of this kind and name. */
-export const isAbout = (action: Action, { kind, name }: { readonly kind: string; readonly name: string }): boolean => {
+export const isAbout = (
+  action: Action<string>,
+  { kind, name }: { readonly kind: string; readonly name: string }
+): boolean => {
   const object = objectOf(action)
   return object.kind === kind && object.name === name
 }

@@ -15,7 +15,7 @@ export interface Decision {
   readonly event: CloudEvent
   readonly subject: Reference
   readonly observed: unknown
-  readonly actions: ReadonlyArray<Action>
+  readonly actions: ReadonlyArray<Action<string>>
   /** How many of the actions were carried out. */
   readonly done: number
   readonly outcome: string
@@ -58,10 +58,10 @@ const headOf = (decision: Decision) => {
 }
 
 /** What the actions write to and why, of the first ten. */
-export const writesOf = (actions: ReadonlyArray<Action>) => actions.slice(0, maxWrites).map(summaryOf)
+export const writesOf = (actions: ReadonlyArray<Action<string>>) => actions.slice(0, maxWrites).map(summaryOf)
 
 /** Without its object: a Job has its environment in it, and the record holds what it was made of. */
-const summaryOf = (action: Action) => {
+const summaryOf = (action: Action<string>) => {
   const { why } = action
   if (action.action !== "Create") return { action: action.action, ...action.target, why }
   const { kind, metadata } = action.object

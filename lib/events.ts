@@ -4,7 +4,7 @@
  * Names and attributes are those of Knative's ApiServerSource and PingSource.
  */
 import { Schema } from "effect"
-import type { KindName } from "./api/kinds.ts"
+import type { Kind } from "./api/kind.ts"
 
 export const CloudEvent = Schema.Struct({
   specversion: Schema.Literal("1.0"),
@@ -26,7 +26,7 @@ export type CloudEvent = typeof CloudEvent.Type
 export type EventFilter = Readonly<Record<string, string>>
 
 /** An object of this kind came, changed or went. */
-export const changed = (kind: KindName): EventFilter => ({ kind })
+export const changed = ({ kind }: Pick<Kind, "kind">): EventFilter => ({ kind })
 
 /** Extensions of an event stand beside its other attributes, as Knative's filters see them. */
 export const matches = (filter: EventFilter, event: CloudEvent): boolean => {

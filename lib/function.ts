@@ -5,22 +5,26 @@
  */
 import { Effect, Option, Schema } from "effect"
 import type { Action } from "./action.ts"
-import type { Identified, Kind, Reference } from "./api/kind.ts"
+import { type Kind, kindNamed, type Reference } from "./api/kind.ts"
 import type { Cluster } from "./cluster.ts"
 import type { CloudEvent, EventFilter } from "./events.ts"
-import type { Done, RestsOn } from "./interpret.ts"
+import type { Ignored } from "./ignored.ts"
+import type { RestsOn } from "./interpret.ts"
 import type { KubernetesError } from "./kube/error.ts"
 import type { Settings } from "./settings.ts"
-import type { Phase } from "./traces/span.ts"
 
-/** One rule of a Role: `verbs` on `resources` of `apiGroups`. */
+/** What may be done with objects of a kind, or with a subresource of them. */
 export interface Permission {
-  /** Only in this namespace; absent: in all. */
-  readonly namespace?: string
-  readonly apiGroups: ReadonlyArray<string>
-  readonly resources: ReadonlyArray<string>
-  readonly verbs: ReadonlyArray<string>
+  readonly kind: Kind
+  readonly subresource?: "finalizers" | "status"
+  readonly verbs: ReadonlyArray<Verb>
 }
+
+type Verb = "get" | "list" | "create" | "update" | "patch" | "delete"
+
+export const allow = (kind: Kind, ...verbs: ReadonlyArray<Verb>): Permission => ({ kind, verbs })
+
+export const allowStatus = (kind: Kind): Permission => ({ kind, subresource: "status", verbs: ["patch"] })
 
 /** An object that a function wanted to write, and what the API server has against it. */
 export const Refusal = Schema.Struct({
@@ -33,24 +37,6 @@ export const Refusal = Schema.Struct({
 export type Refusal = typeof Refusal.Type
 
 export type Reads<A> = Effect.Effect<A, KubernetesError, Cluster | Settings>
-
-/** Objects of one kind that need no look. */
-export interface Ignored {
-  readonly kind: string
-  readonly matches: (object: unknown, event: CloudEvent) => boolean
-}
-
-/** What we can't read of an object is no reason to ignore it. */
-export const ignore = <A extends Identified>(
-  kind: Kind<A>,
-  needsNoLook: (object: A, event: CloudEvent) => boolean
-): Ignored => {
-  const read = Schema.decodeUnknownOption(kind.schema)
-  return {
-    kind: kind.kind,
-    matches: (object, event) => Option.exists(read(object), (object) => needsNoLook(object, event))
-  }
-}
 
 export interface EnbiFunction<O> {
   /** The folder's name, and that of its Trigger, ServiceAccount and spans. */
@@ -74,7 +60,9 @@ export interface EnbiFunction<O> {
   /** Everything that the decision needs, or nothing when the object is gone. */
   readonly observe: (subject: Reference) => Reads<Option.Option<O>>
   readonly Observed: Schema.Codec<O, unknown>
-  readonly decide: (observed: O) => ReadonlyArray<Action>
+  readonly decide: (observed: O) => ReadonlyArray<Action<string>>
+  /** The types of the conditions that it sets; no other function sets them. Absent: none. */
+  readonly sets?: ReadonlyArray<string>
   /**
    * Where one look leads to actions on many objects: the other objects that an action builds on. An object that has
    * changed then keeps back only the actions on it and on what builds on it; absent: all that follow.
@@ -82,14 +70,32 @@ export interface EnbiFunction<O> {
   readonly restsOn?: (observed: O) => RestsOn
   /** The observation with a refusal in it, for a function that tells people of one: it is then decided again. */
   readonly refused?: (observed: O, refusal: Refusal) => O
-  /** What its writes brought to an end, for the trace. */
-  readonly phases?: (observed: O, done: ReadonlyArray<Done>) => ReadonlyArray<Phase>
-  /** What an event shows to have ended that no write of ours ends, for the trace; asked only where there is one. */
-  readonly witnesses?: {
-    readonly ignores: Ignored
-    readonly phases: (event: CloudEvent) => Reads<ReadonlyArray<Phase>>
-  }
 }
 
-/** Fixes the type of the observation; otherwise the identity. */
-export const defineFunction = <O>(definition: EnbiFunction<O>): EnbiFunction<O> => definition
+/** The kinds whose events the functions listen to, each once. */
+export const heardBy = (functions: ReadonlyArray<Pick<Partial<EnbiFunction<unknown>>, "on">>): ReadonlyArray<Kind> =>
+  unique(functions.flatMap(({ on = [] }) => on.flatMap(({ kind = "" }) => kindNamed(kind) ?? [])))
+
+/** The kinds that the functions listen to or read, each once: those that a watch cache has to follow. */
+export const kindsOf = (
+  functions: ReadonlyArray<Pick<EnbiFunction<unknown>, "permissions"> & Pick<Partial<EnbiFunction<unknown>>, "on">>
+): ReadonlyArray<Kind> => {
+  const read = functions
+    .flatMap(({ permissions }) => permissions)
+    .filter(
+      ({ subresource, verbs }) => subresource === undefined && verbs.some((verb) => verb === "get" || verb === "list")
+    )
+    .map(({ kind }) => kind)
+  return unique([...heardBy(functions), ...read])
+}
+
+const unique = (kinds: ReadonlyArray<Kind>): ReadonlyArray<Kind> =>
+  [...new Map(kinds.map((kind) => [kind.kind, kind])).values()].toSorted((a, b) => (a.kind < b.kind ? -1 : 1))
+
+/** Fixes the type of the observation, and holds `decide` to the conditions that the function `sets`. */
+export const defineFunction = <O, const Sets extends string = never>(
+  definition: Omit<EnbiFunction<O>, "decide" | "sets"> & {
+    readonly sets?: ReadonlyArray<Sets>
+    readonly decide: (observed: O) => ReadonlyArray<Action<NoInfer<Sets>>>
+  }
+): EnbiFunction<O> => definition

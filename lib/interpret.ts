@@ -6,15 +6,11 @@
  */
 import { Effect, Option, Schema } from "effect"
 import { type Action, objectOf } from "./action.ts"
-import { Condition } from "./api/condition.ts"
-import { type KindName, kinds } from "./api/kinds.ts"
-import { keyOf, ObjectMeta, type Reference } from "./api/kind.ts"
-import { type NixBuild, nixBuilds } from "./api/nixbuild.ts"
+import { keyOf, type Kind, kindNamed, ObjectMeta, type Reference } from "./api/kind.ts"
 import { Cluster } from "./cluster.ts"
 import { KubernetesError } from "./kube/error.ts"
-import { record } from "./metrics.ts"
+import type { Applied } from "./observers.ts"
 import { isLastingRefusal } from "./refusals.ts"
-import { observationsOf } from "./transitions.ts"
 
 /** An object of the name that we computed is there, but it is not ours, or it is on its way out. */
 export class NameTaken extends Schema.TaggedError<NameTaken>()("NameTaken", { message: Schema.String }) {}
@@ -28,28 +24,19 @@ export class Refused extends Schema.TaggedError<Refused>()("Refused", {
   answer: Schema.instanceOf(KubernetesError)
 }) {}
 
-/** An action that was carried out. */
-export interface Done {
-  readonly action: Action
-  /** What was created; absent if it was there already. */
-  readonly created?: ObjectMeta
-  /** The NixBuild as it was until its status was written. */
-  readonly before?: NixBuild
-}
-
 /** The other objects that an action builds on, whose writes come before it. */
-export type RestsOn = (action: Action) => ReadonlyArray<Reference>
+export type RestsOn = (action: Action<string>) => ReadonlyArray<Reference>
 
 interface Course {
   /** Called after each action that was carried out. */
-  readonly onDone: (done: Done) => void
+  readonly onApplied: (applied: Applied) => void
   /** Absent: all that follows builds on each. */
   readonly restsOn?: RestsOn | undefined
 }
 
 export const interpret = Effect.fn("interpret")(function* (
-  actions: ReadonlyArray<Action>,
-  { onDone, restsOn }: Course
+  actions: ReadonlyArray<Action<string>>,
+  { onApplied, restsOn }: Course
 ) {
   const stopped = new Set<string>()
   const failures: Array<KubernetesError | NameTaken> = []
@@ -65,7 +52,7 @@ export const interpret = Effect.fn("interpret")(function* (
         )
       )
       if (done === undefined) stopped.add(keyOf(object))
-      else onDone({ action, ...done })
+      else onApplied({ action, ...done })
     }
   }
   const [first] = [...failures.filter(isConflict), ...failures]
@@ -80,12 +67,12 @@ const isOfItsObject = (error: KubernetesError | NameTaken | Refused): boolean =>
   error._tag === "NameTaken" || isConflict(error)
 
 const carryOut = Effect.fnUntraced(function* (
-  action: Action
-): Effect.fn.Return<Omit<Done, "action">, KubernetesError | NameTaken | Refused, Cluster> {
+  action: Action<string>
+): Effect.fn.Return<Omit<Applied, "action">, KubernetesError | NameTaken | Refused, Cluster> {
   const cluster = yield* Cluster
   if (action.action === "Create") return yield* create(action.object)
   const { kind, name, namespace, resourceVersion, uid } = action.target
-  const target = { kind: kinds[kind], name, namespace }
+  const target = { kind: yield* named(kind), name, namespace }
   const metadata = { uid, resourceVersion }
   if (action.action === "Delete") {
     const precondition = action.ifUnchanged === true ? metadata : { uid }
@@ -101,20 +88,11 @@ const carryOut = Effect.fnUntraced(function* (
     return {}
   }
   if (action.action === "PatchStatus") {
-    // The write names a resourceVersion: if it succeeds, this is what was there before.
-    const before =
-      kind === "NixBuild"
-        ? yield* Effect.orElseSucceed(cluster.get(nixBuilds, target), () => Option.none())
-        : Option.none()
     yield* orRefused(
       action.target,
       cluster.patch({ ...target, subresource: "status" }, { metadata, status: action.status })
     )
-    const written = Schema.decodeUnknownOption(WithConditions)(action.status)
-    if (Option.isSome(before) && Option.isSome(written)) {
-      yield* Effect.forEach(observationsOf(before.value, written.value.conditions), record, { discard: true })
-    }
-    return Option.isSome(before) ? { before: before.value } : {}
+    return {}
   }
   const patched = action.patch["metadata"]
   yield* orRefused(
@@ -127,8 +105,14 @@ const carryOut = Effect.fnUntraced(function* (
   return {}
 })
 
+const named = (name: string): Effect.Effect<Kind> =>
+  Effect.suspend(() => {
+    const kind = kindNamed(name)
+    return kind === undefined ? Effect.die(new Error(`${name} is no kind that was declared`)) : Effect.succeed(kind)
+  })
+
 const orRefused = <A, R>(
-  { kind, name }: { readonly kind: KindName; readonly name: string },
+  { kind, name }: { readonly kind: string; readonly name: string },
   self: Effect.Effect<A, KubernetesError, R>
 ): Effect.Effect<A, KubernetesError | Refused, R> =>
   Effect.catchIf(
@@ -137,9 +121,9 @@ const orRefused = <A, R>(
     (answer) => Effect.fail(new Refused({ kind, name, message: answer.message, answer }))
   )
 
-const create = Effect.fnUntraced(function* (object: Extract<Action, { action: "Create" }>["object"]) {
+const create = Effect.fnUntraced(function* (object: Extract<Action<string>, { action: "Create" }>["object"]) {
   const cluster = yield* Cluster
-  const kind = kinds[object.kind]
+  const kind = yield* named(object.kind)
   return yield* cluster.create(kind, object).pipe(
     Effect.map(createdOf),
     Effect.catchIf(
@@ -166,7 +150,7 @@ const untold = Effect.fnUntraced(function* (refused: Refused) {
   return {}
 })
 
-const createdOf = (object: unknown): Omit<Done, "action"> =>
+const createdOf = (object: unknown): Omit<Applied, "action"> =>
   Option.match(Schema.decodeUnknownOption(WithMetadata)(object), {
     onNone: () => ({}),
     onSome: ({ metadata }) => ({ created: metadata })
@@ -174,14 +158,14 @@ const createdOf = (object: unknown): Omit<Done, "action"> =>
 
 // The name was computed from the owner, so what is there is most likely ours
 // from an earlier try whose answer got lost. The labels tell.
-const mustBeOurs = Effect.fnUntraced(function* (object: Extract<Action, { action: "Create" }>["object"]) {
+const mustBeOurs = Effect.fnUntraced(function* (object: Extract<Action<string>, { action: "Create" }>["object"]) {
   const cluster = yield* Cluster
   const { name, namespace } = object.metadata
   const labels = Object.entries(
     Option.getOrElse(Schema.decodeUnknownOption(Labelled)(object.metadata), (): typeof Labelled.Type => ({})).labels ??
       {}
   )
-  const there = yield* cluster.getFresh({ ...kinds[object.kind], schema: WithMetadata }, { name, namespace })
+  const there = yield* cluster.getFresh({ ...(yield* named(object.kind)), schema: WithMetadata }, { name, namespace })
   const isOurs =
     Option.isSome(there) &&
     there.value.metadata.deletionTimestamp === undefined &&
@@ -193,6 +177,5 @@ const mustBeOurs = Effect.fnUntraced(function* (object: Extract<Action, { action
   }
 })
 
-const WithConditions = Schema.Struct({ conditions: Schema.Array(Condition) })
 const Labelled = Schema.Struct({ labels: Schema.optionalKey(Schema.Record(Schema.String, Schema.String)) })
 const WithMetadata = Schema.Struct({ metadata: ObjectMeta })

@@ -52,9 +52,6 @@ export const egressPolicyName = "enbi-build-egress"
 /** Where import and volume Jobs run. No setting, because the policies of `system/` name it. */
 export const systemNamespace = "enbi-system"
 
-/** Where the volumes of all namespaces are on a node. */
-export const volumesPath = "/var/lib/enbi"
-
 /** Name of the Lease by which a namespace holds an image tag, given in its full form. */
 export const tagLeaseName = (reference: string): string => `enbi-tag-${sha256(reference).slice(0, 40)}`
 

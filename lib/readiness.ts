@@ -15,7 +15,9 @@
  * | none of these                              | Unknown | how far it is      |
  */
 import { Predicate } from "effect"
-import { type Condition, isTrue, obstacles, reasons, type Verdict } from "./api/condition.ts"
+import type { Condition } from "./api/condition.ts"
+import { isObstacle, type Reason, reasons } from "./api/reasons.ts"
+import { type ConditionUpdate, conditionOf, isTrue } from "./conditions.ts"
 import type { Status } from "./api/nixbuild.ts"
 
 /** A status, with null for what a write removes. */
@@ -23,14 +25,14 @@ type Told = { readonly [K in "buildNode" | "failure" | "nodes"]?: Status[K] | nu
   readonly conditions: ReadonlyArray<Condition>
 }
 
-export const readinessOf = ({ buildNode, conditions, failure, nodes }: Told): Verdict => {
+export const readinessOf = ({ buildNode, conditions, failure, nodes }: Told): Ready => {
   const have = (nodes ?? []).filter((node) => node.importedTime !== undefined).map((node) => node.name)
   if (have.length > 0) return ready("True", { reason: "Imported", message: `The image is on ${have.join(", ")}.` })
-  const stalled = conditions.find(({ status, type }) => type === "Stalled" && status === "True")
-  if (stalled !== undefined) return ready("False", stalled)
+  const stalled = conditionOf(conditions, "Stalled")
+  if (stalled?.status === "True") return ready("False", stalled)
   const held = conditions.find(({ status, type }) => (type === "Scheduled" || type === "Launched") && status !== "True")
   if (held !== undefined) {
-    return ready(Predicate.isNotNullish(failure) || obstacles.includes(held.reason) ? "False" : "Unknown", held)
+    return ready(Predicate.isNotNullish(failure) || isObstacle(held.reason) ? "False" : "Unknown", held)
   }
   if (Predicate.isNotNullish(failure)) return ready("False", failure)
   const waiting = nodes?.find(({ message, name }) => message !== undefined && name === buildNode)
@@ -43,7 +45,9 @@ export const readinessOf = ({ buildNode, conditions, failure, nodes }: Told): Ve
   return ready("Unknown", { reason: "Progressing", message: done?.message ?? reasons.Progressing })
 }
 
-const ready = (status: Verdict["status"], { message, reason }: Pick<Verdict, "message" | "reason">): Verdict => ({
+type Ready = ConditionUpdate<"Ready", Reason>
+
+const ready = (status: Ready["status"], { message, reason }: Pick<Ready, "message" | "reason">): Ready => ({
   type: "Ready",
   status,
   reason,

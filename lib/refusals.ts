@@ -5,8 +5,8 @@
  * apart.
  */
 import { Effect } from "effect"
-import { isKindName, kinds } from "./api/kinds.ts"
-import type { Reference } from "./api/kind.ts"
+import { kindNamed, type Reference } from "./api/kind.ts"
+import { nixBuilds } from "./api/nixbuild.ts"
 import { Cluster } from "./cluster.ts"
 import type { KubernetesError } from "./kube/error.ts"
 import { systemNamespace } from "./names.ts"
@@ -59,7 +59,8 @@ const keyOf = ({ about: { kind, name, namespace = "" }, what }: Omit<Asked, "err
 // Every function may read NixBuilds; that there is none of this name is an answer like any other.
 const mustBeAllowed = Effect.fnUntraced(function* ({ kind, name, namespace }: Reference) {
   const cluster = yield* Cluster
-  yield* isKindName(kind)
-    ? cluster.getFresh(kinds[kind], { name, namespace })
-    : cluster.getFresh(kinds.NixBuild, { name: "none", namespace: systemNamespace })
+  const known = kindNamed(kind)
+  yield* known === undefined
+    ? cluster.getFresh(nixBuilds, { name: "none", namespace: systemNamespace })
+    : cluster.getFresh(known, { name, namespace })
 })

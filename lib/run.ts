@@ -6,22 +6,21 @@
  * the file that `DECISIONS_FILE` names.
  */
 import { Clock, Effect, LogLevel, Option, Schedule, Schema } from "effect"
-import { keyOf, ObjectMeta, type Reference } from "./api/kind.ts"
-import { isKindName, kinds } from "./api/kinds.ts"
+import { keyOf, kindNamed, ObjectMeta, type Reference } from "./api/kind.ts"
 import { Cluster } from "./cluster.ts"
 import { objectOf } from "./action.ts"
 import { type Decision, makeRecord } from "./decision-record.ts"
 import { DecisionsFile } from "./decisions-file.ts"
 import { type CloudEvent, isSweep } from "./events.ts"
 import type { EnbiFunction, Refusal } from "./function.ts"
-import { type Done, interpret, isConflict, type NameTaken, type Refused } from "./interpret.ts"
+import { interpret, isConflict, type NameTaken, type Refused } from "./interpret.ts"
 import type { KubernetesError } from "./kube/error.ts"
-import { countDecision, countSweepRepair, measureLag, type Outcome } from "./metrics.ts"
+import { type Applied, observeRun, type Outcome } from "./observers.ts"
 import { forgetRefusal, isLastingRefusal } from "./refusals.ts"
+import { countDecision, countSweepRepair, measureLag } from "./run-metrics.ts"
 import { sayRefused } from "./say.ts"
 import type { Settings } from "./settings.ts"
 import { currentTime } from "./time.ts"
-import { trace } from "./traces/trace.ts"
 
 /** Fails as `observe` and `interpret` do; whoever brought the event decides what then. */
 export const run = Effect.fn("run")(function* <O>(definition: EnbiFunction<O>, event: CloudEvent, subject: Reference) {
@@ -35,25 +34,25 @@ export const run = Effect.fn("run")(function* <O>(definition: EnbiFunction<O>, e
       if (!isSweep(event)) yield* keep({ ...about, observed, actions, done: 0, outcome: "Done" })
       return yield* Effect.logDebug("nothing to do", about)
     }
-    const done: Array<Done> = []
-    const onDone = (one: Done) => {
-      done.push(one)
+    const applied: Array<Applied> = []
+    const onApplied = (one: Applied) => {
+      applied.push(one)
       if (definition.restsOn !== undefined) written.add(keyOf(objectOf(one.action)))
     }
     const tell = Effect.fnUntraced(function* (outcome: Outcome, words: string) {
       // What is refused is tried with every sweep; that it is refused was worth a line once.
-      const isOld = outcome === "Refused" && done.length === 0 && isSweep(event)
-      if (!isOld) yield* log({ ...about, observed, actions, done: done.length, outcome: words })
+      const isOld = outcome === "Refused" && applied.length === 0 && isSweep(event)
+      if (!isOld) yield* log({ ...about, observed, actions, done: applied.length, outcome: words })
       yield* countDecision(definition.name, outcome)
-      yield* trace(definition, { event, observed, actions, done, outcome, startMillis })
+      yield* observeRun({ ...about, observed, actions, applied, outcome, startMillis })
     })
     // What was written is not any more what it was when it was observed.
     const left = actions.filter((action) => !written.has(keyOf(objectOf(action))))
-    yield* interpret(left, { onDone, restsOn: definition.restsOn?.(observed) }).pipe(
+    yield* interpret(left, { onApplied, restsOn: definition.restsOn?.(observed) }).pipe(
       Effect.tapError((error) => tell(outcomeOf(error), `${nameOf(error)}: ${error.message}`))
     )
     yield* tell("Done", "Done")
-    yield* Effect.forEach(done, ({ action }) => forgetRefusal({ what: whatOf(objectOf(action)), about: subject }))
+    yield* Effect.forEach(applied, ({ action }) => forgetRefusal({ what: whatOf(objectOf(action)), about: subject }))
     if (isSweep(event)) yield* countSweepRepair
   })
   const whatOf = ({ kind, name }: { readonly kind: string; readonly name: string }) =>
@@ -121,18 +120,19 @@ type Failure = KubernetesError | NameTaken | Refused
 
 /** An Event on the object that the function looked at. */
 const tellRefusal = Effect.fnUntraced(function* (subject: Reference, refusal: Refusal) {
-  if (!isKindName(subject.kind)) return
+  const kind = kindNamed(subject.kind)
+  if (kind === undefined) return
   const cluster = yield* Cluster
-  const found = yield* cluster.getFresh({ ...kinds[subject.kind], schema: WithMetadata }, subject)
+  const found = yield* cluster.getFresh({ ...kind, schema: WithMetadata }, subject)
   if (Option.isNone(found)) return
   const event = sayRefused({
-    regarding: subject.kind,
+    regarding: kind,
     about: found.value.metadata,
     refusal,
     time: yield* currentTime,
     key: `${refusal.kind}/${refusal.name}`
   })
-  yield* interpret([event], { onDone: () => undefined })
+  yield* interpret([event], { onApplied: () => undefined })
 })
 
 const WithMetadata = Schema.Struct({ metadata: ObjectMeta })

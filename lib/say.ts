@@ -1,15 +1,14 @@
 /** A Kubernetes Event: what people read under `kubectl describe` of the object that it speaks of. */
 import type { Action } from "./action.ts"
-import { type Reason, reasons } from "./api/condition.ts"
-import type { ObjectMeta } from "./api/kind.ts"
-import { type KindName, kinds } from "./api/kinds.ts"
+import { type Reason, reasons } from "./api/reasons.ts"
+import type { Kind, ObjectMeta } from "./api/kind.ts"
 import { managedBy } from "./api/kubernetes.ts"
 import type { Refusal } from "./function.ts"
 import { regardingLabel } from "./keys.ts"
 import { eventName } from "./names.ts"
 
 export interface Saying {
-  readonly regarding: KindName
+  readonly regarding: Kind
   readonly about: ObjectMeta
   readonly type: "Normal" | "Warning"
   readonly reason: Reason
@@ -18,14 +17,14 @@ export interface Saying {
   /** Tells two sayings of one reason apart; by default a reason is said once. */
   readonly key?: string
   /** What else it is about. */
-  readonly related?: { readonly kind: KindName; readonly metadata: ObjectMeta }
+  readonly related?: { readonly kind: Kind; readonly metadata: ObjectMeta }
 }
 
 export const sayingName = ({ about, key, reason }: Pick<Saying, "about" | "key" | "reason">): string =>
   eventName(about, reason, key ?? "")
 
-const referTo = (kind: KindName, { name, namespace, uid }: ObjectMeta) => ({
-  apiVersion: kinds[kind].apiVersion,
+const referTo = ({ apiVersion, kind }: Kind, { name, namespace, uid }: ObjectMeta) => ({
+  apiVersion,
   kind,
   ...(namespace === undefined ? {} : { namespace }),
   name,
@@ -40,7 +39,7 @@ export const say = (saying: Saying): Action => {
   const namespace = about.namespace ?? "default"
   return {
     action: "Create",
-    why: `Tell whoever looks at the ${regarding}: ${reason}`,
+    why: `Tell whoever looks at the ${regarding.kind}: ${reason}`,
     object: {
       apiVersion: "v1",
       kind: "Event",

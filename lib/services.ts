@@ -4,7 +4,8 @@ import { parseArgs } from "node:util"
 import { DecisionsFile } from "./decisions-file.ts"
 import { KubernetesApi } from "./kube/api.ts"
 import { Settings } from "./settings.ts"
-import { Traces } from "./traces/traces.ts"
+import * as Telemetry from "./telemetry/observers.ts"
+import { Traces } from "./telemetry/traces.ts"
 
 /** The values of `--node-repel`, in order. */
 export const readNodeRepel = (): ReadonlyArray<string> =>
@@ -12,4 +13,10 @@ export const readNodeRepel = (): ReadonlyArray<string> =>
 
 /** `name` is who exports traces. */
 export const layerOf = (name: string, nodeRepel: ReadonlyArray<string>) =>
-  Layer.mergeAll(KubernetesApi.layer, Settings.layer(nodeRepel), DecisionsFile.layer, Traces.layer(name))
+  Layer.mergeAll(
+    KubernetesApi.layer,
+    Settings.layer(nodeRepel),
+    DecisionsFile.layer,
+    Traces.layer(name),
+    Telemetry.layer
+  )

@@ -2,7 +2,8 @@
  * On which nodes a NixBuild may have a build container, and what takes a slot
  * back: who does not build holds none.
  */
-import { isTrue, obstacles } from "./api/condition.ts"
+import { isObstacle } from "./api/reasons.ts"
+import { isTrue } from "./conditions.ts"
 import {
   attemptOn,
   conditionsOf,
@@ -26,7 +27,7 @@ export const slotsOf = (build: NixBuild): ReadonlyArray<string> =>
 
 const isHeldUp = (build: NixBuild): boolean =>
   conditionsOf(build).some(
-    ({ reason, status, type }) => type === "Launched" && status === "False" && obstacles.includes(reason)
+    ({ reason, status, type }) => type === "Launched" && status === "False" && isObstacle(reason)
   )
 
 const asSet = once((names: ReadonlyArray<string>) => new Set(names))

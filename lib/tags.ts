@@ -17,6 +17,7 @@
  */
 import { Option } from "effect"
 import { type Action, referTo } from "./action.ts"
+import { namespaceOf } from "./api/kind.ts"
 import { type Lease, leases, managedBy } from "./api/kubernetes.ts"
 import type { NixBuild } from "./api/nixbuild.ts"
 import {
@@ -88,7 +89,7 @@ const written = (annotation: string, words: ReadonlyArray<string> | undefined) =
 export const changeClaim = (lease: Lease, { annotations, holder, joining, sharing, why }: Change): Action => ({
   action: "Patch",
   why,
-  target: referTo("Lease", lease),
+  target: referTo(leases, lease),
   patch: {
     metadata: {
       ...(holder === undefined ? {} : { labels: { [heldByLabel]: holder } }),
@@ -138,8 +139,8 @@ interface Came {
 
 /** Writes down which images came onto nodes under the tag, and that the namespace uses it. */
 export const recordImages = (lease: Lease, { build, digests }: Came): ReadonlyArray<Action> => {
-  const { metadata, spec } = build
-  const namespace = metadata.namespace ?? ""
+  const { spec } = build
+  const namespace = namespaceOf(build)
   const before = digestsOf(lease, spec.system)
   // Which they all are does not matter once there are two.
   const after = [...new Set([...before, ...digests])].slice(0, Math.max(2, before.length))
@@ -172,7 +173,7 @@ export const claimTag = (build: Pick<NixBuild, "metadata" | "spec">): Action => 
       metadata: {
         name: tagLeaseName(tag),
         namespace: systemNamespace,
-        labels: { ...managedBy, [heldByLabel]: metadata.namespace ?? "" },
+        labels: { ...managedBy, [heldByLabel]: namespaceOf(build) },
         annotations: { [heldTagAnnotation]: tag }
       },
       spec: { holderIdentity: `${metadata.namespace}/${metadata.uid}` }

@@ -6,7 +6,8 @@
 import { managedBy, type Node, type PersistentVolume } from "./api/kubernetes.ts"
 import { outsideMesh, systemPod } from "./job.ts"
 import { namespaceAnnotation, nodeAnnotation, nodeUidAnnotation } from "./keys.ts"
-import { systemNamespace, volumesPath } from "./names.ts"
+import { systemNamespace } from "./names.ts"
+import { hostPaths, mountPaths, programPath, programs, volumeVariables } from "./nixbuild/job-contract.ts"
 
 /** The node has been installed anew, or at least joined anew, since: what the volume speaks of may be lost. */
 export const isOfFormerNode = (volume: PersistentVolume, node: Node): boolean => {
@@ -19,7 +20,7 @@ export interface VolumeJob {
   readonly node: string
   readonly namespaceUid: string
   readonly builderImage: string
-  readonly program: "prepare-volume" | "remove-volume"
+  readonly program: keyof typeof capabilities
   /** From its creation on; absent: none, since what waits for the node is told of and not given up. */
   readonly activeDeadlineSeconds?: number
   readonly namespace: string
@@ -42,8 +43,8 @@ export const makeVolumeProgramJob = (job: VolumeJob) => ({
           {
             name: job.program,
             image: job.builderImage,
-            args: [`/app/${job.program}.js`],
-            env: [{ name: "VOLUME_NAME", value: job.namespaceUid }],
+            args: [programPath(job.program)],
+            env: [{ name: volumeVariables.volumeName, value: job.namespaceUid }],
             securityContext: {
               runAsUser: 0,
               allowPrivilegeEscalation: false,
@@ -51,10 +52,10 @@ export const makeVolumeProgramJob = (job: VolumeJob) => ({
               capabilities: { drop: ["ALL"], add: capabilities[job.program] },
               seccompProfile: { type: "RuntimeDefault" }
             },
-            volumeMounts: [{ name: "volumes", mountPath: "/volumes" }]
+            volumeMounts: [{ name: "volumes", mountPath: mountPaths.volumes }]
           }
         ],
-        volumes: [{ name: "volumes", hostPath: { path: volumesPath, type: "DirectoryOrCreate" } }]
+        volumes: [{ name: "volumes", hostPath: { path: hostPaths.volumes, type: "DirectoryOrCreate" } }]
       }
     }
   }
@@ -64,6 +65,6 @@ const annotationsOf = ({ namespace, node }: VolumeJob) => ({ [namespaceAnnotatio
 
 // What is in a volume belongs to uid 1000, and Nix leaves its store read-only.
 const capabilities = {
-  "prepare-volume": ["CHOWN", "DAC_OVERRIDE", "FOWNER"],
-  "remove-volume": ["DAC_OVERRIDE", "FOWNER"]
+  [programs.prepareVolume]: ["CHOWN", "DAC_OVERRIDE", "FOWNER"],
+  [programs.removeVolume]: ["DAC_OVERRIDE", "FOWNER"]
 }

@@ -4,8 +4,9 @@
  * proxy) say nothing of how the work went.
  */
 import { Schema } from "effect"
-import type { Reason } from "./api/condition.ts"
+import type { Reason } from "./api/reasons.ts"
 import { isFailed, isSucceeded, Job, Pod, Report } from "./api/kubernetes.ts"
+import { programs } from "./nixbuild/job-contract.ts"
 import { secondsBetween } from "./time.ts"
 
 const optional = Schema.optionalKey
@@ -27,7 +28,7 @@ export interface Obstacle {
 }
 
 // Also those of the volume Jobs: each Pod of ours has one of them.
-const ours: ReadonlyArray<string> = ["build", "import", "prepare-volume", "remove-volume"]
+const ours: ReadonlyArray<string> = Object.values(programs)
 
 /** The container that does the work; a webhook may have added others. */
 export const containerOf = (pod: Pod | undefined) =>

@@ -2,13 +2,15 @@
 import { NodeServices } from "@effect/platform-node"
 import { assert, it } from "@effect/vitest"
 import { Effect, FileSystem } from "effect"
-import { generated } from "../lib/generate/files.ts"
+import { generated, left } from "../lib/generate/files.ts"
 
 it.effect("generated files are current; if not: npm run generate", () =>
   Effect.gen(function* () {
     const files = yield* FileSystem.FileSystem
-    for (const [path, text] of Object.entries(yield* generated)) {
+    const made = yield* generated
+    for (const [path, text] of Object.entries(made)) {
       assert.strictEqual(yield* files.readFileString(path), text, `${path} is not what \`npm run generate\` writes`)
     }
+    assert.deepStrictEqual(yield* left(made), [], "was made once")
   }).pipe(Effect.provide(NodeServices.layer))
 )

@@ -81,7 +81,7 @@ export const mutants: ReadonlyArray<Mutant> = [
     file: "functions/importer-status/decide.ts",
     find: "    ...tell(world, settled),\n",
     replace: `    ...places.flatMap((place) => place.imported._tag === "Succeeded" && place.import !== undefined
-      ? [{ action: "Delete" as const, why: "", target: referTo("Job", place.import.job) }] : []),
+      ? [{ action: "Delete" as const, why: "", target: referTo(jobs, place.import.job) }] : []),
     ...tell(world, settled),\n`
   },
   {
@@ -170,14 +170,14 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     name: "conditions keep speaking of an older generation",
-    file: "lib/nixbuild-status.ts",
+    file: "lib/status-writer.ts",
     find: "({ ...condition, observedGeneration }))",
     replace: "({ ...condition }))"
   },
   {
     name: "a condition's time moves with every write",
-    file: "lib/api/condition.ts",
-    find: "before?.status === verdict.status ? before.lastTransitionTime : time",
+    file: "lib/conditions.ts",
+    find: "before?.status === update.status ? before.lastTransitionTime : time",
     replace: "time"
   },
   {
@@ -249,8 +249,8 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     name: "Ready comes with the end only",
     file: "lib/nixbuild-status.ts",
-    find: "set(told, readinessOf({ ...build.status, ...change.fields, conditions: told }))",
-    replace: "told"
+    find: "conditions: [readinessOf({ ...build.status, ...fields, conditions })],",
+    replace: "conditions: [],"
   },
   {
     name: "our policy of builds stands beside somebody else's",

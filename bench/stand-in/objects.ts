@@ -1,5 +1,5 @@
 /** A cluster in which much has happened: its nodes, the Pods of others, and NixBuilds that are finished, as retention leaves them. */
-import { reasons } from "../../lib/api/condition.ts"
+import { reasons } from "../../lib/api/reasons.ts"
 import { managedBy } from "../../lib/api/kubernetes.ts"
 import { heldByLabel, heldTagAnnotation } from "../../lib/keys.ts"
 import { tagLeaseName } from "../../lib/names.ts"

@@ -1,14 +1,11 @@
 /** An API server with as many objects as one likes, and with the controllers and kubelets that a NixBuild needs. */
-import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
-import { Effect, Layer, Queue, Ref, Schedule } from "effect"
-import { HttpRouter, HttpServer } from "effect/http"
+import { Effect, Queue, Ref, Schedule } from "effect"
 import { randomUUID } from "node:crypto"
-import { createServer } from "node:http"
 import { answerFrom, type Asked, isWrite } from "../../lib/memory/api-server.ts"
 import { keyOf } from "../../lib/api/kind.ts"
+import { makeFront, serve } from "../../lib/memory/http.ts"
 import { makeObjects, type Objects } from "../../lib/memory/objects.ts"
 import type { KubernetesError } from "../../lib/kube/error.ts"
-import { routesTo } from "../../test/memory/http.ts"
 import { makeWorld } from "../../test/memory/world.ts"
 import { objectsOf, type Size } from "./objects.ts"
 
@@ -24,12 +21,7 @@ export const serveCluster = Effect.fnUntraced(function* (size: Size) {
       isWrite(asked.verb) ? Ref.update(writes, (before) => [...before, `${asked.verb} ${keyOf(asked)}`]) : Effect.void,
       answer
     )
-  const server = HttpRouter.serve(routesTo(objects, answerFrom(objects, receive)), {
-    disableLogger: true,
-    disableListenLog: true
-  }).pipe(Layer.provideMerge(NodeHttpServer.layer(createServer, { port: 0, host: "127.0.0.1" })))
-  const context = yield* Layer.build(server)
-  const url = yield* HttpServer.addressFormattedWith(Effect.succeed).pipe(Effect.provide(context))
+  const url = yield* serve(makeFront(objects, answerFrom(objects, receive)))
   return { url, writes: Ref.get(writes) }
 })
 

@@ -4,7 +4,7 @@
  * uids; everything else comes, changes and goes as it did.
  */
 import { Effect } from "effect"
-import { kinds } from "../../lib/api/kinds.ts"
+import { kindNamed } from "../../lib/api/kind.ts"
 import { wokenAnnotation } from "../../lib/keys.ts"
 import { answerFrom, isWrite, type Receive } from "../../lib/memory/api-server.ts"
 import { keyOf } from "../../lib/api/kind.ts"
@@ -86,7 +86,7 @@ const asStored = ({ versions: [first] }: Course, { status: seen, ...object }: Se
   return {
     ...object,
     ...(status === undefined ? {} : { status }),
-    apiVersion: kinds[object.kind].apiVersion,
+    apiVersion: kindNamed(object.kind)?.apiVersion ?? "",
     metadata: { ...object.metadata, annotations: withoutOurs(object) }
   }
 }

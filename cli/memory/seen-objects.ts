@@ -1,7 +1,6 @@
 /** The Kubernetes objects in an observation: its schema says where they are, and of which kind. */
 import { Option, Schema } from "effect"
-import { ObjectMeta } from "../../lib/api/kind.ts"
-import { isKindName, type KindName, kinds } from "../../lib/api/kinds.ts"
+import { knownKinds, ObjectMeta } from "../../lib/api/kind.ts"
 import type { EnbiFunction } from "../../lib/function.ts"
 import { isFields } from "../../lib/memory/objects.ts"
 
@@ -9,7 +8,7 @@ import { isFields } from "../../lib/memory/objects.ts"
 export const SeenObject = Schema.StructWithRest(Schema.Struct({ kind: Schema.String, metadata: ObjectMeta }), [
   Schema.Record(Schema.String, Schema.Unknown)
 ])
-export type SeenObject = typeof SeenObject.Type & { readonly kind: KindName }
+export type SeenObject = typeof SeenObject.Type
 
 /** All of them, as they were recorded; what is not as the schema of today has it is passed over. */
 export const seenIn = ({ Observed }: EnbiFunction<unknown>, observed: unknown): ReadonlyArray<SeenObject> => [
@@ -17,10 +16,8 @@ export const seenIn = ({ Observed }: EnbiFunction<unknown>, observed: unknown): 
   ...namespaceIn(observed)
 ]
 
-const nameOfKind = new Map<unknown, string>(Object.entries(kinds).map(([name, { schema }]) => [schema, name]))
-
 const objectsIn = (schema: unknown, value: unknown): ReadonlyArray<SeenObject> => {
-  const kind = nameOfKind.get(schema)
+  const kind = knownKinds().find((known) => known.schema === schema)?.kind
   if (kind !== undefined) return asSeen(kind, value)
   if (Array.isArray(value)) return value.flatMap((each) => objectsIn(partOf(schema, "value"), each))
   const optional = partOf(schema, "schema")
@@ -38,7 +35,7 @@ const readSeen = Schema.decodeUnknownOption(SeenObject)
 
 const asSeen = (kind: string, value: unknown): ReadonlyArray<SeenObject> => {
   const seen = isFields(value) ? readSeen({ ...value, kind }) : Option.none()
-  return isKindName(kind) && Option.isSome(seen) ? [{ ...seen.value, kind }] : []
+  return Option.isSome(seen) ? [{ ...seen.value, kind }] : []
 }
 
 const readPlace = Schema.decodeUnknownOption(

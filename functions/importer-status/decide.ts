@@ -5,20 +5,22 @@
  * reading. Sets `Success`, `Complete` and `Stalled`.
  */
 import { type Action, isAbout, referTo } from "../../lib/action.ts"
-import { isTrue, reasons, type Verdict } from "../../lib/api/condition.ts"
+import { type Reason, reasons } from "../../lib/api/reasons.ts"
 import {
-  asksForRetry,
+  askedRetryOf,
   conditionsOf,
   endedAttempt,
   type Failure,
   mergeNodes,
   type NixBuild,
+  nixBuilds,
   type NodeStatus,
   nodeStatusOf
 } from "../../lib/api/nixbuild.ts"
 import type { Refusal } from "../../lib/function.ts"
 import { wokenAnnotation } from "../../lib/keys.ts"
 import { lastLines } from "../../lib/last-lines.ts"
+import { type ConditionUpdate, isTrue } from "../../lib/conditions.ts"
 import { patchStatus, type StatusChange } from "../../lib/nixbuild-status.ts"
 import { isHeld, isUnderWay, withoutSlots } from "../../lib/slots.ts"
 import { runs } from "../../lib/work.ts"
@@ -31,8 +33,10 @@ import { recordImages } from "../../lib/tags.ts"
 import type { Observed } from "./observe.ts"
 import { failureAt, isMain, obstacleAt, type Seen, seen, settle, type World } from "./settle.ts"
 import { retryAll } from "./retry.ts"
+import { jobs, pods } from "../../lib/api/kubernetes.ts"
+import type { Sets } from "./sets.ts"
 
-export const decide = (observed: typeof Observed.Type): ReadonlyArray<Action> => {
+export const decide = (observed: typeof Observed.Type): ReadonlyArray<Action<Sets>> => {
   const { refusals } = observed
   const told = refusals.filter(({ isLasting }) => isLasting).map((refusal) => tellRefusal(observed, refusal))
   // Nothing follows from what the status does not say yet.
@@ -42,16 +46,17 @@ export const decide = (observed: typeof Observed.Type): ReadonlyArray<Action> =>
 
 const tellRefusal = ({ build, time }: typeof Observed.Type, refusal: Refusal): Action =>
   sayRefused({
-    regarding: "NixBuild",
+    regarding: nixBuilds,
     about: build.metadata,
     refusal,
     time,
     key: `${refusal.kind}/${refusal.name}`
   })
 
-const work = (observed: typeof Observed.Type): ReadonlyArray<Action> => {
+const work = (observed: typeof Observed.Type): ReadonlyArray<Action<Sets>> => {
   const { build, time } = observed
-  if (asksForRetry(build)) return retryAll(build, time)
+  const asked = askedRetryOf(build)
+  if (asked !== undefined) return retryAll(build, { asked, time })
   const world = seen(observed)
   const settled = world.places.flatMap((place) => settle(world, place))
   const merged = mergeNodes(build, settled)
@@ -66,7 +71,7 @@ const work = (observed: typeof Observed.Type): ReadonlyArray<Action> => {
     ...patchStatus(build, {
       why: "What the Jobs on its nodes came to",
       time,
-      verdicts: ending.verdicts,
+      conditions: ending.conditions,
       fields: {
         ...sourceFields(build, main?.build),
         ...ending.fields,
@@ -91,11 +96,13 @@ const calledOff = (build: NixBuild, settled: ReadonlyArray<NodeStatus>) =>
     .filter((node) => node.name === build.status?.buildNode && isHeld(node))
     .reduce<{ readonly attempt?: number }>((_, { attempt }) => ({ attempt }), {})
 
+type Update = ConditionUpdate<Sets, Reason>
+
 interface Ending {
-  readonly verdicts: ReadonlyArray<Verdict>
+  readonly conditions: ReadonlyArray<Update>
   readonly fields: NonNullable<StatusChange["fields"]>
 }
-const nothing: Ending = { verdicts: [], fields: {} }
+const nothing: Ending = { conditions: [], fields: {} }
 
 /** How the build ended, told by the Jobs on the node that builds. */
 const end = (world: World, place: Seen): Ending => {
@@ -105,12 +112,12 @@ const end = (world: World, place: Seen): Ending => {
   const found = built._tag === "Succeeded" ? { storePath: built.result.storePath } : {}
   const success =
     isBuilt || built._tag === "Succeeded"
-      ? [verdict("Success", "True", { reason: "ResultSuccess", message: reasons.ResultSuccess })]
+      ? [update("Success", "True", { reason: "ResultSuccess", message: reasons.ResultSuccess })]
       : []
   if (imported._tag === "Succeeded") {
     const { configDigest, digest, sizeBytes } = imported.result
     return {
-      verdicts: [...success, verdict("Complete", "True", { reason: "BuildFinished", message: "Image loaded" })],
+      conditions: [...success, update("Complete", "True", { reason: "BuildFinished", message: "Image loaded" })],
       fields: {
         ...found,
         imageDigest: digest,
@@ -121,27 +128,27 @@ const end = (world: World, place: Seen): Ending => {
     }
   }
   const failure = failureAt(world, place)
-  if (failure === undefined) return { verdicts: success, fields: found }
+  if (failure === undefined) return { conditions: success, fields: found }
   const [retry] = settle(world, place)
   return retry?.retryTime === undefined
-    ? failing(failure, success.length > 0 ? success : [verdict("Success", "False", failure)])
+    ? failing(failure, success.length > 0 ? success : [update("Success", "False", failure)])
     : {
-        verdicts: success.length > 0 ? success : [verdict("Success", "Unknown", failure)],
+        conditions: success.length > 0 ? success : [update("Success", "Unknown", failure)],
         fields: { failure, attempt: retry.attempt, retryTime: retry.retryTime }
       }
 }
 
-const verdict = (
-  type: Verdict["type"],
-  status: Verdict["status"],
-  { message, reason }: Pick<Verdict, "reason" | "message">
-): Verdict => ({ type, status, reason, message })
+const update = (
+  type: Sets,
+  status: Update["status"],
+  { message, reason }: Pick<Update, "reason" | "message">
+): Update => ({ type, status, reason, message })
 
-const failing = (failure: Failure, success: ReadonlyArray<Verdict>): Ending => ({
-  verdicts: [
+const failing = (failure: Failure, success: ReadonlyArray<Update>): Ending => ({
+  conditions: [
     ...success,
-    verdict("Complete", "True", { reason: "BuildFinished", message: `It failed: ${failure.message}` }),
-    verdict("Stalled", "True", failure)
+    update("Complete", "True", { reason: "BuildFinished", message: `It failed: ${failure.message}` }),
+    update("Stalled", "True", failure)
   ],
   fields: { failure }
 })
@@ -152,7 +159,7 @@ const tell = (world: World, settled: ReadonlyArray<NodeStatus>): ReadonlyArray<A
       .filter((node) => node.name === place.name && !isUnderWay(node))
       .map((node) =>
         say({
-          regarding: "NixBuild",
+          regarding: nixBuilds,
           about: world.build.metadata,
           type: node.reason === "ImagePulled" ? "Normal" : "Warning",
           reason: node.reason,
@@ -204,7 +211,7 @@ const wakes = ({ build, places }: World, { importedTime, name }: NodeStatus): Re
         .map((pod) => ({
           action: "Patch",
           why: `${build.spec.imageTag} is on ${name}`,
-          target: referTo("Pod", pod),
+          target: referTo(pods, pod),
           patch: { metadata: { annotations: { [wokenAnnotation]: wokenFor(pod, { build, importedTime }) } } }
         }))
 }
@@ -226,7 +233,7 @@ const endWhatRemains = ({ build, places, time }: World): ReadonlyArray<Action> =
     .map((pod) => ({
       action: "Patch",
       why: "Its work has failed, and something in it still runs",
-      target: referTo("Pod", pod),
+      target: referTo(pods, pod),
       patch: { spec: { activeDeadlineSeconds: 1 } }
     }))
 
@@ -236,4 +243,4 @@ const removals = ({ build, places }: World): ReadonlyArray<Action> =>
     .filter(({ name }) => nodeStatusOf(build, name)?.importedTime !== undefined)
     .flatMap((place) => [place.build, place.import])
     .flatMap((work) => (work === undefined || work.job.metadata.deletionTimestamp !== undefined ? [] : [work.job]))
-    .map((job) => ({ action: "Delete", why: "It succeeded and its outcome is told", target: referTo("Job", job) }))
+    .map((job) => ({ action: "Delete", why: "It succeeded and its outcome is told", target: referTo(jobs, job) }))

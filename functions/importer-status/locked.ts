@@ -5,9 +5,9 @@
  * gives an image.
  */
 import { Equal, Option, Schema } from "effect"
-import { reasons } from "../../lib/api/condition.ts"
+import { reasons } from "../../lib/api/reasons.ts"
 import type { NixBuild } from "../../lib/api/nixbuild.ts"
-import { BuildResult } from "../../lib/oci/result.ts"
+import { BuildResult } from "../../lib/nixbuild/job-result.ts"
 import { refusalOf, type Source, sourceOf } from "../../lib/source.ts"
 import { terminatedOf, type Work } from "../../lib/work.ts"
 import type { buildOutcome } from "./outcome.ts"

@@ -1,9 +1,9 @@
 /** Which events are news, by what came with them: only to stop early, and the sweep finds what is missed. */
 import { Option, Schema } from "effect"
-import { isTrue } from "../../lib/api/condition.ts"
+import { isTrue } from "../../lib/conditions.ts"
 import { isSucceeded, type Job, jobs, Pod } from "../../lib/api/kubernetes.ts"
 import {
-  asksForRetry,
+  askedRetryOf,
   attemptOn,
   conditionsOf,
   type NixBuild,
@@ -25,7 +25,7 @@ export const isConcerned = (build: NixBuild): boolean => {
     buildNode !== undefined &&
     build.metadata.deletionTimestamp === undefined &&
     (observedGeneration !== build.metadata.generation ||
-      asksForRetry(build) ||
+      askedRetryOf(build) !== undefined ||
       entries.length > 0 ||
       wantedNodes(build).length > 1)
   )

@@ -3,7 +3,7 @@
  * in its Pod, or what can be said for one that ended without a word.
  */
 import { Option, Schema } from "effect"
-import { type Reason, reasons } from "../../lib/api/condition.ts"
+import { type Reason, reasons } from "../../lib/api/reasons.ts"
 import type { Pod } from "../../lib/api/kubernetes.ts"
 import type { Failure } from "../../lib/api/nixbuild.ts"
 import { lastLines } from "../../lib/last-lines.ts"
@@ -13,7 +13,7 @@ import {
   ImportResult,
   type ImportSucceeded,
   type JobFailed
-} from "../../lib/oci/result.ts"
+} from "../../lib/nixbuild/job-result.ts"
 import { hasNeverRun, isFinished, isOver, terminatedOf, type Work } from "../../lib/work.ts"
 
 /** Nothing while our container runs, or until it has been seen to end. */

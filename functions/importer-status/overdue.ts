@@ -2,7 +2,7 @@
  * Work whose program did not end itself in time. The time counts from the start
  * of its container: before that, nobody works.
  */
-import { reasons } from "../../lib/api/condition.ts"
+import { reasons } from "../../lib/api/reasons.ts"
 import type { Failure, NixBuild } from "../../lib/api/nixbuild.ts"
 import { overrunSince } from "../../lib/work.ts"
 import type { Place } from "./observe.ts"

@@ -1,6 +1,7 @@
 /** What is tried again after it failed: by itself when the cause may pass, or because somebody asks for it. */
 import type { Action } from "../../lib/action.ts"
-import { isTrue, type Reason, reasons } from "../../lib/api/condition.ts"
+import { isRetried, type Reason, reasons } from "../../lib/api/reasons.ts"
+import { isFalse, isTrue } from "../../lib/conditions.ts"
 import {
   attemptOn,
   conditionsOf,
@@ -14,9 +15,7 @@ import { patchStatus } from "../../lib/nixbuild-status.ts"
 import { withoutSlots } from "../../lib/slots.ts"
 import { sourceOf } from "../../lib/source.ts"
 import { later } from "../../lib/time.ts"
-
-// What else there is fails the same way again: the flake, its package or its image has to change.
-const passing: ReadonlyArray<Reason> = ["FetchFailed", "DiskFull", "ImportFailed", "Evicted", "Interrupted", "NodeLost"]
+import type { Sets } from "./sets.ts"
 
 interface Tries {
   /** How many retries came before, in a row. */
@@ -29,18 +28,24 @@ interface Tries {
 /** When the next attempt begins, if there is one. */
 export const retryOf = (reason: Reason, { delaysSeconds, retries, time }: Tries) => {
   const delay = delaysSeconds[retries]
-  return delay === undefined || !passing.includes(reason)
+  return delay === undefined || !isRetried(reason)
     ? undefined
     : { retryTime: later(time, delay, time), retries: retries + 1 }
+}
+
+interface Asked {
+  /** What the annotation says. */
+  readonly asked: string
+  readonly time: string
 }
 
 /**
  * Everything that failed or waits for its next attempt begins it now; what runs or succeeded is left alone. A build that
  * has given no image yet looks for its source anew, and with it whatever runs with the old one.
  */
-export const retryAll = (build: NixBuild, time: string): ReadonlyArray<Action> => {
+export const retryAll = (build: NixBuild, { asked, time }: Asked): ReadonlyArray<Action<Sets>> => {
   const { buildNode, nodes = [] } = build.status ?? {}
-  const isFailed = conditionsOf(build).some((condition) => condition.type === "Stalled" && condition.status === "True")
+  const isFailed = isTrue(conditionsOf(build), "Stalled")
   const isPending = build.status?.retryTime !== undefined && build.status.retryTime > time
   const isAnew = (isFailed || isPending) && sourceOf(build) !== undefined && !isBuilt(build)
   const begin = (node: NodeStatus): NodeStatus => {
@@ -56,9 +61,9 @@ export const retryAll = (build: NixBuild, time: string): ReadonlyArray<Action> =
   return patchStatus(build, {
     why: `The annotation ${retryAnnotation} asks for it`,
     time,
-    verdicts: isFailed
+    conditions: isFailed
       ? [
-          ...(conditionsOf(build).some(({ status, type }) => type === "Success" && status === "False")
+          ...(isFalse(conditionsOf(build), "Success")
             ? [{ type: "Success" as const, status: "Unknown" as const, reason: "RetryRequested" as const, message }]
             : []),
           // The one way back from the end, since a person asked for it.
@@ -67,7 +72,7 @@ export const retryAll = (build: NixBuild, time: string): ReadonlyArray<Action> =
         ]
       : [],
     fields: {
-      handledRetry: build.metadata.annotations?.[retryAnnotation] ?? "",
+      handledRetry: asked,
       ...(isAnew ? { lockedUrl: null, lockedInputs: null } : {}),
       ...(after.length === 0 ? {} : { nodes: after }),
       ...withoutSlots(

@@ -1,5 +1,5 @@
 /** What is newly known of one node that wants the image: that it has it, why not, or that it lost it. */
-import { isTrue } from "../../lib/api/condition.ts"
+import { isTrue } from "../../lib/conditions.ts"
 import {
   attemptOn,
   conditionsOf,
@@ -70,7 +70,6 @@ export const settle = (world: World, place: Seen): ReadonlyArray<NodeStatus> => 
 export const failureAt = ({ build, time }: World, place: Seen): Failure | undefined => {
   const { built, imported } = place
   if (imported._tag === "Failed") return imported.failure
-  if (imported._tag === "Succeeded") return undefined
   // A later attempt may fail where the first one gave an image.
   const isFirst = attemptOn(build, place.name) === 1
   const isBuilt =
@@ -85,14 +84,9 @@ export const obstacleAt = ({ build, nodeRepel }: World, { node }: Place): string
 // Bounds what a Pod costs that cannot start for a reason that nobody foresaw.
 const againSeconds = 60
 
-const vanish = ({ build, time }: World, { name, waiting }: Seen, known: NodeStatus): ReadonlyArray<NodeStatus> =>
-  isMissed(known, { build, waiting, time })
-    ? [
-        {
-          name,
-          attempt: known.attempt + 1,
-          reason: "ImageVanished",
-          retryTime: later(known.importedTime ?? time, againSeconds, time)
-        }
-      ]
+const vanish = ({ build, time }: World, { name, waiting }: Seen, known: NodeStatus): ReadonlyArray<NodeStatus> => {
+  const { attempt, importedTime } = known
+  return importedTime !== undefined && isMissed(known, { build, waiting, time })
+    ? [{ name, attempt: attempt + 1, reason: "ImageVanished", retryTime: later(importedTime, againSeconds, time) }]
     : []
+}

@@ -4,11 +4,12 @@
  * import Job has no slot and stays, since its build need not be done again.
  */
 import { type Action, referTo } from "../../lib/action.ts"
-import { reasons } from "../../lib/api/condition.ts"
+import { reasons } from "../../lib/api/reasons.ts"
 import { type NixBuild, type NodeStatus, nodeStatusOf } from "../../lib/api/nixbuild.ts"
 import { begun, callOffOn, holdImport, isHeld, isImporting, isObstructed } from "../../lib/slots.ts"
 import { hasStarted, isFinished, obstacleOf } from "../../lib/work.ts"
 import type { Place } from "./observe.ts"
+import { jobs } from "../../lib/api/kubernetes.ts"
 
 interface At {
   readonly build: NixBuild
@@ -43,4 +44,4 @@ export const callOff = (places: ReadonlyArray<Place>, settled: ReadonlyArray<Nod
     .flatMap((work) =>
       work === undefined || work.job.metadata.deletionTimestamp !== undefined || hasStarted(work.pod) ? [] : [work.job]
     )
-    .map((job) => ({ action: "Delete", why: "Its container never started", target: referTo("Job", job) }))
+    .map((job) => ({ action: "Delete", why: "Its container never started", target: referTo(jobs, job) }))

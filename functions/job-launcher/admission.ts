@@ -2,6 +2,7 @@
 import { Effect, Option, Schema } from "effect"
 import { pods } from "../../lib/api/kubernetes.ts"
 import { Cluster } from "../../lib/cluster.ts"
+import { programs } from "../../lib/nixbuild/job-contract.ts"
 import { forgetRefusal, isLastingRefusal } from "../../lib/refusals.ts"
 import { type BuildPlace, makeBuildPod } from "./build-job.ts"
 import type { Admission } from "./place.ts"
@@ -48,4 +49,6 @@ const SandboxedPod = Schema.Struct({
 })
 
 const isUnmasked = ({ spec }: typeof SandboxedPod.Type): boolean =>
-  spec.containers.some(({ name, securityContext }) => name === "build" && securityContext?.procMount === "Unmasked")
+  spec.containers.some(
+    ({ name, securityContext }) => name === programs.build && securityContext?.procMount === "Unmasked"
+  )

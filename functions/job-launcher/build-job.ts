@@ -10,6 +10,7 @@ import type { EgressStep } from "./egress.ts"
 import { belongingTo, onNode, plainPod, podBelongingTo } from "../../lib/job.ts"
 import { keptOpenAnnotation } from "../../lib/keys.ts"
 import { claimName, jobName } from "../../lib/names.ts"
+import { buildVariables, cacheAt, mountPaths, programPath, programs } from "../../lib/nixbuild/job-contract.ts"
 import type { SettingsValue } from "../../lib/settings.ts"
 import { sourceVariables } from "./source.ts"
 
@@ -74,9 +75,9 @@ export const makeBuildPod = (place: BuildPlace) => {
       },
       containers: [
         {
-          name: "build",
+          name: programs.build,
           image: settings.builderImage,
-          args: ["/app/build.js"],
+          args: [programPath(programs.build)],
           env: environment(place),
           ...(build.spec.resources === undefined ? {} : { resources: build.spec.resources }),
           securityContext: {
@@ -85,8 +86,8 @@ export const makeBuildPod = (place: BuildPlace) => {
             ...(build.spec.sandbox ? { procMount: "Unmasked", appArmorProfile: { type: "Unconfined" } } : {})
           },
           volumeMounts: [
-            { name: "cache", mountPath: "/nix" },
-            { name: "tmp", mountPath: "/tmp" }
+            { name: "cache", mountPath: mountPaths.cache },
+            { name: "tmp", mountPath: mountPaths.temporary }
           ]
         }
       ],
@@ -99,30 +100,30 @@ export const makeBuildPod = (place: BuildPlace) => {
 }
 
 const environment = ({ build, egress, liveFilter, liveTime, settings }: BuildPlace) => [
-  { name: "FLAKE_URL", value: build.spec.flakeUrl },
+  { name: buildVariables.flakeUrl, value: build.spec.flakeUrl },
   ...sourceVariables(build),
-  { name: "PACKAGE_NAME", value: build.spec.packageName },
-  { name: "SYSTEM", value: build.spec.system },
-  { name: "NIXBUILD_UID", value: build.metadata.uid },
-  { name: "TIMEOUT_SECONDS", value: String(build.spec.timeoutSeconds) },
-  { name: "SANDBOX", value: String(build.spec.sandbox) },
-  { name: "CACHE_LIMIT_BYTES", value: String(settings.cacheLimitBytes) },
-  { name: "LIVE_FILTER", value: liveFilter },
-  { name: "LIVE_TIME", value: liveTime },
-  { name: "HOME", value: "/nix/home" },
+  { name: buildVariables.packageName, value: build.spec.packageName },
+  { name: buildVariables.system, value: build.spec.system },
+  { name: buildVariables.uid, value: build.metadata.uid },
+  { name: buildVariables.timeoutSeconds, value: String(build.spec.timeoutSeconds) },
+  { name: buildVariables.sandbox, value: String(build.spec.sandbox) },
+  { name: buildVariables.cacheLimitBytes, value: String(settings.cacheLimitBytes) },
+  { name: buildVariables.liveFilter, value: liveFilter },
+  { name: buildVariables.liveTime, value: liveTime },
+  { name: buildVariables.home, value: cacheAt(mountPaths.cache).home },
   ...variables({
-    CLOSED_CIDRS: egress?.closedCidrs?.join(" "),
-    CA_CERTIFICATES: settings.caCertificates,
+    [buildVariables.closedCidrs]: egress?.closedCidrs?.join(" "),
+    [buildVariables.caCertificates]: settings.caCertificates,
     // Programs differ in which of the two they read.
-    http_proxy: settings.httpProxy,
+    [buildVariables.httpProxy]: settings.httpProxy,
     HTTP_PROXY: settings.httpProxy,
-    https_proxy: settings.httpsProxy,
+    [buildVariables.httpsProxy]: settings.httpsProxy,
     HTTPS_PROXY: settings.httpsProxy,
-    no_proxy: settings.noProxy,
+    [buildVariables.noProxy]: settings.noProxy,
     NO_PROXY: settings.noProxy
   }),
   {
-    name: "NIX_CONFIG",
+    name: buildVariables.nixConfig,
     value: [
       `substituters = ${settings.substituters.join(" ")}`,
       `trusted-public-keys = ${settings.trustedPublicKeys.join(" ")}`

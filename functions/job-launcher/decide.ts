@@ -4,7 +4,8 @@
  * `Launched` for the node that builds; `importer-status` reads the outcomes.
  */
 import { type Action, isAbout } from "../../lib/action.ts"
-import { isTrue, type Reason, reasons } from "../../lib/api/condition.ts"
+import { type Reason, reasons } from "../../lib/api/reasons.ts"
+import { isTrue } from "../../lib/conditions.ts"
 import { isFailed } from "../../lib/api/kubernetes.ts"
 import { attemptOn, conditionsOf, isWaitingForRetry, nodeStatusOf, unsettledNodes } from "../../lib/api/nixbuild.ts"
 import { jobName } from "../../lib/names.ts"
@@ -26,7 +27,7 @@ import { makeClaim, makePersistentVolume, makeVolumeJob } from "./volume.ts"
 
 type World = typeof Observed.Type
 
-export const decide = (world: World): ReadonlyArray<Action> => {
+export const decide = (world: World): ReadonlyArray<Action<"Launched">> => {
   const { build, settings, time } = world
   const able = world.places.filter(
     ({ buildJob, importJob, node }) =>
@@ -67,7 +68,7 @@ export const decide = (world: World): ReadonlyArray<Action> => {
           why:
             main === undefined ? `On ${holds.map(({ name }) => name).join(", ")}` : `On ${main.name}: ${main.reason}`,
           time,
-          verdicts: main === undefined ? [] : [launchedVerdict(main)],
+          conditions: main === undefined ? [] : [launchedUpdate(main)],
           fields: {
             ...(main?.buildJobName === undefined ? {} : { buildJobName: main.buildJobName }),
             ...heldFields(world, holds)
@@ -76,7 +77,7 @@ export const decide = (world: World): ReadonlyArray<Action> => {
   ]
 }
 
-const launchedVerdict = ({ buildJobName, message, reason }: Step) => ({
+const launchedUpdate = ({ buildJobName, message, reason }: Step) => ({
   type: "Launched" as const,
   status: buildJobName === undefined ? ("False" as const) : ("True" as const),
   reason,

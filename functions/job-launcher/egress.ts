@@ -13,8 +13,9 @@
  */
 import { Equal, Schema } from "effect"
 import { type Action, referTo } from "../../lib/action.ts"
+import { namespaceOf } from "../../lib/api/kind.ts"
 import { isOurs } from "../../lib/api/kubernetes.ts"
-import { holdsEgress, NetworkPolicy } from "../../lib/api/network-policy.ts"
+import { holdsEgress, networkPolicies, NetworkPolicy } from "../../lib/api/network-policy.ts"
 import type { NixBuild } from "../../lib/api/nixbuild.ts"
 import { isBuildEgress, makeEgressPolicy } from "../../lib/egress.ts"
 import { podBelongingTo } from "../../lib/job.ts"
@@ -70,7 +71,7 @@ export const egressStep = ({ build, egress, settings }: World): EgressStep => {
     return { actions: remove(ours, "Builds may reach everything"), ...(isKeptOpen ? { isKeptOpen } : {}) }
   }
   const { closedCidrs } = settings
-  const policy = makeEgressPolicy({ closedCidrs, namespace: build.metadata.namespace ?? "" })
+  const policy = makeEgressPolicy({ closedCidrs, namespace: namespaceOf(build) })
   if (named !== undefined && ours === undefined) {
     return { actions: [], obstacle: `NetworkPolicy ${egressPolicyName} is not ours: delete it, or name it otherwise.` }
   }
@@ -89,7 +90,7 @@ const labelsOf = (build: NixBuild): Readonly<Record<string, string>> => ({
 })
 
 const remove = (ours: NetworkPolicy | undefined, why: string): ReadonlyArray<Action> =>
-  ours === undefined ? [] : [{ action: "Delete", why, target: referTo("NetworkPolicy", ours) }]
+  ours === undefined ? [] : [{ action: "Delete", why, target: referTo(networkPolicies, ours) }]
 
 const put = (ours: NetworkPolicy | undefined, policy: ReturnType<typeof makeEgressPolicy>): ReadonlyArray<Action> => {
   if (ours === undefined) return [{ action: "Create", why: "Builds may reach what is public", object: policy }]
@@ -99,7 +100,7 @@ const put = (ours: NetworkPolicy | undefined, policy: ReturnType<typeof makeEgre
     {
       action: "Patch",
       why: "Builds may reach what is public, as it is set now",
-      target: referTo("NetworkPolicy", ours),
+      target: referTo(networkPolicies, ours),
       patch: { spec: { ...spec, podSelector: { ...spec.podSelector, matchLabels: null }, ingress: null } }
     }
   ]

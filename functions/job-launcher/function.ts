@@ -1,41 +1,43 @@
-import { jobs } from "../../lib/api/kubernetes.ts"
+import {
+  events,
+  jobs,
+  leases,
+  namespaces,
+  nodes,
+  persistentVolumeClaims,
+  persistentVolumes,
+  pods
+} from "../../lib/api/kubernetes.ts"
+import { networkPolicies } from "../../lib/api/network-policy.ts"
 import { nixBuilds } from "../../lib/api/nixbuild.ts"
 import { changed, isDeletion, sweep } from "../../lib/events.ts"
-import { defineFunction, ignore } from "../../lib/function.ts"
+import { allow, allowStatus, defineFunction } from "../../lib/function.ts"
+import { ignore } from "../../lib/ignored.ts"
 import { hasEnded, newClaims } from "../../lib/nixbuild-subjects.ts"
-import { systemNamespace } from "../../lib/names.ts"
 import { decide } from "./decide.ts"
 import { isOpen, isStep, isUnderWay, observe, Observed, subjects } from "./observe.ts"
-import { phases } from "./phases.ts"
 
 /** NixBuilds with a node → volume, build Job, import Job. */
 export default defineFunction({
   name: "job-launcher",
-  on: [changed("NixBuild"), changed("Job"), changed("Lease"), sweep],
+  on: [changed(nixBuilds), changed(jobs), changed(leases), sweep],
+  sets: ["Launched"],
   permissions: [
-    { apiGroups: [""], resources: ["nodes", "namespaces"], verbs: ["get"] },
-    { apiGroups: [""], resources: ["persistentvolumes"], verbs: ["get", "create"] },
-    { apiGroups: [""], resources: ["persistentvolumeclaims"], verbs: ["get", "list", "create"] },
+    allow(nodes, "get"),
+    allow(namespaces, "get"),
+    allow(persistentVolumes, "get", "create"),
+    allow(persistentVolumeClaims, "get", "list", "create"),
     // The policy `enbi-functions-networkpolicies` refuses all but the one of build Pods.
-    {
-      apiGroups: ["networking.k8s.io"],
-      resources: ["networkpolicies"],
-      verbs: ["get", "list", "create", "patch", "delete"]
-    },
+    allow(networkPolicies, "get", "list", "create", "patch", "delete"),
     // Only for dry runs: the policy `enbi-functions-pods` refuses the rest.
-    { apiGroups: [""], resources: ["pods"], verbs: ["create", "list"] },
-    { apiGroups: [""], resources: ["events"], verbs: ["get", "list", "create"] },
-    { apiGroups: ["batch"], resources: ["jobs"], verbs: ["get", "list", "create"] },
-    { apiGroups: ["enbi.hrzn.ee"], resources: ["nixbuilds"], verbs: ["get", "list"] },
+    allow(pods, "create", "list"),
+    allow(events, "get", "list", "create"),
+    allow(jobs, "get", "list", "create"),
+    allow(nixBuilds, "get", "list"),
     // An owner reference that blocks deletion is a right over the owner's finalizers.
-    { apiGroups: ["enbi.hrzn.ee"], resources: ["nixbuilds/finalizers"], verbs: ["update"] },
-    { apiGroups: ["enbi.hrzn.ee"], resources: ["nixbuilds/status"], verbs: ["patch"] },
-    {
-      namespace: systemNamespace,
-      apiGroups: ["coordination.k8s.io"],
-      resources: ["leases"],
-      verbs: ["get", "create", "patch"]
-    }
+    { kind: nixBuilds, subresource: "finalizers", verbs: ["update"] },
+    allowStatus(nixBuilds),
+    allow(leases, "get", "create", "patch")
   ],
   ignores: [
     ignore(jobs, (job) => !isStep(job) || !hasEnded(job)),
@@ -46,6 +48,5 @@ export default defineFunction({
   observe,
   Observed,
   decide,
-  refused: (observed, refusal) => ({ ...observed, refusal }),
-  phases: (_, done) => phases(done)
+  refused: (observed, refusal) => ({ ...observed, refusal })
 })

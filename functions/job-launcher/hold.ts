@@ -1,7 +1,7 @@
 /** What keeps a step from being taken: who can't begin gives its slot back, and says why. */
 import type { Action } from "../../lib/action.ts"
-import { obstacles, reasons } from "../../lib/api/condition.ts"
-import { mergeNodes, type NodeStatus, nodeStatusOf } from "../../lib/api/nixbuild.ts"
+import { isObstacle, reasons } from "../../lib/api/reasons.ts"
+import { mergeNodes, nixBuilds, type NodeStatus, nodeStatusOf } from "../../lib/api/nixbuild.ts"
 import type { Refusal } from "../../lib/function.ts"
 import { refusalWords, say, sayRefused } from "../../lib/say.ts"
 import { clear, hasSlot, holdImport, isObstructed, obstruct, postpone, withoutSlots } from "../../lib/slots.ts"
@@ -23,7 +23,7 @@ export const holdOf = ({ build, time }: World, step: NamedStep): ReadonlyArray<N
   const { buildJobName, message, name, reason } = step
   const hold = { node: name, reason, message, time }
   // A source that is refused will be so again, until somebody asks for a retry.
-  if (buildJobName === undefined && obstacles.includes(reason) && reason !== "SourceRefused") {
+  if (buildJobName === undefined && isObstacle(reason) && reason !== "SourceRefused") {
     if (step.isBuilt === true) return [holdImport(build, hold)]
     return [step.isRefused === true ? postpone(build, hold) : obstruct(build, hold)]
   }
@@ -36,11 +36,11 @@ export const tellHold = ({ build, time }: World, node: NodeStatus): ReadonlyArra
   node.message !== undefined && node.reason !== nodeStatusOf(build, node.name)?.reason
     ? [
         say({
-          regarding: "NixBuild",
+          regarding: nixBuilds,
           about: build.metadata,
           type: "Warning",
           reason: node.reason,
-          message: `On ${node.name}: ${node.message ?? ""}`,
+          message: `On ${node.name}: ${node.message}`,
           time,
           key: node.name
         })
@@ -68,4 +68,4 @@ export const refused = (refusal: Refusal): Step => {
 }
 
 export const tellRefusal = ({ build, time }: World, refusal: Refusal): ReadonlyArray<Action> =>
-  refusal.isLasting ? [sayRefused({ regarding: "NixBuild", about: build.metadata, refusal, time })] : []
+  refusal.isLasting ? [sayRefused({ regarding: nixBuilds, about: build.metadata, refusal, time })] : []

@@ -8,7 +8,8 @@ import type { Node } from "../../lib/api/kubernetes.ts"
 import { attemptOn, type NixBuild } from "../../lib/api/nixbuild.ts"
 import { belongingTo, podBelongingTo, systemPod } from "../../lib/job.ts"
 import { tagLabel } from "../../lib/keys.ts"
-import { jobName, systemNamespace, tagLeaseName, volumesPath } from "../../lib/names.ts"
+import { jobName, systemNamespace, tagLeaseName } from "../../lib/names.ts"
+import { hostPaths, importVariables, mountPaths, programPath, programs } from "../../lib/nixbuild/job-contract.ts"
 import type { SettingsValue } from "../../lib/settings.ts"
 import { tagOf } from "../../lib/tags.ts"
 import type { Expected } from "./tag.ts"
@@ -41,19 +42,19 @@ export const makeImportJob = ({ build, expected, namespaceUid, node, settings }:
           ...systemPod(nodeName),
           containers: [
             {
-              name: "import",
+              name: programs.import,
               image: settings.builderImage,
-              args: ["/app/import.js"],
+              args: [programPath(programs.import)],
               env: [
-                { name: "IMAGE_TAG", value: build.spec.imageTag },
-                { name: "NIXBUILD_UID", value: build.metadata.uid },
-                { name: "SYSTEM", value: build.spec.system },
-                { name: "CONTAINERD_SOCKET", value: "/containerd.sock" },
+                { name: importVariables.imageTag, value: build.spec.imageTag },
+                { name: importVariables.uid, value: build.metadata.uid },
+                { name: importVariables.system, value: build.spec.system },
+                { name: importVariables.socket, value: mountPaths.socket },
                 ...(expected === undefined
                   ? []
                   : [
-                      { name: "EXPECTED_DIGEST", value: expected.digest },
-                      { name: "TAG_USE", value: expected.words }
+                      { name: importVariables.expectedDigest, value: expected.digest },
+                      { name: importVariables.tagUse, value: expected.words }
                     ])
               ],
               securityContext: {
@@ -64,14 +65,14 @@ export const makeImportJob = ({ build, expected, namespaceUid, node, settings }:
                 seccompProfile: { type: "RuntimeDefault" }
               },
               volumeMounts: [
-                { name: "cache", mountPath: "/nix", readOnly: true },
-                { name: "containerd", mountPath: "/containerd.sock" },
-                { name: "tmp", mountPath: "/tmp" }
+                { name: "cache", mountPath: mountPaths.cache, readOnly: true },
+                { name: "containerd", mountPath: mountPaths.socket },
+                { name: "tmp", mountPath: mountPaths.temporary }
               ]
             }
           ],
           volumes: [
-            { name: "cache", hostPath: { path: `${volumesPath}/${namespaceUid}`, type: "Directory" } },
+            { name: "cache", hostPath: { path: `${hostPaths.volumes}/${namespaceUid}`, type: "Directory" } },
             { name: "containerd", hostPath: { path: socketOf(node), type: "Socket" } },
             { name: "tmp", emptyDir: {} }
           ]
@@ -83,6 +84,4 @@ export const makeImportJob = ({ build, expected, namespaceUid, node, settings }:
 
 // k3s and RKE2 keep their own containerd, whose version says so: containerd://2.1.5-k3s1.
 const socketOf = ({ status }: Node): string =>
-  /k3s|rke2/.test(status.nodeInfo?.containerRuntimeVersion ?? "")
-    ? "/run/k3s/containerd/containerd.sock"
-    : "/run/containerd/containerd.sock"
+  /k3s|rke2/.test(status.nodeInfo?.containerRuntimeVersion ?? "") ? hostPaths.k3sSocket : hostPaths.socket

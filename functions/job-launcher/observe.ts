@@ -1,6 +1,6 @@
 /** What there is on each node that wants the image: volume, Jobs, and whether the build Pod would be admitted. */
 import { Effect, Equal, Option, Schema } from "effect"
-import { isTrue } from "../../lib/api/condition.ts"
+import { isTrue } from "../../lib/conditions.ts"
 import type { Reference } from "../../lib/api/kind.ts"
 import { type Job, type Namespace, namespaces } from "../../lib/api/kubernetes.ts"
 import { claimsIn, jobsOf } from "../../lib/api/kubernetes-questions.ts"

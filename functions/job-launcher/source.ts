@@ -3,8 +3,10 @@
  * Jobs of other nodes, and all later attempts, are made when it stands in the
  * status, and get that.
  */
-import { isTrue, type Reason, reasons } from "../../lib/api/condition.ts"
+import { type Reason, reasons } from "../../lib/api/reasons.ts"
+import { isTrue } from "../../lib/conditions.ts"
 import { conditionsOf, type NixBuild } from "../../lib/api/nixbuild.ts"
+import { buildVariables } from "../../lib/nixbuild/job-contract.ts"
 import { isSourcePending, refusalOf, sourceOf } from "../../lib/source.ts"
 
 interface Wait {
@@ -35,7 +37,7 @@ export const sourceVariables = (build: NixBuild) => {
   return source === undefined
     ? []
     : [
-        { name: "LOCKED_URL", value: source.lockedUrl },
-        { name: "LOCKED_INPUTS", value: JSON.stringify(source.lockedInputs) }
+        { name: buildVariables.lockedUrl, value: source.lockedUrl },
+        { name: buildVariables.lockedInputs, value: JSON.stringify(source.lockedInputs) }
       ]
 }

@@ -1,6 +1,6 @@
 /** The next step on one node, and how far that is, for the condition. */
 import type { Action } from "../../lib/action.ts"
-import type { Reason } from "../../lib/api/condition.ts"
+import type { Reason } from "../../lib/api/reasons.ts"
 
 export interface Step {
   readonly actions: ReadonlyArray<Action>

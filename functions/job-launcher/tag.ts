@@ -15,7 +15,7 @@
  */
 import { Schema } from "effect"
 import type { Action } from "../../lib/action.ts"
-import { reasons } from "../../lib/api/condition.ts"
+import { reasons } from "../../lib/api/reasons.ts"
 import { Lease } from "../../lib/api/kubernetes.ts"
 import type { NixBuild } from "../../lib/api/nixbuild.ts"
 import {

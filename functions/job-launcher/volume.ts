@@ -3,6 +3,7 @@
  * that is bound to a claim in that namespace, and the Job that makes its
  * directories before it is ever mounted.
  */
+import { namespaceOf } from "../../lib/api/kind.ts"
 import { managedBy, type Node } from "../../lib/api/kubernetes.ts"
 import type { NixBuild } from "../../lib/api/nixbuild.ts"
 import { selecting } from "../../lib/job.ts"
@@ -13,7 +14,8 @@ import {
   nodeUidAnnotation,
   volumeLabel
 } from "../../lib/keys.ts"
-import { claimName, persistentVolumeName, volumeJobName, volumesPath } from "../../lib/names.ts"
+import { claimName, persistentVolumeName, volumeJobName } from "../../lib/names.ts"
+import { hostPaths, programs } from "../../lib/nixbuild/job-contract.ts"
 import type { SettingsValue } from "../../lib/settings.ts"
 import { makeVolumeProgramJob } from "../../lib/volume.ts"
 
@@ -36,7 +38,7 @@ export const makePersistentVolume = ({ build, namespaceUid, node: { metadata: no
     name: persistentVolumeName(namespaceUid, node.name),
     labels: { ...managedBy, [volumeLabel]: persistentVolumeName(namespaceUid, node.name) },
     annotations: {
-      [namespaceAnnotation]: build.metadata.namespace ?? "",
+      [namespaceAnnotation]: namespaceOf(build),
       [nodeAnnotation]: node.name,
       [nodeUidAnnotation]: node.uid
     }
@@ -52,7 +54,7 @@ export const makePersistentVolume = ({ build, namespaceUid, node: { metadata: no
       namespace: build.metadata.namespace,
       name: claimName(node.name)
     },
-    hostPath: { path: `${volumesPath}/${namespaceUid}`, type: "Directory" },
+    hostPath: { path: `${hostPaths.volumes}/${namespaceUid}`, type: "Directory" },
     nodeAffinity: { required: selecting(node.name) }
   }
 })
@@ -85,6 +87,6 @@ export const makeVolumeJob = ({ build, namespaceUid, node: { metadata: node }, s
     node: node.name,
     namespaceUid,
     builderImage: settings.builderImage,
-    program: "prepare-volume",
-    namespace: build.metadata.namespace ?? ""
+    program: programs.prepareVolume,
+    namespace: namespaceOf(build)
   })

@@ -3,7 +3,7 @@
  * speaks for the Pod, `<container>.enbi.hrzn.ee/nixbuild-…` for one container.
  */
 import { Option, Schema } from "effect"
-import type { Reason } from "../../lib/api/condition.ts"
+import type { Reason } from "../../lib/api/reasons.ts"
 import type { Pod } from "../../lib/api/kubernetes.ts"
 import { Resources, TimeoutSeconds } from "../../lib/api/nixbuild.ts"
 import { containersOf } from "../../lib/waiting.ts"

@@ -1,8 +1,17 @@
 /** What a Pod does with the NixBuild that is there: its node joins, and it is told how that goes. */
+import { conditionOf } from "../../lib/conditions.ts"
 import { Equal } from "effect"
 import { type Action, referTo } from "../../lib/action.ts"
-import { type Condition, obstacles, reasons } from "../../lib/api/condition.ts"
-import { conditionsOf, endedAttempt, type NixBuild, nodeStatusOf, wantedNodes } from "../../lib/api/nixbuild.ts"
+import type { Condition } from "../../lib/api/condition.ts"
+import { isObstacle, reasons } from "../../lib/api/reasons.ts"
+import {
+  conditionsOf,
+  endedAttempt,
+  type NixBuild,
+  nixBuilds,
+  nodeStatusOf,
+  wantedNodes
+} from "../../lib/api/nixbuild.ts"
 import { isUnderWay } from "../../lib/slots.ts"
 import { lastLines } from "../../lib/last-lines.ts"
 import type { Observed } from "./observe.ts"
@@ -36,8 +45,8 @@ export const follow = (world: World, { build, request }: Followed): ReadonlyArra
           key: `${uid} ${words}`,
           build
         })
-  const failed = conditionsOf(build).find((condition) => condition.type === "Success" && condition.status === "False")
-  if (failed !== undefined) return [...differs, ...tellFailure(world, { build, failed })]
+  const failed = conditionOf(conditionsOf(build), "Success")
+  if (failed?.status === "False") return [...differs, ...tellFailure(world, { build, failed })]
   // Neither has failed: what keeps the attempt from beginning may pass.
   if (there?.message !== undefined) {
     const message = `NixBuild ${name} waits on ${nodeName}: ${there.message}`
@@ -92,7 +101,7 @@ const tellBuilding = (world: World, { build, request }: Followed): ReadonlyArray
 const tellObstacle = (world: World, build: NixBuild): ReadonlyArray<Action> =>
   conditionsOf(build)
     // `Ready` repeats the words of the condition that holds the build up.
-    .filter(({ reason, status, type }) => type !== "Ready" && status === "False" && obstacles.includes(reason))
+    .filter(({ reason, status, type }) => type !== "Ready" && status === "False" && isObstacle(reason))
     .flatMap(({ lastTransitionTime, message, reason }) =>
       tell(world, {
         reason,
@@ -105,7 +114,7 @@ const tellObstacle = (world: World, build: NixBuild): ReadonlyArray<Action> =>
 const addNode = (build: NixBuild, nodeName: string): Action => ({
   action: "Patch",
   why: `A Pod on ${nodeName} waits for the image`,
-  target: referTo("NixBuild", build),
+  target: referTo(nixBuilds, build),
   patch: { spec: { nodes: [...build.spec.nodes, nodeName] } }
 })
 
@@ -113,8 +122,8 @@ const tellFailure = (
   world: World,
   { build, failed }: { readonly build: NixBuild; readonly failed: Condition }
 ): ReadonlyArray<Action> => {
-  const { attempt = 1, failure } = build.status ?? {}
-  const log = failure?.log ?? ""
+  const attempt = build.status?.attempt ?? 1
+  const log = build.status?.failure?.log ?? ""
   return tell(world, {
     reason: failed.reason,
     message: `NixBuild ${build.metadata.name} failed: ${failed.message}${log === "" ? "" : `\n${lastLines(log, 500)}`}`,

@@ -1,10 +1,10 @@
-import { pods, resourceQuotas } from "../../lib/api/kubernetes.ts"
+import { events, nodes, pods, resourceQuotas } from "../../lib/api/kubernetes.ts"
 import { nixBuilds } from "../../lib/api/nixbuild.ts"
 import { changed, isAddition, isDeletion, sweep } from "../../lib/events.ts"
-import { defineFunction, ignore } from "../../lib/function.ts"
+import { allow, defineFunction } from "../../lib/function.ts"
+import { ignore } from "../../lib/ignored.ts"
 import { decide } from "./decide.ts"
 import { hasNoNews, isOpen, observe, Observed, subjects } from "./observe.ts"
-import { phases } from "./phases.ts"
 
 // Kubernetes, "Quota on object count": count/<resource>.<group>.
 const countOfBuilds = `count/${nixBuilds.plural}.${nixBuilds.apiVersion.split("/")[0]}`
@@ -12,12 +12,12 @@ const countOfBuilds = `count/${nixBuilds.plural}.${nixBuilds.apiVersion.split("/
 /** Pods that fail for a missing image → NixBuilds. */
 export default defineFunction({
   name: "pod-failure-detector",
-  on: [changed("Pod"), changed("NixBuild"), changed("ResourceQuota"), sweep],
+  on: [changed(pods), changed(nixBuilds), changed(resourceQuotas), sweep],
   permissions: [
-    { apiGroups: [""], resources: ["pods"], verbs: ["get", "list"] },
-    { apiGroups: [""], resources: ["nodes"], verbs: ["get"] },
-    { apiGroups: ["enbi.hrzn.ee"], resources: ["nixbuilds"], verbs: ["get", "create", "patch"] },
-    { apiGroups: [""], resources: ["events"], verbs: ["get", "list", "create"] }
+    allow(pods, "get", "list"),
+    allow(nodes, "get"),
+    allow(nixBuilds, "get", "create", "patch"),
+    allow(events, "get", "list", "create")
   ],
   ignores: [
     ignore(pods, (pod) => !isOpen(pod)),
@@ -29,6 +29,5 @@ export default defineFunction({
   observe,
   Observed,
   decide,
-  refused: (observed, refusal) => ({ ...observed, refusals: [...observed.refusals, refusal] }),
-  phases
+  refused: (observed, refusal) => ({ ...observed, refusals: [...observed.refusals, refusal] })
 })

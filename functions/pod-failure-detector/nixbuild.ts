@@ -36,5 +36,5 @@ export const makeNixBuild = (
   apiVersion: nixBuilds.apiVersion,
   kind: "NixBuild",
   metadata: { name: nixBuildName(wanted), namespace: metadata.namespace, labels: managedBy },
-  spec: { ...wanted, nodes: spec.nodeName === undefined ? [] : [spec.nodeName] }
+  spec: { ...wanted, nodes: [spec.nodeName].filter((name) => name !== undefined) }
 })

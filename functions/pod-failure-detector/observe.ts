@@ -1,6 +1,6 @@
 /** What is known about a Pod that may wait for images: its node, its NixBuilds, what it was told. */
 import { Effect, Option, Schema } from "effect"
-import { isTrue } from "../../lib/api/condition.ts"
+import { isTrue } from "../../lib/conditions.ts"
 import type { Reference } from "../../lib/api/kind.ts"
 import { type Event, Node, nodes, Pod, pods, withoutImages } from "../../lib/api/kubernetes.ts"
 import { eventsRegarding, podsWaiting, podsWaitingIn } from "../../lib/api/kubernetes-questions.ts"

@@ -1,6 +1,6 @@
 /** The NixBuilds that the annotations of a Pod ask for, for the containers that wait. */
 import { Option } from "effect"
-import { reasons } from "../../lib/api/condition.ts"
+import { reasons } from "../../lib/api/reasons.ts"
 import type { Node, Pod } from "../../lib/api/kubernetes.ts"
 import { systemOf } from "../../lib/api/system.ts"
 import { containersOf, isSameImage, type WaitingContainer, waitingContainers } from "../../lib/waiting.ts"
@@ -50,10 +50,8 @@ export const requestsOf = (pod: Pod, node: Node | undefined): Requests => {
     problems: problems.filter(
       ({ message }, index) => problems.findIndex((other) => other.message === message) === index
     ),
-    requests: [...Map.groupBy(requests, ({ name }) => name).values()].flatMap(([first, ...others]) =>
-      first === undefined
-        ? []
-        : [{ ...first, containers: [...first.containers, ...others.flatMap(({ containers }) => containers)] }]
+    requests: [...Map.groupBy(requests, ({ name }) => name).values()].flatMap((alike) =>
+      alike.slice(0, 1).map((first) => ({ ...first, containers: alike.flatMap(({ containers }) => containers) }))
     )
   }
 }

@@ -1,9 +1,10 @@
 /** Events on the Pod: each thing is said once, or as long as Kubernetes keeps the Event. */
 import type { Action } from "../../lib/action.ts"
-import type { Reason } from "../../lib/api/condition.ts"
-import type { NixBuild } from "../../lib/api/nixbuild.ts"
+import type { Reason } from "../../lib/api/reasons.ts"
+import { type NixBuild, nixBuilds } from "../../lib/api/nixbuild.ts"
 import { say, sayingName } from "../../lib/say.ts"
 import type { Observed } from "./observe.ts"
+import { pods } from "../../lib/api/kubernetes.ts"
 
 type World = Pick<typeof Observed.Type, "pod" | "said" | "time">
 
@@ -23,14 +24,14 @@ export const tell = (world: World, { build, key, message, reason }: News): Reado
   isTold(world, { reason, key }) === undefined
     ? [
         say({
-          regarding: "Pod",
+          regarding: pods,
           about: world.pod.metadata,
           type: normal.includes(reason) ? "Normal" : "Warning",
           reason,
           message,
           time: world.time,
           key,
-          ...(build === undefined ? {} : { related: { kind: "NixBuild", metadata: build.metadata } })
+          ...(build === undefined ? {} : { related: { kind: nixBuilds, metadata: build.metadata } })
         })
       ]
     : []

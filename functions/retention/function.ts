@@ -1,9 +1,17 @@
-import { jobs } from "../../lib/api/kubernetes.ts"
+import {
+  jobs,
+  leases,
+  namespaces,
+  nodes,
+  persistentVolumeClaims,
+  persistentVolumes,
+  pods
+} from "../../lib/api/kubernetes.ts"
 import { nixBuilds } from "../../lib/api/nixbuild.ts"
 import { changed, isDeletion, sweep } from "../../lib/events.ts"
-import { defineFunction, ignore } from "../../lib/function.ts"
+import { allow, defineFunction } from "../../lib/function.ts"
+import { ignore } from "../../lib/ignored.ts"
 import { nixBuildAnnotation } from "../../lib/keys.ts"
-import { systemNamespace } from "../../lib/names.ts"
 import { hasEnded } from "../../lib/nixbuild-subjects.ts"
 import { decide } from "./decide.ts"
 import { mayLeaveSomething, observe, Observed, subjects } from "./observe.ts"
@@ -12,26 +20,21 @@ import { around } from "./volumes.ts"
 /** What nobody needs any more → deleted. */
 export default defineFunction({
   name: "retention",
-  on: [changed("NixBuild"), changed("Job"), changed("Namespace"), sweep],
+  on: [changed(nixBuilds), changed(jobs), changed(namespaces), sweep],
   isRare: true,
   // It looks at everything with every event, and what is superfluous is so a little later too.
   pauseSeconds: 10,
   permissions: [
-    { apiGroups: [""], resources: ["namespaces"], verbs: ["get", "list"] },
-    { apiGroups: [""], resources: ["nodes"], verbs: ["get", "list"] },
-    { apiGroups: [""], resources: ["pods"], verbs: ["list"] },
+    allow(namespaces, "get", "list"),
+    allow(nodes, "get", "list"),
+    allow(pods, "list"),
     // Only ours: the policies `enbi-functions-volumes` and `enbi-functions-claims` refuse the rest.
-    { apiGroups: [""], resources: ["persistentvolumes"], verbs: ["list", "delete"] },
-    { apiGroups: [""], resources: ["persistentvolumeclaims"], verbs: ["get", "delete"] },
-    { apiGroups: ["batch"], resources: ["jobs"], verbs: ["get", "list", "create", "delete"] },
+    allow(persistentVolumes, "list", "delete"),
+    allow(persistentVolumeClaims, "get", "delete"),
+    allow(jobs, "get", "list", "create", "delete"),
     // Only what Pods asked for, or what says when: the policy `enbi-functions-nixbuilds` refuses the rest.
-    { apiGroups: ["enbi.hrzn.ee"], resources: ["nixbuilds"], verbs: ["get", "list", "delete"] },
-    {
-      namespace: systemNamespace,
-      apiGroups: ["coordination.k8s.io"],
-      resources: ["leases"],
-      verbs: ["list", "patch", "delete"]
-    }
+    allow(nixBuilds, "get", "list", "delete"),
+    allow(leases, "list", "patch", "delete")
   ],
   ignores: [
     ignore(nixBuilds, (build, event) => !isDeletion(event) && !mayLeaveSomething(build)),

@@ -4,6 +4,7 @@ import { type Action, referTo } from "../../lib/action.ts"
 import { ObjectMeta } from "../../lib/api/kind.ts"
 import { isOurs } from "../../lib/api/kubernetes.ts"
 import { later } from "../../lib/time.ts"
+import { nixBuilds } from "../../lib/api/nixbuild.ts"
 
 /** As much of a finished NixBuild as this looks at: there are many of them. */
 export const FinishedBuild = Schema.Struct({
@@ -35,7 +36,7 @@ export const removeBuilds = (history: History): ReadonlyArray<Action> => {
       const why = superfluity(history, { build, isKept: kept.has(build) })
       // A uid would do for what a Pod asked for, since its Pod would ask again; but a person may
       // just have taken ttlSecondsAfterFinished back, or asked for a retry, and would lose the NixBuild.
-      return why === undefined ? [] : [{ action: "Delete", why, target: referTo("NixBuild", build), ifUnchanged: true }]
+      return why === undefined ? [] : [{ action: "Delete", why, target: referTo(nixBuilds, build), ifUnchanged: true }]
     })
 }
 

@@ -1,8 +1,8 @@
 /** Jobs that nobody needs: their NixBuild is gone, or it has gone on without them. */
 import { Schema } from "effect"
 import { type Action, referTo } from "../../lib/action.ts"
-import { isTrue } from "../../lib/api/condition.ts"
-import { isFailed, isSucceeded, Job } from "../../lib/api/kubernetes.ts"
+import { isTrue } from "../../lib/conditions.ts"
+import { isFailed, isSucceeded, Job, jobs } from "../../lib/api/kubernetes.ts"
 import { attemptOn, conditionsOf, NixBuild, wantedNodes } from "../../lib/api/nixbuild.ts"
 import { nixBuildUidLabel } from "../../lib/keys.ts"
 import { jobName } from "../../lib/names.ts"
@@ -16,7 +16,7 @@ type OwnedJob = typeof OwnedJob.Type
 
 export const removeJob = (owned: OwnedJob): ReadonlyArray<Action> => {
   const why = owned.job.metadata.deletionTimestamp === undefined ? superfluity(owned) : undefined
-  return why === undefined ? [] : [{ action: "Delete", why, target: referTo("Job", owned.job) }]
+  return why === undefined ? [] : [{ action: "Delete", why, target: referTo(jobs, owned.job) }]
 }
 
 /**

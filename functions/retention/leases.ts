@@ -17,7 +17,7 @@
  */
 import { Effect, Schema } from "effect"
 import { type Action, referTo } from "../../lib/action.ts"
-import { Lease, type Node } from "../../lib/api/kubernetes.ts"
+import { Lease, leases, type Node } from "../../lib/api/kubernetes.ts"
 import { digestsAnnotation, sourceAnnotation, unusedByAnnotation, unusedSinceAnnotation } from "../../lib/keys.ts"
 import { tagLeaseName } from "../../lib/names.ts"
 import {
@@ -65,7 +65,7 @@ export const releaseTag = (held: HeldTag, time: string): ReadonlyArray<Action> =
     const joining = joiningOf(lease).filter((namespace) => !refused.includes(namespace))
     return [changeClaim(lease, { why: `${refused.join(", ")} did not bring an image under ${tag}`, joining })]
   }
-  const { [unusedSinceAnnotation]: since } = lease.metadata.annotations ?? {}
+  const since = lease.metadata.annotations?.[unusedSinceAnnotation]
   if (idle.length === 0 || nodes.length > 0) {
     return since === undefined ? [] : [markUnused(lease, { why: `${tag} is used again` })]
   }
@@ -80,7 +80,7 @@ export const releaseTag = (held: HeldTag, time: string): ReadonlyArray<Action> =
 
 /** Whether a namespace is put out of the claim, or the claim is removed; or it is only marked. */
 export const isRelease = ({ idle, lease, refused, unsureNodes }: HeldTag, time: string): boolean => {
-  const { [unusedSinceAnnotation]: since } = lease.metadata.annotations ?? {}
+  const since = lease.metadata.annotations?.[unusedSinceAnnotation]
   return refused.length > 0 || (idle.length > 0 && since !== undefined && isOver(since, { time, unsureNodes }))
 }
 
@@ -92,7 +92,7 @@ const release = ({ idle, lease, unsureNodes }: HeldTag, since: string): Readonly
       {
         action: "Delete",
         why: `Nobody uses ${tag} since ${since}`,
-        target: referTo("Lease", lease),
+        target: referTo(leases, lease),
         // The scheduler takes the mark off before a NixBuild counts on the tag.
         ifUnchanged: true
       }

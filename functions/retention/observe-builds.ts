@@ -1,9 +1,9 @@
 /** Finished NixBuilds, where some of them may have to go. */
 import { Effect } from "effect"
-import { isTrue } from "../../lib/api/condition.ts"
+import { conditionOf, isTrue } from "../../lib/conditions.ts"
 import type { Pod } from "../../lib/api/kubernetes.ts"
-import { conditionsOf, hasFailed, type NixBuild, nodeStatusOf, unsettledNodes } from "../../lib/api/nixbuild.ts"
 import { podsPendingIn, podsWaiting } from "../../lib/api/kubernetes-questions.ts"
+import { conditionsOf, hasFailed, type NixBuild, nodeStatusOf, unsettledNodes } from "../../lib/api/nixbuild.ts"
 import { Cluster } from "../../lib/cluster.ts"
 import { tagOf } from "../../lib/tags.ts"
 import { mapInTurns } from "../../lib/turns.ts"
@@ -37,7 +37,7 @@ export const observeBuilds = Effect.fnUntraced(function* (look: Look, limits: Om
 
 const finish = (build: NixBuild, needs: Pick<FinishedBuild, "pending" | "waiting">): FinishedBuild => {
   const { ttlSecondsAfterFinished } = build.spec
-  const { lastTransitionTime = "" } = conditionsOf(build).find(({ type }) => type === "Complete") ?? {}
+  const { lastTransitionTime = "" } = conditionOf(conditionsOf(build), "Complete") ?? {}
   return {
     metadata: build.metadata,
     hasFailed: isTrue(conditionsOf(build), "Stalled"),

@@ -1,19 +1,24 @@
 /** Cache volumes that nobody needs: their namespace or their node is gone, or the node was installed anew. */
 import { Schema } from "effect"
 import { type Action, referTo } from "../../lib/action.ts"
+import type { Kind } from "../../lib/api/kind.ts"
 import {
   isFailed,
   isOurs,
   isSucceeded,
   Job,
+  jobs,
   Namespace,
   Node,
   PersistentVolume,
-  PersistentVolumeClaim
+  PersistentVolumeClaim,
+  persistentVolumeClaims,
+  persistentVolumes
 } from "../../lib/api/kubernetes.ts"
 import type { RestsOn } from "../../lib/interpret.ts"
 import { namespaceAnnotation, nodeAnnotation } from "../../lib/keys.ts"
 import { namespaceUidIn, removalJobName } from "../../lib/names.ts"
+import { programs } from "../../lib/nixbuild/job-contract.ts"
 import { isOfFormerNode, makeVolumeProgramJob } from "../../lib/volume.ts"
 
 const optional = Schema.optionalKey
@@ -60,10 +65,10 @@ const forget = ({ claim, namespace, volume, volumeJob }: CacheVolume, place: Pla
   const isItsClaim = namespace?.metadata.uid === place.namespaceUid
   return [
     // What it prepared is gone too.
-    ...(volumeJob === undefined ? [] : remove("Job", volumeJob, why)),
-    ...(claim === undefined || !isItsClaim || !isOurs(claim) ? [] : remove("PersistentVolumeClaim", claim, why)),
+    ...(volumeJob === undefined ? [] : remove(jobs, volumeJob, why)),
+    ...(claim === undefined || !isItsClaim || !isOurs(claim) ? [] : remove(persistentVolumeClaims, claim, why)),
     // Last, since without it nobody would look at the others.
-    ...remove("PersistentVolume", volume, why)
+    ...remove(persistentVolumes, volume, why)
   ]
 }
 
@@ -109,7 +114,7 @@ const empty = (
               node,
               namespaceUid,
               builderImage,
-              program: "remove-volume",
+              program: programs.removeVolume,
               // A cache can hold millions of files. If it fails, there is another try when its TTL has removed it.
               activeDeadlineSeconds: 3600,
               namespace
@@ -118,12 +123,8 @@ const empty = (
         ]
   }
   const why = "Its directories are removed"
-  return isSucceeded(removalJob) ? [...remove("PersistentVolume", volume, why), ...remove("Job", removalJob, why)] : []
+  return isSucceeded(removalJob) ? [...remove(persistentVolumes, volume, why), ...remove(jobs, removalJob, why)] : []
 }
 
-const remove = (
-  kind: "Job" | "PersistentVolume" | "PersistentVolumeClaim",
-  object: Pick<PersistentVolume, "metadata">,
-  why: string
-): ReadonlyArray<Action> =>
+const remove = (kind: Kind, object: Pick<PersistentVolume, "metadata">, why: string): ReadonlyArray<Action> =>
   object.metadata.deletionTimestamp === undefined ? [{ action: "Delete", why, target: referTo(kind, object) }] : []

@@ -5,7 +5,8 @@
  * theirs from beginning. Sets `Scheduled`; `job-launcher` acts on it.
  */
 import type { Action } from "../../lib/action.ts"
-import { isTrue, type Reason } from "../../lib/api/condition.ts"
+import type { Reason } from "../../lib/api/reasons.ts"
+import { isTrue } from "../../lib/conditions.ts"
 import type { Node } from "../../lib/api/kubernetes.ts"
 import {
   conditionsOf,
@@ -26,7 +27,7 @@ import { held, noFreeSlot, noMatchingNode, orRefused, tagRefused } from "./waits
 
 type World = typeof Observed.Type
 
-export const decide = (world: World): ReadonlyArray<Action> => {
+export const decide = (world: World): ReadonlyArray<Action<"Scheduled">> => {
   const nodes = makeNodes(world)
   const placed = new Set([...world.unfinished.filter((build) => isPlaced(nodes, build)), ...world.delivering])
   const load = new Map<string, number>()
@@ -40,7 +41,7 @@ export const decide = (world: World): ReadonlyArray<Action> => {
   const freeAmong = makeFree(load, world.maxBuildsPerNode)
   let queued = 0
   let begun = 0
-  const place = (build: NixBuild): ReadonlyArray<Action> => {
+  const place = (build: NixBuild): ReadonlyArray<Action<"Scheduled">> => {
     // The node that builds waits for its next attempt.
     const beside = { ...state, build, but: build.status?.buildNode }
     if (isWaitingForRetry(build.status, world.time)) return further(world, beside)
@@ -55,10 +56,10 @@ export const decide = (world: World): ReadonlyArray<Action> => {
       return nodeFound(world, { build, node: chosen, queues, slots })
     }
     if (candidates.some(isOpen)) return noFreeSlot(world, { build, before: queued++ })
-    const block = candidates[0] === undefined ? undefined : blockOn(candidates[0].metadata.name)
+    const [block] = candidates.slice(0, 1).map(({ metadata }) => blockOn(metadata.name))
     return [...held(world, { build, block }), ...further(world, beside)]
   }
-  const decideFor = (build: NixBuild): ReadonlyArray<Action> => {
+  const decideFor = (build: NixBuild): ReadonlyArray<Action<"Scheduled">> => {
     if (placed.has(build)) return further(world, { ...state, build })
     if (begun >= maxBegun) return []
     const refusal = claims.refusalOf(build)
@@ -150,7 +151,7 @@ const take = (world: World, { build, but, first, load, nodes, queues }: Taking &
 }
 
 /** The further nodes of a build that has its own. Where the image is not wanted any more it has no slot. */
-const further = (world: World, taking: Taking & Beside): ReadonlyArray<Action> => {
+const further = (world: World, taking: Taking & Beside): ReadonlyArray<Action<"Scheduled">> => {
   const { build } = taking
   if (!isTrue(conditionsOf(build), "Scheduled")) return []
   const slots = take(world, taking)
@@ -161,7 +162,7 @@ const further = (world: World, taking: Taking & Beside): ReadonlyArray<Action> =
     : patchStatus(build, {
         why: slots.length === 0 ? "It is not wanted everywhere any more" : `${slots.join(", ")} has a free slot`,
         time: world.time,
-        verdicts: [],
+        conditions: [],
         fields: withSlots(world, build, { queues: taking.queues, slots })
       })
 }
@@ -201,7 +202,7 @@ const nodeFound = (world: World, { build, node, queues, slots }: Found) => {
   return patchStatus(build, {
     why: `${buildNode} has a free slot`,
     time: world.time,
-    verdicts: [
+    conditions: [
       {
         type: "Scheduled",
         status: "True",

@@ -28,7 +28,7 @@ export const makeNodes = ({ nodeRepel, nodes }: World) => {
     [...new Set(names)]
       .flatMap((name) => places.get(name) ?? [])
       .toSorted((a, b) => a - b)
-      .flatMap((place) => nodes[place] ?? [])
+      .flatMap((place) => nodes.slice(place, place + 1))
       .filter((node) => isAble(build, node))
 
   return {

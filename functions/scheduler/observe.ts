@@ -1,6 +1,6 @@
 /** All that competes for build slots: NixBuilds that nodes still want, nodes, and the rules. */
 import { Effect, Equal, Option, Schema } from "effect"
-import { isTrue } from "../../lib/api/condition.ts"
+import { isTrue } from "../../lib/conditions.ts"
 import type { Reference } from "../../lib/api/kind.ts"
 import { Lease, leases, Node, nodes, withoutImages } from "../../lib/api/kubernetes.ts"
 import { conditionsOf, hasFailed, NixBuild, unsettledNodes, wantedNodes } from "../../lib/api/nixbuild.ts"

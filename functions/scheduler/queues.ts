@@ -5,7 +5,7 @@
  *     could not begin ─▶ waits its back-off ─▶ one tries ─┬▶ could not begin
  *                                                         └▶ begins: the next tries at once
  */
-import type { Reason } from "../../lib/api/condition.ts"
+import type { Reason } from "../../lib/api/reasons.ts"
 import {
   attemptOn,
   isWaitingForRetry,

@@ -4,7 +4,9 @@
  * known under the tag; whether it gave the same is seen when it is imported.
  */
 import type { Action } from "../../lib/action.ts"
-import { isTrue, type Reason, reasons } from "../../lib/api/condition.ts"
+import { type Reason, reasons } from "../../lib/api/reasons.ts"
+import { isTrue } from "../../lib/conditions.ts"
+import { namespaceOf } from "../../lib/api/kind.ts"
 import type { Lease } from "../../lib/api/kubernetes.ts"
 import { conditionsOf, type NixBuild } from "../../lib/api/nixbuild.ts"
 import {
@@ -74,12 +76,12 @@ export const tagClaims = ({ leases, succeeded, unfinished }: World) => {
     const lease = claims.get(tag)
     if (lease !== undefined) {
       // Or retention could release the tag at this moment: it only releases what is still marked.
-      return unusedByOf(lease).includes(build.metadata.namespace ?? "") && marked.delete(lease)
+      return unusedByOf(lease).includes(namespaceOf(build)) && marked.delete(lease)
         ? [markUnused(lease, { why: `${tag} is used again` })]
         : []
     }
     if (claimed.has(tag)) return []
-    claimed.set(tag, build.metadata.namespace ?? "")
+    claimed.set(tag, namespaceOf(build))
     return [claimTag(build)]
   }
   return { refusalOf, take }
@@ -100,13 +102,12 @@ const wishOf = (build: NixBuild, namespace = build.metadata.namespace): string =
 
 /** By each of those that wish alike, the first before it that is made of something else. */
 const rivalsAmong = (alike: ReadonlyArray<NixBuild>): ReadonlyMap<NixBuild, NixBuild> => {
-  const [oldest] = alike
-  if (oldest === undefined) return new Map()
-  const source = sourceIn(oldest)
+  let oldest: NixBuild | undefined
   let second: NixBuild | undefined
   const rivals = new Map<NixBuild, NixBuild>()
   for (const build of alike) {
-    const isOther = sourceIn(build) !== source
+    oldest ??= build
+    const isOther = sourceIn(build) !== sourceIn(oldest)
     const rival = isOther ? oldest : second
     if (rival !== undefined) rivals.set(build, rival)
     if (isOther) second ??= build

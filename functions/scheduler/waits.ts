@@ -1,7 +1,8 @@
 /** What a NixBuild that gets no node is told in `Scheduled`. */
 import { type Action, isAbout } from "../../lib/action.ts"
-import { isTrue, reasons } from "../../lib/api/condition.ts"
-import { conditionsOf, type NixBuild, type NodeStatus } from "../../lib/api/nixbuild.ts"
+import { reasons } from "../../lib/api/reasons.ts"
+import { conditionOf, isTrue } from "../../lib/conditions.ts"
+import { conditionsOf, type NixBuild, nixBuilds, type NodeStatus } from "../../lib/api/nixbuild.ts"
 import { patchStatus } from "../../lib/nixbuild-status.ts"
 import { refusalWords, sayRefused } from "../../lib/say.ts"
 import { isHeld } from "../../lib/slots.ts"
@@ -12,7 +13,11 @@ import type { TagRefusal } from "./tag.ts"
 type World = typeof Observed.Type
 
 /** What the API server refuses to one build holds up no other. */
-export const orRefused = (world: World, build: NixBuild, actions: ReadonlyArray<Action>): ReadonlyArray<Action> => {
+export const orRefused = (
+  world: World,
+  build: NixBuild,
+  actions: ReadonlyArray<Action<"Scheduled">>
+): ReadonlyArray<Action<"Scheduled">> => {
   const refusal = world.refusals.find((refusal) => actions.some((action) => isAbout(action, refusal)))
   if (refusal === undefined) return actions
   // One that may pass is asked again with the next look.
@@ -20,14 +25,14 @@ export const orRefused = (world: World, build: NixBuild, actions: ReadonlyArray<
   // A status that can't be written tells nobody.
   if (refusal.kind === "NixBuild") return []
   const reason = "RequestRefused"
-  const isTold = conditionsOf(build).some((condition) => condition.type === "Scheduled" && condition.reason === reason)
+  const isTold = conditionOf(conditionsOf(build), "Scheduled")?.reason === reason
   const { time } = world
   return [
-    ...(isTold ? [] : [sayRefused({ regarding: "NixBuild", about: build.metadata, refusal, time })]),
+    ...(isTold ? [] : [sayRefused({ regarding: nixBuilds, about: build.metadata, refusal, time })]),
     ...patchStatus(build, {
       why: `${refusal.kind} ${refusal.name} is refused`,
       time,
-      verdicts: [{ type: "Scheduled", status: "False", reason, message: refusalWords(refusal) }]
+      conditions: [{ type: "Scheduled", status: "False", reason, message: refusalWords(refusal) }]
     })
   ]
 }
@@ -42,7 +47,7 @@ export const held = (
     : patchStatus(build, {
         why: `Builds like it cannot begin on ${block.name}`,
         time,
-        verdicts: [
+        conditions: [
           { type: "Scheduled", status: "False", reason: block.reason, message: block.message ?? reasons[block.reason] }
         ]
       })
@@ -55,7 +60,7 @@ export const tagRefused = (
   ...patchStatus(build, {
     why: "Its tag is another's",
     time,
-    verdicts: [{ type: "Scheduled", status: "False", reason: refusal.reason, message: refusal.message }]
+    conditions: [{ type: "Scheduled", status: "False", reason: refusal.reason, message: refusal.message }]
   })
 ]
 
@@ -69,7 +74,7 @@ export const noFreeSlot = ({ maxBuildsPerNode, time }: World, { before, build }:
   patchStatus(build, {
     why: "All slots are taken",
     time,
-    verdicts: [
+    conditions: [
       {
         type: "Scheduled",
         status: "False",
@@ -84,9 +89,9 @@ const waitingBefore = (most: number): string =>
 
 /** What a NixBuild that waits for a slot was told of those before it. */
 const toldBefore = (build: NixBuild): number | undefined => {
-  const { message = "" } =
-    conditionsOf(build).find(({ reason, type }) => type === "Scheduled" && reason === "NoFreeSlot") ?? {}
-  const [told, most] = /None waits before it|Up to (\d+) waits? before it/u.exec(message) ?? []
+  const scheduled = conditionOf(conditionsOf(build), "Scheduled")
+  if (scheduled?.reason !== "NoFreeSlot") return undefined
+  const [told, most] = /None waits before it|Up to (\d+) waits? before it/u.exec(scheduled.message) ?? []
   return told === undefined ? undefined : Number(most ?? 0)
 }
 
@@ -111,7 +116,7 @@ export const noMatchingNode = (world: World, { build, nodes }: { readonly build:
   return patchStatus(build, {
     why: "No node can build it",
     time: world.time,
-    verdicts: [
+    conditions: [
       {
         type: "Scheduled",
         status: "False",

@@ -21,7 +21,46 @@ export interface Kind<A extends Identified = Identified> {
   readonly schema: Schema.Codec<A, unknown>
   /** The status of an object that has none yet: a default in the CRD. */
   readonly initialStatus?: object
+  /** A kind of ours: what its CustomResourceDefinition says beside the schema. */
+  readonly custom?: Custom
 }
+
+export interface Custom {
+  readonly singular: string
+  readonly shortNames: ReadonlyArray<string>
+  /** What `kubectl get` prints beside the name. */
+  readonly columns: ReadonlyArray<Column>
+}
+
+export interface Column {
+  readonly name: string
+  readonly jsonPath: string
+  readonly type: "string" | "integer" | "date"
+  readonly description?: string
+  /** Only with `-o wide`. */
+  readonly isWide?: true
+}
+
+const known = new Map<string, Kind>()
+
+/** Declares a kind: whatever loads its file knows it by its name. */
+export const defineKind = <A extends Identified>(kind: Kind<A>): Kind<A> => {
+  known.set(kind.kind, kind)
+  return kind
+}
+
+/** Every kind that the program has loaded, in the order of their names. */
+export const knownKinds = (): ReadonlyArray<Kind> => [...known.values()].toSorted((a, b) => (a.kind < b.kind ? -1 : 1))
+
+export const kindNamed = (name: string): Kind | undefined => known.get(name)
+
+/** The API group of a kind; "" is the core group. */
+export const groupOf = ({ apiVersion }: Pick<Kind, "apiVersion">): string =>
+  apiVersion.includes("/") ? apiVersion.slice(0, apiVersion.indexOf("/")) : ""
+
+/** The namespace of an object of a kind that has them. */
+export const namespaceOf = ({ metadata }: { readonly metadata: { readonly namespace?: string } }): string =>
+  metadata.namespace ?? ""
 
 /** Names one object. `namespace` is absent for what belongs to the whole cluster. */
 export const Reference = Schema.Struct({
@@ -53,8 +92,11 @@ const Annotations = Labels.pipe(
   )
 )
 
-/** Whether an annotation is one that the functions look at. */
-export const isOfInterest = (key: string): boolean => isOurAnnotation(key) || key === "kubernetes.io/config.mirror"
+/** Whether an annotation is one that the functions look at: ours, and those of the groups of our kinds. */
+export const isOfInterest = (key: string): boolean =>
+  isOurAnnotation(key) ||
+  key === "kubernetes.io/config.mirror" ||
+  [...known.values()].some((kind) => kind.custom !== undefined && key.startsWith(`${groupOf(kind)}/`))
 
 export const ObjectMeta = Schema.Struct({
   name: Schema.String,

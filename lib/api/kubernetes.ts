@@ -1,7 +1,7 @@
 /** The kinds of Kubernetes itself that the functions read, with the fields that they look at. */
 import { Schema } from "effect"
 import { systemNamespace } from "../names.ts"
-import { type Kind, ObjectMeta } from "./kind.ts"
+import { defineKind, type Kind, ObjectMeta } from "./kind.ts"
 
 const optional = Schema.optionalKey
 
@@ -70,14 +70,14 @@ export const Pod = Schema.Struct({
   )
 })
 export type Pod = typeof Pod.Type
-export const pods: Kind<Pod> = {
+export const pods = defineKind<Pod>({
   apiVersion: "v1",
   kind: "Pod",
   plural: "pods",
   namespaced: true,
   selectableFields: ["spec.nodeName", "status.phase"],
   schema: Pod
-}
+})
 
 const Taint = Schema.Struct({ key: Schema.String, value: optional(Schema.String), effect: Schema.String })
 
@@ -99,7 +99,13 @@ export const withoutImages = ({ status, ...node }: Node): Node => {
   const { images: _, ...rest } = status
   return { ...node, status: rest }
 }
-export const nodes: Kind<Node> = { apiVersion: "v1", kind: "Node", plural: "nodes", namespaced: false, schema: Node }
+export const nodes = defineKind<Node>({
+  apiVersion: "v1",
+  kind: "Node",
+  plural: "nodes",
+  namespaced: false,
+  schema: Node
+})
 
 export const Job = Schema.Struct({
   metadata: ObjectMeta,
@@ -111,52 +117,52 @@ export const Job = Schema.Struct({
   )
 })
 export type Job = typeof Job.Type
-export const jobs: Kind<Job> = {
+export const jobs = defineKind<Job>({
   apiVersion: "batch/v1",
   kind: "Job",
   plural: "jobs",
   namespaced: true,
   selector: ours,
   schema: Job
-}
+})
 
 export const Namespace = Schema.Struct({ metadata: ObjectMeta })
 export type Namespace = typeof Namespace.Type
-export const namespaces: Kind<Namespace> = {
+export const namespaces = defineKind<Namespace>({
   apiVersion: "v1",
   kind: "Namespace",
   plural: "namespaces",
   namespaced: false,
   schema: Namespace
-}
+})
 
 export const PersistentVolume = Schema.Struct({
   metadata: ObjectMeta,
   status: optional(Schema.Struct({ phase: optional(Schema.String) }))
 })
 export type PersistentVolume = typeof PersistentVolume.Type
-export const persistentVolumes: Kind<PersistentVolume> = {
+export const persistentVolumes = defineKind<PersistentVolume>({
   apiVersion: "v1",
   kind: "PersistentVolume",
   plural: "persistentvolumes",
   namespaced: false,
   selector: ours,
   schema: PersistentVolume
-}
+})
 
 export const PersistentVolumeClaim = Schema.Struct({
   metadata: ObjectMeta,
   status: optional(Schema.Struct({ phase: optional(Schema.String) }))
 })
 export type PersistentVolumeClaim = typeof PersistentVolumeClaim.Type
-export const persistentVolumeClaims: Kind<PersistentVolumeClaim> = {
+export const persistentVolumeClaims = defineKind<PersistentVolumeClaim>({
   apiVersion: "v1",
   kind: "PersistentVolumeClaim",
   plural: "persistentvolumeclaims",
   namespaced: true,
   selector: ours,
   schema: PersistentVolumeClaim
-}
+})
 
 /** A Kubernetes Event that we wrote: seeing it again means that it is said. */
 export const Event = Schema.Struct({
@@ -167,7 +173,7 @@ export const Event = Schema.Struct({
   related: optional(Schema.Struct({ name: optional(Schema.String), uid: optional(Schema.String) }))
 })
 export type Event = typeof Event.Type
-export const events: Kind<Event> = {
+export const events = defineKind<Event>({
   apiVersion: "v1",
   kind: "Event",
   plural: "events",
@@ -175,7 +181,7 @@ export const events: Kind<Event> = {
   selector: ours,
   selectableFields: ["involvedObject.uid"],
   schema: Event
-}
+})
 
 /** What Kubernetes says in an Event about an object of ours. */
 export const Report = Schema.Struct({
@@ -204,18 +210,18 @@ export const ResourceQuota = Schema.Struct({
   spec: optional(Schema.Struct({ hard: optional(Schema.Record(Schema.String, Schema.Unknown)) }))
 })
 export type ResourceQuota = typeof ResourceQuota.Type
-export const resourceQuotas: Kind<ResourceQuota> = {
+export const resourceQuotas = defineKind<ResourceQuota>({
   apiVersion: "v1",
   kind: "ResourceQuota",
   plural: "resourcequotas",
   namespaced: true,
   schema: ResourceQuota
-}
+})
 
 /** Which namespace holds an image tag: see `lib/tags.ts`. */
 export const Lease = Schema.Struct({ metadata: ObjectMeta })
 export type Lease = typeof Lease.Type
-export const leases: Kind<Lease> = {
+export const leases = defineKind<Lease>({
   apiVersion: "coordination.k8s.io/v1",
   kind: "Lease",
   plural: "leases",
@@ -223,7 +229,7 @@ export const leases: Kind<Lease> = {
   onlyNamespace: systemNamespace,
   selector: ours,
   schema: Lease
-}
+})
 
 export const isReady = (node: Node): boolean =>
   (node.status.conditions ?? []).some((condition) => condition.type === "Ready" && condition.status === "True")

@@ -1,6 +1,6 @@
 /** Kubernetes' NetworkPolicy: which Pods one selects, and whether it says what they may reach. */
 import { Schema } from "effect"
-import { type Kind, ObjectMeta } from "./kind.ts"
+import { defineKind, ObjectMeta } from "./kind.ts"
 
 const optional = Schema.optionalKey
 const Words = Schema.Array(Schema.String)
@@ -28,13 +28,13 @@ export const NetworkPolicy = Schema.Struct({
   })
 })
 export type NetworkPolicy = typeof NetworkPolicy.Type
-export const networkPolicies: Kind<NetworkPolicy> = {
+export const networkPolicies = defineKind<NetworkPolicy>({
   apiVersion: "networking.k8s.io/v1",
   kind: "NetworkPolicy",
   plural: "networkpolicies",
   namespaced: true,
   schema: NetworkPolicy
-}
+})
 
 type Labels = Readonly<Record<string, string>>
 

@@ -5,9 +5,11 @@
  */
 import { Effect, Schema } from "effect"
 import { retryAnnotation } from "../keys.ts"
-import { Condition, isTrue, pending, Phase, Reason } from "./condition.ts"
+import { Condition, pending, Phase } from "./condition.ts"
+import { Reason } from "./reasons.ts"
+import { isFalse, isTrue } from "../conditions.ts"
 import { flakeUrlRules, imageTagRules, immutable, packageNameRules, rulesOf } from "./nixbuild-rules.ts"
-import { type Kind, ObjectMeta } from "./kind.ts"
+import { defineKind, ObjectMeta } from "./kind.ts"
 import { once } from "../once.ts"
 import { systems } from "./system.ts"
 
@@ -138,7 +140,7 @@ export const NodeStatus = Schema.Struct({
 export type NodeStatus = typeof NodeStatus.Type
 
 const Failure = Schema.Struct({
-  reason: Reason.annotate({ description: "Why, as one word from the README's table." }),
+  reason: Reason.annotate({ description: "Why, as one of the words in docs/reasons.md." }),
   message: Schema.String.annotate({ description: "What happened and what to do, as sentences." }),
   log: optional(Schema.String.annotate({ description: "The last lines of the log, at most 2 KiB." }))
 })
@@ -219,21 +221,52 @@ export const Status = Schema.Struct({
 })
 export type Status = typeof Status.Type
 
-export const NixBuild = Schema.Struct({ metadata: ObjectMeta, spec: Spec, status: optional(Status) }).annotate({
+export const NixBuild = Schema.Struct({
+  metadata: ObjectMeta,
+  spec: Spec.annotate({ description: "What to build, and who wants it." }),
+  status: optional(Status.annotate({ description: "What became of it; written by the functions only." }))
+}).annotate({
   description:
     "One package of a Nix flake, built on a node of the right architecture and put into that node's containerd under a tag."
 })
 export type NixBuild = typeof NixBuild.Type
 
-export const nixBuilds: Kind<NixBuild> = {
+export const nixBuilds = defineKind<NixBuild>({
   apiVersion: "enbi.hrzn.ee/v1alpha1",
   kind: "NixBuild",
   plural: "nixbuilds",
   namespaced: true,
   selectableFields: ["status.settled"],
   schema: NixBuild,
-  initialStatus: { conditions: [pending] }
-}
+  initialStatus: { conditions: [pending] },
+  custom: {
+    singular: "nixbuild",
+    shortNames: ["nb"],
+    columns: [
+      { name: "Image Tag", type: "string", jsonPath: ".spec.imageTag" },
+      { name: "System", type: "string", jsonPath: ".spec.system" },
+      { name: "Status", type: "string", jsonPath: ".status.status" },
+      { name: "Build Node", type: "string", jsonPath: ".status.buildNode" },
+      { name: "Age", type: "date", jsonPath: ".metadata.creationTimestamp" },
+      { name: "Reason", type: "string", jsonPath: ".status.failure.reason", isWide: true },
+      {
+        name: "Ready",
+        type: "string",
+        jsonPath: '.status.conditions[?(@.type=="Ready")].message',
+        isWide: true
+      },
+      { name: "Digest", type: "string", jsonPath: ".status.imageDigest", isWide: true },
+      {
+        name: "Size",
+        type: "integer",
+        jsonPath: ".status.imageSize",
+        isWide: true,
+        description: "In bytes, as CRI counts."
+      },
+      { name: "Package", type: "string", jsonPath: ".spec.packageName", isWide: true }
+    ]
+  }
+})
 
 export const conditionsOf = (build: NixBuild): ReadonlyArray<Condition> => build.status?.conditions ?? []
 
@@ -243,8 +276,7 @@ export const wantedNodes = (build: NixBuild): ReadonlyArray<string> => [
 ]
 
 /** The build itself failed, so no node will get the image; a failed import speaks for its own node only. */
-export const hasFailed = (build: NixBuild): boolean =>
-  conditionsOf(build).some((condition) => condition.type === "Success" && condition.status === "False")
+export const hasFailed = (build: NixBuild): boolean => isFalse(conditionsOf(build), "Success")
 
 // There may be thousands of nodes, and most questions are asked of each.
 const byName = once((nodes: ReadonlyArray<NodeStatus>) => new Map(nodes.map((node) => [node.name, node])))
@@ -270,17 +302,17 @@ export const isUnsettledOn = (build: NixBuild, name: string): boolean =>
 const isUnsettled = (node: NodeStatus | undefined): boolean =>
   node === undefined || node.reason === "NoMatchingNode" || node.retryTime !== undefined || node.waits !== undefined
 
-/** A person wants the next attempt. */
-export const asksForRetry = ({ metadata, status }: NixBuild): boolean => {
+/** What the annotation says by which a person asks for the next attempt, until that was begun. */
+export const askedRetryOf = ({ metadata, status }: NixBuild): string | undefined => {
   const asked = metadata.annotations?.[retryAnnotation]
-  return asked !== undefined && asked !== status?.handledRetry
+  return asked === status?.handledRetry ? undefined : asked
 }
 
 /** Until it has failed, or every node that wants the image has it, and the status speaks of the newest generation. */
 export const isOpen = (build: NixBuild): boolean =>
   build.status?.observedGeneration !== build.metadata.generation ||
   !isTrue(conditionsOf(build), "Complete") ||
-  asksForRetry(build) ||
+  askedRetryOf(build) !== undefined ||
   (!hasFailed(build) && unsettledNodes(build).length > 0)
 
 /** Which attempt at bringing the image to this node is under way, or was the last. */

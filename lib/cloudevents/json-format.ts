@@ -1,6 +1,6 @@
 /** The JSON format of CloudEvents 1.0.2: an event as one JSON object, as structured mode and files have it. */
 import { Result, Schema } from "effect"
-import { keysOf } from "../oci/json-keys.ts"
+import { keysOf } from "../json-keys.ts"
 import { type Event, isJson, MalformedEvent, readAttributes } from "./event.ts"
 
 const malformed = (message: string) => new MalformedEvent({ message })

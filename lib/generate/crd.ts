@@ -1,67 +1,54 @@
-/** The CustomResourceDefinition of NixBuild, made of its Schemas. */
-import { NixBuild, nixBuilds, Spec, Status } from "../api/nixbuild.ts"
-import { structural } from "./structural.ts"
+/** The CustomResourceDefinition of a kind of ours, made of its Schema. */
+import { type Column, groupOf, type Kind } from "../api/kind.ts"
+import { isJsonObject, structural } from "./structural.ts"
 
-const column = (name: string, jsonPath: string, more: object = {}) => ({ name, type: "string", jsonPath, ...more })
-const wide = { priority: 1 }
+const columnOf = ({ isWide, ...column }: Column) => ({ ...column, ...(isWide === true ? { priority: 1 } : {}) })
 
-export const nixBuildCrd = () => {
-  const [group, version] = nixBuilds.apiVersion.split("/")
-  const { description } = structural(NixBuild)
-  return {
-    apiVersion: "apiextensions.k8s.io/v1",
-    kind: "CustomResourceDefinition",
-    metadata: { name: `${nixBuilds.plural}.${group}` },
-    spec: {
-      group,
-      scope: "Namespaced",
-      names: {
-        kind: nixBuilds.kind,
-        listKind: `${nixBuilds.kind}List`,
-        plural: nixBuilds.plural,
-        singular: "nixbuild",
-        shortNames: ["nb"],
-        categories: ["nix"]
-      },
-      versions: [
-        {
-          name: version,
-          served: true,
-          storage: true,
-          subresources: { status: {} },
-          selectableFields: nixBuilds.selectableFields?.map((field) => ({ jsonPath: `.${field}` })),
-          additionalPrinterColumns: [
-            column("Image Tag", ".spec.imageTag"),
-            column("System", ".spec.system"),
-            column("Status", ".status.status"),
-            column("Build Node", ".status.buildNode"),
-            column("Age", ".metadata.creationTimestamp", { type: "date" }),
-            column("Reason", ".status.failure.reason", wide),
-            column("Ready", '.status.conditions[?(@.type=="Ready")].message', wide),
-            column("Digest", ".status.imageDigest", wide),
-            column("Size", ".status.imageSize", { ...wide, type: "integer", description: "In bytes, as CRI counts." }),
-            column("Package", ".spec.packageName", wide)
-          ],
-          schema: {
-            openAPIV3Schema: {
-              type: "object",
-              ...(description === undefined ? {} : { description }),
-              required: ["spec"],
-              properties: {
-                apiVersion: { type: "string" },
-                kind: { type: "string" },
-                metadata: { type: "object" },
-                spec: { description: "What to build, and who wants it.", ...structural(Spec) },
-                status: {
-                  description: "What became of it; written by the functions only.",
-                  ...structural(Status),
-                  default: nixBuilds.initialStatus
+/** None for a kind of Kubernetes. */
+export const makeCrd = ({ apiVersion, custom, initialStatus, kind, plural, schema, selectableFields }: Kind) => {
+  if (custom === undefined) return []
+  const group = groupOf({ apiVersion })
+  const { description, properties, required } = structural(schema)
+  const { metadata: _, status, ...rest } = isJsonObject(properties) ? properties : {}
+  const { columns, ...names } = custom
+  return [
+    {
+      apiVersion: "apiextensions.k8s.io/v1",
+      kind: "CustomResourceDefinition",
+      metadata: { name: `${plural}.${group}` },
+      spec: {
+        group,
+        scope: "Namespaced",
+        names: { kind, listKind: `${kind}List`, plural, ...names, categories: ["nix"] },
+        versions: [
+          {
+            name: apiVersion.slice(group.length + 1),
+            served: true,
+            storage: true,
+            subresources: { status: {} },
+            ...(selectableFields === undefined
+              ? {}
+              : { selectableFields: selectableFields.map((field) => ({ jsonPath: `.${field}` })) }),
+            additionalPrinterColumns: columns.map(columnOf),
+            schema: {
+              openAPIV3Schema: {
+                type: "object",
+                ...(description === undefined ? {} : { description }),
+                required: (Array.isArray(required) ? required : []).filter((name) => name !== "metadata"),
+                properties: {
+                  apiVersion: { type: "string" },
+                  kind: { type: "string" },
+                  metadata: { type: "object" },
+                  ...rest,
+                  ...(isJsonObject(status)
+                    ? { status: { ...status, ...(initialStatus === undefined ? {} : { default: initialStatus }) } }
+                    : {})
                 }
               }
             }
           }
-        }
-      ]
+        ]
+      }
     }
-  }
+  ]
 }

@@ -2,13 +2,18 @@
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Console, Effect, FileSystem } from "effect"
-import { generated } from "./files.ts"
+import { generated, left } from "./files.ts"
 
 const program = Effect.gen(function* () {
   const files = yield* FileSystem.FileSystem
-  for (const [path, text] of Object.entries(yield* generated)) {
+  const made = yield* generated
+  for (const [path, text] of Object.entries(made)) {
     yield* files.writeFileString(path, text)
     yield* Console.log(`wrote ${path}`)
+  }
+  for (const path of yield* left(made)) {
+    yield* files.remove(path)
+    yield* Console.log(`removed ${path}`)
   }
 })
 

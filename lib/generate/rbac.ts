@@ -3,9 +3,8 @@
  * one account, so it gets the sum of what each says it needs, and what their
  * watch cache needs; on its own each has an account for what it needs.
  */
-import type { Kind } from "../api/kind.ts"
-import { kinds } from "../api/kinds.ts"
-import type { EnbiFunction, Permission } from "../function.ts"
+import { groupOf, type Kind } from "../api/kind.ts"
+import { type EnbiFunction, kindsOf, type Permission } from "../function.ts"
 import { systemNamespace } from "../names.ts"
 
 const group = "rbac.authorization.k8s.io"
@@ -15,39 +14,50 @@ interface Grant {
   readonly account: string
   /** Of the Role and the ClusterRole. */
   readonly name: string
-  readonly permissions: ReadonlyArray<Permission>
+  readonly rules: ReadonlyArray<Rule>
 }
 
 export const makeRbac = (functions: ReadonlyArray<EnbiFunction<unknown>>) =>
   makeRoles({
     account: "enbi-functions",
     name: "enbi-functions",
-    permissions: [...functions.flatMap(({ permissions }) => permissions), ...cached]
+    rules: [...functions.flatMap(rulesOf), ...kindsOf(functions).map((kind) => ruleOf(kind, ["list", "watch"]))]
   })
 
-/** The cache lists and follows every kind that any function looks at. */
-const cached = Object.values(kinds).map(({ apiVersion, onlyNamespace, plural }: Kind): Permission => ({
-  ...(onlyNamespace === undefined ? {} : { namespace: onlyNamespace }),
-  apiGroups: [apiVersion.includes("/") ? apiVersion.slice(0, apiVersion.indexOf("/")) : ""],
-  resources: [plural],
-  verbs: ["list", "watch"]
-}))
+/** One rule of a Role. */
+interface Rule {
+  /** Only in this namespace; absent: in all. */
+  readonly namespace: string | undefined
+  readonly apiGroup: string
+  readonly resource: string
+  readonly verbs: ReadonlyArray<string>
+}
 
-/** The account of one function, with what it may do. */
-export const makeAccount = ({ name, permissions }: EnbiFunction<unknown>) => [
-  { apiVersion: "v1", kind: "ServiceAccount", metadata: { name, namespace: systemNamespace } },
-  ...makeRoles({ account: name, name: `enbi-${name}`, permissions })
+const ruleOf = (kind: Kind, verbs: ReadonlyArray<string>, subresource?: string): Rule => ({
+  namespace: kind.onlyNamespace,
+  apiGroup: groupOf(kind),
+  resource: subresource === undefined ? kind.plural : `${kind.plural}/${subresource}`,
+  verbs
+})
+
+/** What a function needs without a cache. */
+export const rulesOf = ({ permissions }: Pick<EnbiFunction<unknown>, "permissions">): ReadonlyArray<Rule> =>
+  permissions.map(({ kind, subresource, verbs }: Permission) => ruleOf(kind, verbs, subresource))
+
+/** The account of one function or server, with what it may do. */
+export const makeAccount = (definition: Pick<EnbiFunction<unknown>, "name" | "permissions">) => [
+  { apiVersion: "v1", kind: "ServiceAccount", metadata: { name: definition.name, namespace: systemNamespace } },
+  ...makeRoles({ account: definition.name, name: `enbi-${definition.name}`, rules: rulesOf(definition) })
 ]
 
-const makeRoles = ({ account, name, permissions }: Grant) => {
+const makeRoles = ({ account, name, rules }: Grant) => {
   const subjects = [{ kind: "ServiceAccount", name: account, namespace: systemNamespace }]
-  const namespaces = new Set(permissions.map(({ namespace }) => namespace))
+  const namespaces = new Set(rules.map(({ namespace }) => namespace))
   return [...namespaces].toSorted().flatMap((namespace) => {
-    const rules = sum(permissions.filter((permission) => permission.namespace === namespace))
     const kind = namespace === undefined ? "ClusterRole" : "Role"
     const metadata = namespace === undefined ? { name } : { name, namespace }
     return [
-      { apiVersion: `${group}/v1`, kind, metadata, rules },
+      { apiVersion: `${group}/v1`, kind, metadata, rules: sum(rules.filter((rule) => rule.namespace === namespace)) },
       {
         apiVersion: `${group}/v1`,
         kind: `${kind}Binding`,
@@ -59,17 +69,13 @@ const makeRoles = ({ account, name, permissions }: Grant) => {
   })
 }
 
-const sum = (permissions: ReadonlyArray<Permission>): ReadonlyArray<Permission> => {
-  const verbs = new Map<string, ReadonlySet<string>>()
-  for (const permission of permissions) {
-    for (const apiGroup of permission.apiGroups) {
-      for (const resource of permission.resources) {
-        const key = `${apiGroup}/${resource}`
-        verbs.set(key, new Set([...(verbs.get(key) ?? []), ...permission.verbs]))
-      }
-    }
+const sum = (rules: ReadonlyArray<Rule>) => {
+  const all = new Map<string, ReadonlySet<string>>()
+  for (const { apiGroup, resource, verbs } of rules) {
+    const key = `${apiGroup}/${resource}`
+    all.set(key, new Set([...(all.get(key) ?? []), ...verbs]))
   }
-  return [...verbs]
+  return [...all]
     .toSorted(([a], [b]) => (a < b ? -1 : 1))
     .map(([key, verbs]) => {
       const slash = key.indexOf("/")

@@ -22,13 +22,13 @@ export const structural = (schema: Schema.Constraint): JsonObject => {
 
 const JsonObjectSchema: Schema.Codec<JsonObject, unknown> = Schema.Record(Schema.String, Schema.Json)
 
-const isObject = (value: Json | undefined): value is JsonObject =>
+export const isJsonObject = (value: Json | undefined): value is JsonObject =>
   typeof value === "object" && value !== null && !Array.isArray(value)
 
 const isIntOrString = (anyOf: Json | undefined): boolean =>
   Array.isArray(anyOf) &&
   anyOf.length === 2 &&
-  anyOf.every((arm) => isObject(arm) && /^(integer|string)$/.test(`${arm["type"]}`))
+  anyOf.every((arm) => isJsonObject(arm) && /^(integer|string)$/.test(`${arm["type"]}`))
 
 // Effect says of every integer that JavaScript can hold it; that is not the field's range.
 const isSafeIntegerBound = (key: string, value: Json): boolean =>
@@ -37,19 +37,19 @@ const isSafeIntegerBound = (key: string, value: Json): boolean =>
 const convert = (node: JsonObject): JsonObject => {
   if (isIntOrString(node["anyOf"])) return { "x-kubernetes-int-or-string": true }
   const { additionalProperties, allOf, ...own } = node
-  const arms = Array.isArray(allOf) ? allOf.filter(isObject) : []
+  const arms = Array.isArray(allOf) ? allOf.filter(isJsonObject) : []
   const merged: JsonObject = Object.assign({}, own, ...arms)
   const { items, properties, ...rest } = merged
   return {
     ...Object.fromEntries(Object.entries(rest).filter(([key, value]) => !isSafeIntegerBound(key, value))),
-    ...(isObject(items) ? { items: convert(items) } : {}),
-    ...(isObject(properties)
+    ...(isJsonObject(items) ? { items: convert(items) } : {}),
+    ...(isJsonObject(properties)
       ? {
           properties: Object.fromEntries(
-            Object.entries(properties).map(([key, value]) => [key, isObject(value) ? convert(value) : value])
+            Object.entries(properties).map(([key, value]) => [key, isJsonObject(value) ? convert(value) : value])
           )
         }
-      : isObject(additionalProperties)
+      : isJsonObject(additionalProperties)
         ? { additionalProperties: convert(additionalProperties) }
         : {})
   }

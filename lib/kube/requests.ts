@@ -10,7 +10,7 @@ import {
   type HttpClientResponse,
   type HttpMethod
 } from "effect/http"
-import { countRequest } from "../metrics.ts"
+import { countRequest } from "./metrics.ts"
 import { KubernetesError } from "./error.ts"
 
 /** The part of a URL behind its question mark. */

@@ -4,8 +4,7 @@
  * tells the objects what they would.
  */
 import { Effect, Schema } from "effect"
-import { type Kind, KubernetesObject, pathOf } from "../api/kind.ts"
-import { kinds } from "../api/kinds.ts"
+import { type Kind, knownKinds, KubernetesObject, pathOf } from "../api/kind.ts"
 import type { KubernetesApi } from "../kube/api.ts"
 import type { KubernetesError } from "../kube/error.ts"
 import type { Body, Query } from "../kube/requests.ts"
@@ -77,7 +76,7 @@ export const answerFrom = (
 const paths = /^\/(?:api|apis)\/(v1|[^/]+\/[^/]+)(?:\/namespaces\/([^/]+))?\/([a-z]+)(?:\/([^/]+))?(?:\/(status))?$/
 
 export const kindAt = (path: string): Kind => {
-  const found = Object.values(kinds).find((kind) => pathOf(kind) === path)
+  const found = knownKinds().find((kind) => pathOf(kind) === path)
   if (found === undefined) throw new Error(`no kind is at ${path}`)
   return found
 }
@@ -88,7 +87,7 @@ const understand = Effect.fnUntraced(function* (
   { body, query = {} }: { readonly query?: Query; readonly body?: Body }
 ) {
   const [, apiVersion, namespace, plural, name, subresource] = paths.exec(path) ?? []
-  const kind = Object.values(kinds).find((kind) => kind.apiVersion === apiVersion && kind.plural === plural)
+  const kind = knownKinds().find((kind) => kind.apiVersion === apiVersion && kind.plural === plural)
   const value = body?.value
   const named = name ?? (isFields(value) && isFields(value["metadata"]) ? value["metadata"]["name"] : "")
   if (kind === undefined || typeof named !== "string") return yield* refuse(404, "NotFound", `nothing is at ${path}`)
@@ -136,9 +135,7 @@ const termsOf = (selector: Query[string] | undefined) =>
 const isSelectable = (name: string, field: string): boolean =>
   field === "metadata.name" ||
   field === "metadata.namespace" ||
-  Object.values<Kind>(kinds).some(
-    ({ kind, selectableFields = [] }) => kind === name && selectableFields.includes(field)
-  )
+  knownKinds().some(({ kind, selectableFields = [] }) => kind === name && selectableFields.includes(field))
 
 const fieldOf = (object: Stored, path: string): unknown =>
   path.split(".").reduce<unknown>((value, key) => (isFields(value) ? value[key] : undefined), object)

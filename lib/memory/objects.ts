@@ -3,8 +3,7 @@
  * generations, and a log of every change, which is what watches are fed from.
  */
 import { Effect, Schema } from "effect"
-import { type Kind, keyOf, KubernetesObject, ObjectMeta } from "../api/kind.ts"
-import { kinds } from "../api/kinds.ts"
+import { kindNamed, keyOf, KubernetesObject, ObjectMeta } from "../api/kind.ts"
 import { KubernetesError } from "../kube/error.ts"
 import { hash10 } from "../names.ts"
 import { currentTime } from "../time.ts"
@@ -53,11 +52,15 @@ const mergePatch = (value: unknown, patch: unknown): unknown => {
   return merged
 }
 
+/** What a generation counts: all but the metadata and the status, wherever a kind keeps it. */
+const contentOf = (object: Stored): Fields =>
+  Object.fromEntries(Object.entries(object).filter(([key]) => key !== "metadata" && key !== "status"))
+
 const same = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.stringify(b)
 
 // As the CRD's default gives it.
 const initialOf = (name: string): Fields => {
-  const { initialStatus } = Object.values<Kind>(kinds).find(({ kind }) => kind === name) ?? {}
+  const initialStatus = kindNamed(name)?.initialStatus
   return initialStatus === undefined ? {} : { status: initialStatus }
 }
 
@@ -139,7 +142,7 @@ export const makeObjects = ({ uidOf = uidOfBirth }: ObjectsOptions = {}) => {
     const after = yield* Schema.decodeUnknownEffect(Stored)(merged).pipe(Effect.orDie)
     if (same(before, after)) return before
     version += 1
-    const generation = (before.metadata.generation ?? 1) + (same(after["spec"], before["spec"]) ? 0 : 1)
+    const generation = (before.metadata.generation ?? 1) + (same(contentOf(after), contentOf(before)) ? 0 : 1)
     const metadata = { ...after.metadata, generation, resourceVersion: String(version) }
     return yield* put({ ...after, metadata }, before)
   })

@@ -11,8 +11,7 @@ import { type Entries, readEntries } from "./entries.ts"
 import { readOciArchive } from "./oci-archive.ts"
 import { formatPlatform } from "./platform.ts"
 import { readFirst } from "./read-document.ts"
-import { notAnImage } from "./refusal.ts"
-import { Failure } from "./result.ts"
+import { notAnImage, wrongArchitecture } from "./image-error.ts"
 
 /** The image's parts, already in the layout's blobs, in the manifest's order. */
 export interface Image {
@@ -37,7 +36,7 @@ export const readArchive = Effect.fn("readArchive")(function* ({ archive, archit
   // One image under two tags is one image.
   const different = new Map(images.map((image) => [keyOf(image), image]))
   const [image] = different.values()
-  if (image === undefined && elsewhere.length > 0) return yield* wrongArchitecture(elsewhere, architecture)
+  if (image === undefined && elsewhere.length > 0) return yield* noneFor(elsewhere, architecture)
   if (image === undefined || different.size > 1) {
     return yield* notAnImage(
       `The archive holds ${different.size} images for ${architecture}: a package must be exactly one.`
@@ -71,16 +70,10 @@ const readImages = Effect.fnUntraced(function* (entries: Entries, blobs: Blobs, 
 
 const keyOf = ({ config, layers }: Image) => [config, ...layers].map(({ digest }) => digest).join(" ")
 
-const wrongArchitecture = (elsewhere: ReadonlyArray<Platform>, architecture: string) => {
+const noneFor = (elsewhere: ReadonlyArray<Platform>, architecture: string) => {
   if (elsewhere.every((platform) => platform.architecture === "")) {
     return notAnImage(`The image's configuration names no architecture: write "architecture": "${architecture}".`)
   }
   const found = [...new Set(elsewhere.map(formatPlatform))].slice(0, 10).join(", ")
-  return new Failure({
-    reason: "WrongArchitecture",
-    message:
-      `The image is for ${found}, but linux/${architecture} is wanted: ` +
-      "set spec.system to what the package builds, or mend the package.",
-    log: ""
-  })
+  return wrongArchitecture(`The image is for ${found}, but linux/${architecture} is wanted.`)
 }

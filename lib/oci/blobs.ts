@@ -6,7 +6,7 @@ import { Effect, FileSystem, Stream } from "effect"
 import { createHash } from "node:crypto"
 import { magicBytes } from "./compression.ts"
 import { digestOf, hexOf, maxJsonBytes } from "./image.ts"
-import { notAnImage } from "./refusal.ts"
+import { notAnImage } from "./image-error.ts"
 
 /** A blob that is in the directory; `head` are its first bytes, which tell the compression. */
 export interface Blob {

@@ -6,8 +6,7 @@ import { Stream } from "effect"
 import { createGunzip, createZstdDecompress } from "node:zlib"
 import { mediaTypes } from "./image.ts"
 import { everyMember } from "./members.ts"
-import { notAnImage } from "./refusal.ts"
-import type { Failure } from "./result.ts"
+import { notAnImage, type ImageError } from "./image-error.ts"
 
 export type Compression = "gzip" | "zstd" | "none"
 
@@ -40,7 +39,7 @@ export const decompress = <E, R>(
   bytes: Stream.Stream<Uint8Array, E, R>,
   compression: Compression,
   behind: "refused" | "ignored"
-): Stream.Stream<Uint8Array, E | Failure, R> =>
+): Stream.Stream<Uint8Array, E | ImageError, R> =>
   compression === "none"
     ? bytes
     : NodeStream.pipeThroughDuplex(bytes, {

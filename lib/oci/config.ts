@@ -7,10 +7,10 @@
 import { Effect } from "effect"
 import { posix } from "node:path"
 import { type ImageConfig, imageConfig } from "./documents.ts"
-import { isReserved, keysOf } from "./json-keys.ts"
+import { keysOf } from "../json-keys.ts"
 import { Limits } from "./image.ts"
 import { readDocument } from "./read-document.ts"
-import { forbiddenContent, imageTooLarge, notAnImage } from "./refusal.ts"
+import { forbiddenContent, imageTooLarge, notAnImage } from "./image-error.ts"
 
 /** The configuration in `bytes`, of which `name` is what a person calls it. */
 export const readConfig = Effect.fnUntraced(function* (name: string, bytes: Uint8Array) {
@@ -68,3 +68,10 @@ const isId = (text: string): boolean =>
 // A folder that runc still has open when it changes into it leads out of the container (CVE-2024-21626).
 const isWorkingDirectory = (path: string): boolean =>
   path === "" || (path.startsWith("/") && !/^\/+(?:proc|sys|dev)(?:\/|$)/u.test(posix.normalize(path)))
+
+/**
+ * Whether containerd or its CRI keep such labels for themselves: an image's
+ * labels become its containers', and one of them is a command that containerd
+ * runs as root (CVE-2026-53488).
+ */
+const isReserved = (key: string): boolean => /^(?:containerd\.io\/|io\.containerd\.|io\.cri-containerd)/iu.test(key)

@@ -11,7 +11,7 @@ import type { Entries } from "./entries.ts"
 import { rankOf } from "./platform.ts"
 import { normalizeReference } from "./reference.ts"
 import { readDocument } from "./read-document.ts"
-import { notAnImage } from "./refusal.ts"
+import { notAnImage } from "./image-error.ts"
 
 type DockerImage = NonNullable<(typeof dockerImages.schema)["Type"]>[number]
 

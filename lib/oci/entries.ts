@@ -11,8 +11,7 @@ import { posix } from "node:path"
 import type { Blob, Blobs } from "./blobs.ts"
 import { compressionOf, decompress, magicBytes } from "./compression.ts"
 import { Limits, maxEntries } from "./image.ts"
-import { imageTooLarge, notAnImage } from "./refusal.ts"
-import type { Failure } from "./result.ts"
+import { imageTooLarge, notAnImage, type ImageError } from "./image-error.ts"
 
 /** What the archive holds. */
 export interface Entries {
@@ -78,7 +77,7 @@ const readTar = Effect.fnUntraced(function* <E, R>(
 ) {
   yield* decompress(bytes, compressionOf(head), "ignored").pipe(
     limited(yield* Limits),
-    Stream.pipeThroughChannel(Tar.decode<E | Failure>()),
+    Stream.pipeThroughChannel(Tar.decode<E | ImageError>()),
     Stream.runForEach(({ body, header: { linkTarget = "", path, type, typeflag } }) => {
       if (type === "Directory") return Effect.void
       if (type === "Symlink") return into.addLink(path, linkTarget)
@@ -112,7 +111,7 @@ const readFolder = Effect.fnUntraced(function* (folder: string, store: string, i
   // A folder may be linked to from below itself.
   const seen = new Set<string>()
 
-  const readAt = (name: string): Effect.Effect<void, Failure | PlatformError.PlatformError> =>
+  const readAt = (name: string): Effect.Effect<void, ImageError | PlatformError.PlatformError> =>
     Effect.gen(function* () {
       const path = yield* Effect.mapError(fs.realPath(`${folder}/${name}`), () =>
         notAnImage(`In the package's folder ${name} is a symbolic link to what is not there.`)

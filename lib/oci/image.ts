@@ -5,7 +5,9 @@
  */
 import { Context, Schema } from "effect"
 import { createHash } from "node:crypto"
-import { Digest } from "./result.ts"
+
+/** `sha256:` and 64 digits, as in descriptors. */
+export const Digest = Schema.String.check(Schema.isPattern(/^sha256:[0-9a-f]{64}$/u))
 
 export const mediaTypes = {
   index: "application/vnd.oci.image.index.v1+json",

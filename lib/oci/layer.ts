@@ -9,7 +9,7 @@ import { decompress, type Compression } from "./compression.ts"
 import { Limits } from "./image.ts"
 import { forbiddenIn } from "./layer-entry.ts"
 import { makeLayerTree } from "./layer-tree.ts"
-import { forbiddenContent, imageTooLarge, notAnImage } from "./refusal.ts"
+import { forbiddenContent, imageTooLarge, notAnImage } from "./image-error.ts"
 
 /** A layer of an image, whose diff id is that of what it unpacks to. */
 export interface Layer {

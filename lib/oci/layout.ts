@@ -74,7 +74,7 @@ const write = Effect.fnUntraced(function* (directory: string, wanted: Omit<Wante
   return index
 })
 
-/** The importer inspects the layers again, but here the failure is the build's, before anything is imported. */
+/** Who serves the layout inspects the layers again; here a bad image is refused before anybody has any of it. */
 const checkLayers = Effect.fnUntraced(function* (
   layers: ReadonlyArray<Blob>,
   diffIds: ReadonlyArray<string>,

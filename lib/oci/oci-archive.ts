@@ -22,8 +22,7 @@ import { mediaTypes } from "./image.ts"
 import { isConfig, isIndex, isLayer, isManifest, packingOf } from "./media-types.ts"
 import { rankOf } from "./platform.ts"
 import { readDocument } from "./read-document.ts"
-import { notAnImage } from "./refusal.ts"
-import type { Failure } from "./result.ts"
+import { notAnImage, type ImageError } from "./image-error.ts"
 
 // As many as containerd follows.
 const maxReferences = 10_000
@@ -67,7 +66,10 @@ const makeReader = (entries: Entries, blobs: Blobs, architecture: string) => {
   })
 
   /** containerd reads all that is for the platform, or may be, before it takes anything. */
-  const check = (descriptor: Descriptor, depth: number): Effect.Effect<void, Failure | PlatformError.PlatformError> =>
+  const check = (
+    descriptor: Descriptor,
+    depth: number
+  ): Effect.Effect<void, ImageError | PlatformError.PlatformError> =>
     Effect.gen(function* () {
       references += 1
       if (references > maxReferences || depth > maxDepth) {
@@ -82,7 +84,7 @@ const makeReader = (entries: Entries, blobs: Blobs, architecture: string) => {
     })
 
   /** The image behind the descriptor, or for what there are some. */
-  const resolve = (descriptor: Descriptor): Effect.Effect<Resolved, Failure | PlatformError.PlatformError> =>
+  const resolve = (descriptor: Descriptor): Effect.Effect<Resolved, ImageError | PlatformError.PlatformError> =>
     Effect.gen(function* () {
       if (isManifest(descriptor.mediaType)) return yield* readImage(descriptor)
       if (!isIndex(descriptor.mediaType)) {

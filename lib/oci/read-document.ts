@@ -6,7 +6,7 @@ import { Effect, Result, Schema } from "effect"
 import type { Document } from "./documents.ts"
 import { type Json, parseFirst, parseJson } from "./go-json.ts"
 import { type Misfit, readAs } from "./go-types.ts"
-import { forbiddenContent, notAnImage } from "./refusal.ts"
+import { forbiddenContent, notAnImage } from "./image-error.ts"
 
 // What people write there instead of the right thing, most often because the field beside it is written so.
 const advice: Readonly<Record<string, string>> = {

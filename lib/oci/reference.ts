@@ -24,6 +24,11 @@ const tagPattern = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/u
 const digestPattern = /^sha256:[0-9a-f]{64}$/u
 const identifierPattern = /^[0-9a-f]{64}$/u
 
+/** Whether a registry may have a repository of this name, which has no domain in front. */
+export const isRepository = (name: string): boolean => name.length <= maxNameLength && pathPattern.test(name)
+
+export const isTag = (text: string): boolean => tagPattern.test(text)
+
 /** The parts of an image's name with Docker's defaults filled in; none if it is no such name. */
 export const parseReference = (text: string): Option.Option<Reference> => {
   // 64 hex digits are an image's id to Docker, never a name.
@@ -38,9 +43,9 @@ export const parseReference = (text: string): Option.Option<Reference> => {
   const { domain, path } = split(name)
   const valid =
     domainPattern.test(domain) &&
-    pathPattern.test(path) &&
+    isRepository(path) &&
     domain.length + 1 + path.length <= maxNameLength &&
-    Option.match(tag, { onNone: () => true, onSome: (tag) => tagPattern.test(tag) }) &&
+    Option.match(tag, { onNone: () => true, onSome: isTag }) &&
     Option.match(digest, { onNone: () => true, onSome: (digest) => digestPattern.test(digest) })
   return valid ? Option.some({ domain, path, tag, digest }) : Option.none()
 }

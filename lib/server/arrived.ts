@@ -5,8 +5,9 @@
 import { Option, Result, Schema } from "effect"
 import { type Attributes, type Event, MalformedEvent } from "../cloudevents/event.ts"
 import { type CloudEvent, matches } from "../events.ts"
-import type { EnbiFunction, Ignored } from "../function.ts"
-import { spanOf } from "./traced.ts"
+import type { EnbiFunction } from "../function.ts"
+import { isIgnored } from "../ignored.ts"
+import { spanOf } from "../telemetry/traceparent.ts"
 
 // Attributes stand in log lines, which have a bound; nothing of Kubernetes or Knative is longer.
 const Bounded = Schema.String.check(Schema.isMaxLength(1024, { message: "is too long" }))
@@ -59,24 +60,3 @@ const isTrace = (traceparent: string): boolean => Option.isSome(spanOf(tracepare
 export const needsNoLook = (definition: EnbiFunction<unknown>, event: CloudEvent, data: Event["data"]): boolean =>
   !definition.on.some((filter) => matches(filter, event)) ||
   (definition.ignores ?? []).some((ignored) => isIgnored(ignored, event, data))
-
-/** Whether the object that came with the event is one of these. */
-export const isIgnored = ({ kind, matches }: Ignored, event: CloudEvent, data: Event["data"]): boolean =>
-  kind === event.kind && isAbout(event, data) && matches(data, event)
-
-/** The object that came with the event, if it is the one that the event names. */
-export const objectOf = (event: CloudEvent, data: Event["data"]): unknown => (isAbout(event, data) ? data : undefined)
-
-const isAbout = (event: CloudEvent, data: unknown): boolean =>
-  Option.exists(
-    readHead(data),
-    ({ kind, metadata: { name, namespace } }) =>
-      kind === event.kind && name === event.name && (namespace ?? "") === (event.namespace ?? "")
-  )
-
-const readHead = Schema.decodeUnknownOption(
-  Schema.Struct({
-    kind: Schema.String,
-    metadata: Schema.Struct({ name: Schema.String, namespace: optional(Schema.String) })
-  })
-)

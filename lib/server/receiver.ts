@@ -10,13 +10,14 @@ import type { CloudEvent } from "../events.ts"
 import type { Cluster } from "../cluster.ts"
 import type { EnbiFunction } from "../function.ts"
 import type { KubernetesError } from "../kube/error.ts"
+import { objectOf } from "../ignored.ts"
 import { makeLooks, type Task } from "../looks.ts"
-import { countEvent } from "../metrics.ts"
+import { observeEvent } from "../observers.ts"
 import { run } from "../run.ts"
 import type { Settings } from "../settings.ts"
-import { makeWitness } from "../traces/trace.ts"
 import { type Answer, done, full, maxBodyBytes, noCloudEvent, tooLarge, unavailable } from "./answer.ts"
-import { arrive, needsNoLook, objectOf } from "./arrived.ts"
+import { arrive, needsNoLook } from "./arrived.ts"
+import { countEvent } from "./metrics.ts"
 import { Senders } from "./senders.ts"
 import { settled } from "./settled.ts"
 import { traced } from "./traced.ts"
@@ -57,7 +58,6 @@ const makeReceiver = Effect.fnUntraced(function* (definition: EnbiFunction<unkno
       settled({ function: definition.name, event, subject })
     )
   )
-  const witness = makeWitness(definition)
   const admitted = yield* Senders
 
   // Who wants a pause between its looks would hold events up in it: a Broker that keeps their order would fall behind
@@ -87,7 +87,7 @@ const makeReceiver = Effect.fnUntraced(function* (definition: EnbiFunction<unkno
     const event = yield* Effect.fromResult(arrive(attributes, traceparent))
     // Whoever hangs up leaves work behind, for which its place has to count.
     const answer = needsNoLook(definition, event, data) ? done : yield* Effect.uninterruptible(lookAtAll(event, data))
-    yield* Effect.provideContext(witness(event, data), services)
+    yield* Effect.provideContext(observeEvent({ function: definition.name, event, data }), services)
     return answer
   })
 

@@ -7,11 +7,10 @@ import {
   HttpServerRequest,
   HttpServerResponse
 } from "effect/http"
-import * as PrometheusMetrics from "effect/observability/PrometheusMetrics"
 import { MalformedEvent } from "../cloudevents/event.ts"
 import { decodeMessage } from "../cloudevents/http.ts"
-import { start } from "../metrics.ts"
 import { type Answer, maxBodyBytes, messageOf, unavailable } from "./answer.ts"
+import { alwaysReady, metrics } from "./health.ts"
 import { Receiver, TooLarge } from "./receiver.ts"
 
 const readEvent = Effect.gen(function* () {
@@ -48,25 +47,5 @@ const events = HttpRouter.add(
   )
 )
 
-const ok = Effect.succeed(HttpServerResponse.text("OK"))
-
-// Whether the API server answers is no condition: an event says so by its 503, and no other replica could do better.
-const health = Layer.mergeAll(
-  HttpRouter.add("GET", "/health/liveness", ok),
-  HttpRouter.add("GET", "/health/readiness", ok)
-)
-
-const metrics = Layer.effectDiscard(start).pipe(
-  Layer.merge(
-    HttpRouter.add(
-      "GET",
-      "/metrics",
-      Effect.map(PrometheusMetrics.format(), (text) =>
-        HttpServerResponse.text(text, { contentType: "text/plain; version=0.0.4; charset=utf-8" })
-      )
-    )
-  )
-)
-
-/** All of them. */
-export const routes = Layer.mergeAll(events, health, metrics)
+/** All of them. Whether the API server answers is no condition of being ready: an event says so by its 503. */
+export const routes = Layer.mergeAll(events, alwaysReady, metrics(Effect.void))

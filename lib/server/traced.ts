@@ -1,10 +1,7 @@
 /** One span for what an event leads to, in the trace that the event belongs to. */
 import { Effect, Option } from "effect"
-import { Headers, HttpTraceContext } from "effect/http"
 import type { CloudEvent } from "../events.ts"
-
-/** The span that a `traceparent` of W3C Trace Context names, if it is one. */
-export const spanOf = (traceparent: string) => HttpTraceContext.w3c(Headers.fromInput({ traceparent }))
+import { spanOf } from "../telemetry/traceparent.ts"
 
 export const traced =
   (name: string, { id, traceparent = "", type }: CloudEvent) =>

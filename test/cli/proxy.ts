@@ -5,7 +5,7 @@ import { HttpRouter } from "effect/http"
 import { createServer } from "node:http"
 import type { ApiServer } from "../memory/api-server.ts"
 import { settings } from "../memory/given.ts"
-import { routesTo } from "../memory/http.ts"
+import { makeFront } from "../../lib/memory/http.ts"
 import type { Kubectl } from "./run.ts"
 
 const deployment = {
@@ -38,7 +38,7 @@ export const leadingTo =
     }
     const path = words.find((word) => word.startsWith("--unix-socket="))?.slice("--unix-socket=".length)
     if (verb !== "proxy" || path === undefined) return undefined
-    const routes = routesTo(
+    const { routes } = makeFront(
       server.objects,
       server.connect(() => Stream.never)
     )

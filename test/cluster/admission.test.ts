@@ -172,7 +172,7 @@ describe("admission", () => {
     )
   }
 
-  it.live("D23: unknown fields, wrong types, null", () =>
+  it.live("unknown fields, wrong types, null", () =>
     Effect.gen(function* () {
       const { spec, ...object } = nixBuild({ namespace: "default", name: "bad" }, {})
       for (const [more, path] of [
@@ -189,7 +189,7 @@ describe("admission", () => {
     }).pipe(Effect.provide(services))
   )
 
-  it.live("D24: the four fields can't be changed, nodes can; D39: a name of 253 characters builds", () =>
+  it.live("the four fields can't be changed, nodes can; a name of 253 characters builds", () =>
     Effect.gen(function* () {
       const at = { namespace: yield* namespace(ns), name: `${"long-name.".repeat(25)}end` }
       assert.lengthOf(at.name, 253)

@@ -1,10 +1,10 @@
 /**
- * The corpus of bad inputs (D) as far as it needs a running cluster: redirects,
- * inputs that are paths, Pods that are none of ours, images that go. D25, D28
- * are in `no-build.test.ts`, D86 is `blocked.test.ts`, D31, D33, D36 in
- * `admission.test.ts`, tags in `tags.test.ts`; the static, the terminating and
- * the ended Pods of D30 are pairs of `test/decide/pod-failure-detector`:
- * `static-pod`, `pod-is-terminating`, `pod-is-over`, `pod-has-failed`.
+ * Bad inputs that need a running cluster: redirects, inputs that are paths,
+ * Pods that are none of ours, images that go. Others are in
+ * `no-build.test.ts`, `blocked.test.ts`, `admission.test.ts` and
+ * `tags.test.ts`; the static, the terminating and the ended Pods are pairs of
+ * `test/decide/pod-failure-detector`: `static-pod`, `pod-is-terminating`,
+ * `pod-is-over`, `pod-has-failed`.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Option } from "effect"
@@ -34,7 +34,7 @@ import {
 const node = "enbi-test-worker"
 
 describe("bad inputs", () => {
-  it.live("D17: redirects lead to no file of the builder Pod: FetchFailed", () =>
+  it.live("redirects lead to no file of the builder Pod: FetchFailed", () =>
     Effect.gen(function* () {
       const at = { namespace: yield* namespace("redirect"), name: "build" }
       yield* apply(nixBuild(at, { flakeUrl: flakeUrl("cgi-bin/redirect") }))
@@ -52,7 +52,7 @@ describe("bad inputs", () => {
     }).pipe(Effect.provide(services))
   )
 
-  it.live("D18: a flake that takes a path of its reader's as input: EvaluationFailed", () =>
+  it.live("a flake that takes a path of its reader's as input: EvaluationFailed", () =>
     Effect.gen(function* () {
       const at = { namespace: yield* namespace("path-input"), name: "build" }
       yield* apply(nixBuild(at, { flakeUrl: flakeUrl("path-input") }))
@@ -63,7 +63,7 @@ describe("bad inputs", () => {
     }).pipe(Effect.provide(services))
   )
 
-  it.live("D27: an annotation longer than the API allows", () =>
+  it.live("an annotation longer than the API allows", () =>
     Effect.gen(function* () {
       const long = annotations({
         flakeUrl: `https://h.org/${"a".repeat(256 * 1024)}`,
@@ -75,7 +75,7 @@ describe("bad inputs", () => {
     }).pipe(Effect.provide(services))
   )
 
-  it.live("D30: a Pod of kube-system is not ours", () =>
+  it.live("a Pod of kube-system is not ours", () =>
     Effect.gen(function* () {
       const ns = yield* namespace("not-ours")
       const theirs = { namespace: "kube-system", name: "enbi-test-not-ours" }
@@ -101,7 +101,7 @@ describe("bad inputs", () => {
     }).pipe(Effect.provide(services))
   )
 
-  it.live("D35: the tag latest, which Kubernetes always pulls", () =>
+  it.live("the tag latest, which Kubernetes always pulls", () =>
     Effect.gen(function* () {
       const at = { namespace: yield* namespace("latest"), name: "latest" }
       const imageTag = "registry.invalid/latest/app:latest"
@@ -112,7 +112,7 @@ describe("bad inputs", () => {
     }).pipe(Effect.provide(services))
   )
 
-  it.live("D90: an image that somebody removes from the node comes back to the Pod that wants it", () =>
+  it.live("an image that somebody removes from the node comes back to the Pod that wants it", () =>
     Effect.gen(function* () {
       const at = { namespace: yield* namespace("removed"), name: "build" }
       const build = nixBuild(at, { nodes: [node] })

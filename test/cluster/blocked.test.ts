@@ -1,4 +1,4 @@
-/** D86 of the corpus of bad inputs: namespaces that refuse the build's Pod, and what is asked of the API server meanwhile. */
+/** Namespaces that refuse the build's Pod, and what is asked of the API server meanwhile. */
 import { assert, it } from "@effect/vitest"
 import { Clock, Effect, Option } from "effect"
 import { jobs, namespaces } from "../../lib/api/kubernetes.ts"
@@ -23,7 +23,7 @@ import { apiServerRequests } from "./metrics.ts"
 const node = "enbi-test-worker"
 const sweepMillis = 30_000
 
-it.live("D86: quota, limit range, a namespace that ends: said once, then quiet", () =>
+it.live("quota, limit range, a namespace that ends: said once, then quiet", () =>
   Effect.gen(function* () {
     const quota = { namespace: yield* namespace("quota"), name: "build" }
     const limits = { namespace: yield* namespace("limit-range"), name: "build" }

@@ -13,7 +13,7 @@ import {
   loadImages,
   manifests
 } from "../../kind/deploy.ts"
-import { hold } from "../../builder/locks.ts"
+import { hold } from "../../jobs/cache/locks.ts"
 import { output } from "../../images/command.ts"
 import { buildImages } from "../../images/images.ts"
 import { cluster, workers } from "./nodes.ts"

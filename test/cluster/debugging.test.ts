@@ -1,4 +1,4 @@
-/** The README's chapter on debugging, typed as it stands there; and `enbi build`, as people use it. */
+/** `docs/debugging.md`, typed as it stands there; and `enbi build`, as people use it. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, FileSystem, Path, Stream } from "effect"
 import { ChildProcess, ChildProcessSpawner } from "effect/process"
@@ -23,16 +23,15 @@ const makeShell = Effect.gen(function* () {
   }, Effect.scoped)
 })
 
-/** What the chapter has people type, in order. */
-const commandsOfChapter = Effect.gen(function* () {
+/** What the page has people type, in order. */
+const commandsOfPage = Effect.gen(function* () {
   const files = yield* FileSystem.FileSystem
-  const [, chapter = ""] = (yield* files.readFileString("README.md")).split("\n## Debugging\n")
-  const [text = ""] = chapter.split("\n## ")
+  const text = yield* files.readFileString("docs/debugging.md")
   return text.split("\n").flatMap((line) => (line.startsWith("$ ") ? [line.slice(2)] : []))
 })
 
 describe("debugging", () => {
-  it.live("a NixBuild that went wrong, found as the README says", () =>
+  it.live("a NixBuild that went wrong, found as docs/debugging.md says", () =>
     Effect.gen(function* () {
       const ns = yield* namespace("debugging")
       const imageTag = "registry.invalid/debugging/fail:1"
@@ -54,7 +53,7 @@ describe("debugging", () => {
       })
       yield* told("Pod", { namespace: ns, name: "app" }, "BuildFailed")
 
-      const commands = yield* commandsOfChapter
+      const commands = yield* commandsOfPage
       assert.lengthOf(commands, 6)
       const shell = yield* makeShell
       let id = ""

@@ -1,7 +1,7 @@
 /** More builds than there are slots: none is forgotten, none overtakes, no node gets too many. */
 import { assert, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { isTrue } from "../../lib/api/condition.ts"
+import { isTrue } from "../../lib/conditions.ts"
 import type { ObjectMeta } from "../../lib/api/kind.ts"
 import { type Pod, pods } from "../../lib/api/kubernetes.ts"
 import { conditionsOf, type NixBuild, nixBuilds } from "../../lib/api/nixbuild.ts"

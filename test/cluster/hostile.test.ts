@@ -8,11 +8,12 @@ import { makeImportJob } from "../../functions/job-launcher/import-job.ts"
 import { output } from "../../images/command.ts"
 import { jobs, namespaces, nodes, pods } from "../../lib/api/kubernetes.ts"
 import { nixBuilds } from "../../lib/api/nixbuild.ts"
-import { systemNamespace, volumesPath } from "../../lib/names.ts"
-import { ImportResult } from "../../lib/oci/result.ts"
+import { systemNamespace } from "../../lib/names.ts"
+import { hostPaths } from "../../lib/nixbuild/job-contract.ts"
+import { ImportResult } from "../../lib/nixbuild/job-result.ts"
 import { layerMediaType } from "../../lib/oci/compression.ts"
-import { collect, digestOf } from "../builder/archives.ts"
-import { plant, type Planted } from "../builder/plant.ts"
+import { collect, digestOf } from "../oci/archives.ts"
+import { plant, type Planted } from "../oci/plant.ts"
 import {
   amongAll,
   apply,
@@ -149,7 +150,7 @@ const importPlanted = Effect.fnUntraced(function* (
   const local = yield* fs.makeTempDirectoryScoped()
   const { digest, layers } = yield* plant(local, yield* planted)
   const uid = randomUUID()
-  const layout = `${volumesPath}/${namespaceUid}/enbi/layouts/${uid}`
+  const layout = `${hostPaths.volumes}/${namespaceUid}/enbi/layouts/${uid}`
   yield* onNode(node, `mkdir -p ${layout}`)
   yield* output({ command: "docker", args: ["cp", `${local}/.`, `${node}:${layout}`] })
   const layer = `${layout}/blobs/sha256/${layers[0]?.digest.slice("sha256:".length)}`

@@ -5,7 +5,8 @@ import { jobs, leases, nodes, persistentVolumes, pods } from "../../lib/api/kube
 import { nixBuilds } from "../../lib/api/nixbuild.ts"
 import { reportOf } from "../../functions/retention/leases.ts"
 import { nixBuildAnnotation, retryAnnotation, unusedSinceAnnotation } from "../../lib/keys.ts"
-import { persistentVolumeName, systemNamespace, tagLeaseName, volumesPath } from "../../lib/names.ts"
+import { persistentVolumeName, systemNamespace, tagLeaseName } from "../../lib/names.ts"
+import { hostPaths } from "../../lib/nixbuild/job-contract.ts"
 import {
   amongAll,
   apply,
@@ -56,7 +57,7 @@ const noProcesses = (uid: string) =>
   )
 
 const halfLayouts = (namespaceUid: string) =>
-  onNode(node, `ls -A ${volumesPath}/${namespaceUid}/enbi/layouts | grep incoming || true`)
+  onNode(node, `ls -A ${hostPaths.volumes}/${namespaceUid}/enbi/layouts | grep incoming || true`)
 
 describe("retention", () => {
   it.live("a NixBuild is deleted while it builds: no Job, no process, no image and no part of one is left", () =>
@@ -108,7 +109,7 @@ describe("retention", () => {
       yield* complete(at)
       const uid = yield* uidOf(at.namespace)
       const isThere = Effect.map(
-        onNode(node, `if [ -e ${volumesPath}/${uid} ]; then echo there; fi`),
+        onNode(node, `if [ -e ${hostPaths.volumes}/${uid} ]; then echo there; fi`),
         (text) => text !== ""
       )
       const volume = { namespace: "", name: persistentVolumeName(uid, node) }

@@ -2,7 +2,7 @@
 import { assert, it } from "@effect/vitest"
 import { Effect, Option } from "effect"
 import { conditionsOf, nixBuilds } from "../../lib/api/nixbuild.ts"
-import { runbook } from "../../lib/api/runbook.ts"
+import { reasonTable } from "../../lib/api/reasons.ts"
 import {
   annotations,
   apply,
@@ -120,7 +120,7 @@ const restricted = Effect.fnUntraced(function* (name: string) {
 it.live("PodSecurityDenied: the runbook's command is enough for the Pod to run", () =>
   Effect.gen(function* () {
     const { at, build } = yield* restricted("runbook")
-    const [, patch = ""] = /`kubectl (patch [^`]+)`/.exec(runbook.PodSecurityDenied) ?? []
+    const [, patch = ""] = /`kubectl (patch [^`]+)`/.exec(reasonTable.PodSecurityDenied.look) ?? []
     const words = patch.replace("NAME", build.name).replaceAll("'", "").split(" ")
     yield* kubectl(...words, "-n", build.namespace)
     yield* isRunning(at)

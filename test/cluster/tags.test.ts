@@ -32,7 +32,7 @@ const digestOn = (node: string, imageTag: string) =>
   )
 
 describe("tags", () => {
-  it.live("D29: of two Pods whose annotations give one tag two meanings, the second is told of the conflict", () =>
+  it.live("of two Pods whose annotations give one tag two meanings, the second is told of the conflict", () =>
     Effect.gen(function* () {
       const ns = yield* namespace("two-meanings")
       const imageTag = "registry.invalid/two-meanings/app:1"
@@ -54,7 +54,7 @@ describe("tags", () => {
     }).pipe(Effect.provide(services))
   )
 
-  it.live("D32: a namespace with prefixes may use no other tags", () =>
+  it.live("a namespace with prefixes may use no other tags", () =>
     Effect.gen(function* () {
       const ns = yield* namespace("prefixes")
       const prefixes = ["registry.invalid/prefixes/", "registry.invalid/shared/"]
@@ -73,7 +73,7 @@ describe("tags", () => {
     }).pipe(Effect.provide(services))
   )
 
-  it.live("D37: of two NixBuilds for one tag the second waits, and goes on when the first is deleted", () =>
+  it.live("of two NixBuilds for one tag the second waits, and goes on when the first is deleted", () =>
     Effect.gen(function* () {
       const ns = yield* namespace("one-tag")
       const at = (name: string) => ({ namespace: ns, name })
@@ -93,7 +93,7 @@ describe("tags", () => {
     }).pipe(Effect.provide(services))
   )
 
-  it.live("D38: one tag for two systems is no conflict, and neither takes the other's place", () =>
+  it.live("one tag for two systems is no conflict, and neither takes the other's place", () =>
     Effect.gen(function* () {
       const ns = yield* namespace("two-systems")
       const imageTag = "registry.invalid/two-systems/app:1"

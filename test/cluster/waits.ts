@@ -4,7 +4,7 @@
  * that is slow has not failed.
  */
 import { Effect, Option, type Result, Schedule, Schema, Stream } from "effect"
-import type { Reason } from "../../lib/api/condition.ts"
+import type { Reason } from "../../lib/api/reasons.ts"
 import { type Identified, type Kind, ObjectMeta, pathOf } from "../../lib/api/kind.ts"
 import { events, jobs, namespaces, pods } from "../../lib/api/kubernetes.ts"
 import { conditionsOf, nixBuilds } from "../../lib/api/nixbuild.ts"

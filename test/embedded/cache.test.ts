@@ -2,7 +2,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Fiber, Layer, Logger, Option, type Scope } from "effect"
 import * as Cache from "../../embedded/cache.ts"
-import { kinds } from "../../lib/api/kinds.ts"
+import { knownKinds } from "../../lib/api/kind.ts"
+import { pods } from "../../lib/api/kubernetes.ts"
 import { all } from "../../lib/api/question.ts"
 import { Cluster } from "../../lib/cluster.ts"
 import { KubernetesApi } from "../../lib/kube/api.ts"
@@ -13,7 +14,7 @@ import { makeViews } from "../memory/views.ts"
 
 const pod = waitingPod({ name: "a", nodeName: "one", image: "reg.io/a:1", packageName: "good" })
 const at = { namespace: "apps", name: "a" }
-const target = { kind: kinds.Pod, ...at }
+const target = { kind: pods, ...at }
 const woken = { metadata: { annotations: { "enbi.hrzn.ee/woken": "now" } } }
 const forgotten = { metadata: { annotations: { "enbi.hrzn.ee/woken": "earlier" } } }
 
@@ -23,7 +24,7 @@ const makeCache = Effect.fnUntraced(function* (...given: ReadonlyArray<typeof po
   for (const object of given) yield* api.objects.create(object)
   const views = makeViews(api.objects)
   const context = yield* Layer.build(
-    Layer.fresh(Cache.layer).pipe(Layer.provide(Layer.succeed(KubernetesApi, api.connect(views.follow))))
+    Layer.fresh(Cache.layer(knownKinds())).pipe(Layer.provide(Layer.succeed(KubernetesApi, api.connect(views.follow))))
   )
   const told: Array<string> = []
   const cache = Context.get(context, Cache.WatchCache)
@@ -34,7 +35,7 @@ const makeCache = Effect.fnUntraced(function* (...given: ReadonlyArray<typeof po
   told.length = 0
   const cluster = Context.get(context, Cluster)
   const wokenOf = Effect.map(
-    cluster.get(kinds.Pod, at),
+    cluster.get(pods, at),
     Option.map(({ metadata }) => metadata.annotations?.["enbi.hrzn.ee/woken"] ?? "never")
   )
   const catchUp = views.catchUp(kindNames)
@@ -49,7 +50,7 @@ describe("what we write is there at once, and told at once, whatever the watch s
     test(
       Effect.gen(function* () {
         const { catchUp, cluster, told, wokenOf } = yield* makeCache()
-        yield* cluster.create(kinds.Pod, pod)
+        yield* cluster.create(pods, pod)
         assert.deepStrictEqual(yield* wokenOf, Option.some("never"))
         assert.deepStrictEqual(told, ["add Pod a"])
         // What the watch brings then is known, and not told again.
@@ -94,7 +95,7 @@ describe("what we write is there at once, and told at once, whatever the watch s
         yield* cluster.patch(target, woken)
         assert.deepStrictEqual(yield* wokenOf, Option.none())
         api.fate.after = () => Effect.void
-        yield* cluster.create(kinds.Pod, pod)
+        yield* cluster.create(pods, pod)
         assert.deepStrictEqual(yield* wokenOf, Option.some("never"))
       })
     )
@@ -115,7 +116,7 @@ describe("what we write is there at once, and told at once, whatever the watch s
       Effect.gen(function* () {
         const { api, catchUp, cluster, told, views, wokenOf } = yield* makeCache()
         const resourceVersion = api.objects.newest()
-        yield* cluster.create(kinds.Pod, pod)
+        yield* cluster.create(pods, pod)
         yield* views.tell("Pod", { _tag: "Listed", items: [], resourceVersion })
         assert.deepStrictEqual(yield* wokenOf, Option.some("never"))
         yield* catchUp
@@ -161,7 +162,7 @@ describe("what others do", () => {
         const { api, catchUp, cluster, told, views, wokenOf } = yield* makeCache(pod)
         yield* api.objects.patch({ ...target, kind: "Pod" }, woken)
         yield* api.objects.remove({ ...target, kind: "Pod" })
-        const made = yield* cluster.create(kinds.Pod, pod)
+        const made = yield* cluster.create(pods, pod)
         assert.deepStrictEqual(told, ["add Pod a"])
         for (const _ of ["change", "deletion"]) {
           assert.deepStrictEqual(yield* wokenOf, Option.some("never"))
@@ -173,7 +174,7 @@ describe("what others do", () => {
         yield* catchUp
         assert.deepStrictEqual(yield* wokenOf, Option.some("never"))
         assert.deepStrictEqual(told, ["add Pod a", "delete Pod a"])
-        const seen = yield* cluster.get(kinds.Pod, at)
+        const seen = yield* cluster.get(pods, at)
         assert.deepStrictEqual(
           Option.map(seen, ({ metadata }) => metadata.uid),
           Option.some(made.metadata["uid"])
@@ -192,9 +193,7 @@ describe("an object that can't be read", () => {
         yield* api.objects.create(broken)
         yield* api.objects.create({ ...pod, metadata: { ...pod.metadata, name: "c" } })
         yield* catchUp
-        const names = Effect.map(cluster.list(all(kinds.Pod)), (all) =>
-          all.map(({ metadata }) => metadata.name).toSorted()
-        )
+        const names = Effect.map(cluster.list(all(pods)), (all) => all.map(({ metadata }) => metadata.name).toSorted())
         assert.deepStrictEqual(yield* names, ["a", "c"])
         yield* views.relist(["Pod"])
         assert.deepStrictEqual(yield* names, ["a", "c"])
@@ -210,7 +209,9 @@ it.effect("is complete when every kind is listed, and a watch waits for no other
       yield* api.objects.create(node("one"))
       const views = makeViews(api.objects)
       const context = yield* Layer.build(
-        Layer.fresh(Cache.layer).pipe(Layer.provide(Layer.succeed(KubernetesApi, api.connect(views.follow))))
+        Layer.fresh(Cache.layer(knownKinds())).pipe(
+          Layer.provide(Layer.succeed(KubernetesApi, api.connect(views.follow)))
+        )
       )
       const cache = Context.get(context, Cache.WatchCache)
       const told: Array<string> = []

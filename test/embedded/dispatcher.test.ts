@@ -4,24 +4,25 @@ import { Effect, Layer, Logger, Option, Schema, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import * as Cache from "../../embedded/cache.ts"
 import { makeDispatcher, readTriggers } from "../../embedded/dispatcher.ts"
-import { kinds } from "../../lib/api/kinds.ts"
 import { Cluster } from "../../lib/cluster.ts"
 import { type CloudEvent, changed, sweepType } from "../../lib/events.ts"
-import { type EnbiFunction, ignore } from "../../lib/function.ts"
+import type { EnbiFunction } from "../../lib/function.ts"
 import { makeTriggers } from "../../lib/generate/triggers.ts"
+import { ignore } from "../../lib/ignored.ts"
 import { KubernetesApi } from "../../lib/kube/api.ts"
 import { KubernetesError } from "../../lib/kube/error.ts"
 import { Settings } from "../../lib/settings.ts"
 import { makeApiServer } from "../memory/api-server.ts"
 import { settings, waitingPod } from "../memory/given.ts"
 import { counted, withMetrics } from "../metrics/scrape.ts"
+import { pods } from "../../lib/api/kubernetes.ts"
 
 const trigger = makeTriggers([{ ...fake({}), name: "one" }])[0]
 
 function fake(more: Partial<EnbiFunction<unknown>>): EnbiFunction<unknown> {
   return {
     name: "one",
-    on: [changed("Pod")],
+    on: [changed(pods)],
     permissions: [],
     subjects: ({ name = "" }) => Effect.succeed([{ kind: "Pod", name }]),
     observe: () => Effect.succeedNone,
@@ -41,7 +42,7 @@ const event = (name: string, kind = "Pod"): CloudEvent => ({
 })
 
 const services = Layer.mergeAll(
-  Cache.layer.pipe(
+  Cache.layer([pods]).pipe(
     Layer.provide(
       Layer.succeed(
         KubernetesApi,
@@ -103,13 +104,13 @@ describe("dispatcher", () => {
     Effect.gen(function* () {
       const asked: Array<string> = []
       const definition = fake({
-        ignores: [ignore(kinds.Pod, ({ metadata }) => metadata.name === "of-others")],
+        ignores: [ignore(pods, ({ metadata }) => metadata.name === "of-others")],
         subjects: ({ name = "" }) => Effect.sync(() => [{ kind: "Pod", name: asked[asked.push(name) - 1] ?? "" }])
       })
       const cluster = yield* Cluster
       for (const name of ["of-others", "ours"]) {
         yield* cluster.create(
-          kinds.Pod,
+          pods,
           waitingPod({ name, namespace: "apps", nodeName: "one", image: "reg.io/a:1", packageName: "good" })
         )
       }

@@ -50,9 +50,9 @@ it.live(
       const manifests = yield* makeFile(
         account,
         broker,
-        trigger("changes", { kind: "ConfigMap" }),
+        trigger("changes", { kind: "Pod" }),
         trigger("sweeps", { type: "dev.knative.sources.ping" }),
-        source("ApiServerSource", { resources: [{ apiVersion: "v1", kind: "ConfigMap" }], namespaceSelector: {} }),
+        source("ApiServerSource", { resources: [{ apiVersion: "v1", kind: "Pod" }], namespaceSelector: {} }),
         source("PingSource", { schedule: "*/30 * * * * *" })
       )
       const standIn = yield* startBroker({

@@ -3,7 +3,8 @@ import { NodeServices } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, FileSystem, Schema } from "effect"
 import { parse } from "yaml"
-import { isKindName } from "../../lib/api/kinds.ts"
+import { kindNamed } from "../../lib/api/kind.ts"
+import { rulesOf } from "../../lib/generate/rbac.ts"
 import { namespace, nixBuild, node, twoNodes } from "../memory/given.ts"
 import { play } from "../memory/story.ts"
 import { type Asked, functions, playAlone } from "./alone.ts"
@@ -30,8 +31,9 @@ const decidedBy = Effect.fnUntraced(function* (name: string) {
     if (!file.endsWith(".output.yaml")) continue
     const text = yield* files.readFileString(`test/decide/${name}/${file}`)
     for (const { action, object, target } of yield* Schema.decodeUnknownEffect(Decided)(parse(text))) {
-      const kind = object?.kind ?? target?.kind ?? ""
-      if (!isKindName(kind)) return assert.fail(`${file}: ${kind} is no kind of ours`)
+      const written = object?.kind ?? target?.kind ?? ""
+      const kind = kindNamed(written)
+      if (kind === undefined) return assert.fail(`${file}: ${written} is no kind of ours`)
       const namespace = target?.namespace ?? object?.metadata.namespace
       const verb = action === "PatchStatus" ? "patch" : action.toLowerCase()
       asked.push({
@@ -87,12 +89,8 @@ describe("a function's account", () => {
       assert.deepStrictEqual(forbidden, [], "may not do what it does")
       const needed = new Set(asked.map(words))
       const superfluous = functions.flatMap(({ name, permissions }) =>
-        permissions.flatMap(({ apiGroups, resources, verbs }) =>
-          apiGroups.flatMap((group) =>
-            resources.flatMap((resource) =>
-              verbs.map((verb) => words({ function: name, group, resource, verb })).filter((word) => !needed.has(word))
-            )
-          )
+        rulesOf({ permissions }).flatMap(({ apiGroup: group, resource, verbs }) =>
+          verbs.map((verb) => words({ function: name, group, resource, verb })).filter((word) => !needed.has(word))
         )
       )
       // Asked for by the admission of an owner reference, which the API server in memory does not have.

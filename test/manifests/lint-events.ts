@@ -1,7 +1,9 @@
 /** What can be wrong with Broker, sources and Triggers together. */
-import { isKindName, kinds } from "../../lib/api/kinds.ts"
+import { heardBy } from "../../lib/function.ts"
+import { nixBuilds } from "../../lib/api/nixbuild.ts"
 import { sweepType } from "../../lib/events.ts"
 import { type Manifest, of } from "./manifest.ts"
+import { functions } from "./alone.ts"
 import { tell } from "./tell.ts"
 
 type All = ReadonlyArray<Manifest>
@@ -71,11 +73,12 @@ const sourceProblems = ({ metadata, spec }: Manifest<"ApiServerSource">, all: Al
     ...tell(about, {
       "brings more of its objects than a function looks at":
         mode !== "Reference" && resources.some(({ kind }) => !lookedAt.has(kind)),
-      "is silent about other kinds while our CRD is not there": groups.size > 1 && groups.has(kinds.NixBuild.apiVersion)
+      "is silent about other kinds while our CRD is not there": groups.size > 1 && groups.has(nixBuilds.apiVersion)
     }),
     ...resources.flatMap(({ apiVersion, kind, selector }) => {
-      if (!isKindName(kind) || kinds[kind].apiVersion !== apiVersion) return [`${about}: ${kind} is no kind of ours`]
-      const { namespaced, onlyNamespace, plural, selector: wanted } = kinds[kind]
+      const known = heardBy(functions).find((heard) => heard.kind === kind)
+      if (known?.apiVersion !== apiVersion) return [`${about}: ${kind} is no kind of ours`]
+      const { namespaced, onlyNamespace, plural, selector: wanted } = known
       const chosen = Object.entries(selector?.matchLabels ?? {}).map(([key, value]) => `${key}=${value}`)
       const isOfOneNamespace = namespaced && namespaceSelector === undefined
       const resource = { group: apiVersion.includes("/") ? (apiVersion.split("/")[0] ?? "") : "", plural }

@@ -1,6 +1,7 @@
 /** Whether an account may do what a function does. */
-import { kinds } from "../../lib/api/kinds.ts"
+import { groupOf, type Kind } from "../../lib/api/kind.ts"
 import type { Permission } from "../../lib/function.ts"
+import { rulesOf } from "../../lib/generate/rbac.ts"
 
 export interface Access {
   readonly verb: string
@@ -11,29 +12,25 @@ export interface Access {
 }
 
 export const isPermitted = (permissions: ReadonlyArray<Permission>, access: Access): boolean =>
-  permissions.some(
-    ({ apiGroups, namespace, resources, verbs }) =>
-      apiGroups.includes(access.group) &&
-      resources.includes(access.resource) &&
+  rulesOf({ permissions }).some(
+    ({ apiGroup, namespace, resource, verbs }) =>
+      apiGroup === access.group &&
+      resource === access.resource &&
       verbs.includes(access.verb) &&
       (namespace === undefined || namespace === access.namespace)
   )
 
-const groupOf = (apiVersion: string): string =>
-  apiVersion.includes("/") ? apiVersion.slice(0, apiVersion.indexOf("/")) : ""
-
 /** What writing or reading an object of this kind asks for. */
 export const accessTo = (
-  kind: keyof typeof kinds,
+  kind: Kind,
   {
     namespace,
     subresource,
     verb
   }: { readonly verb: string; readonly subresource?: string; readonly namespace?: string | undefined }
 ): Access => {
-  const { apiVersion, plural } = kinds[kind]
-  const resource = subresource === undefined ? plural : `${plural}/${subresource}`
-  return { verb, resource, group: groupOf(apiVersion), namespace }
+  const resource = subresource === undefined ? kind.plural : `${kind.plural}/${subresource}`
+  return { verb, resource, group: groupOf(kind), namespace }
 }
 
 const path = /^\/(?:api|apis)\/(v1|[^/]+\/[^/]+)(?:\/namespaces\/([^/]+))?\/([a-z]+)(\/[^/]+)?(\/[a-z]+)?$/
@@ -44,5 +41,5 @@ const verbs: Readonly<Record<string, string>> = { DELETE: "delete", GET: "get", 
 export const accessOf = (method: string, url: string): Access => {
   const [, apiVersion = "", namespace, plural = "", name, subresource = ""] = path.exec(url) ?? []
   const verb = method === "GET" && name === undefined ? "list" : (verbs[method] ?? method)
-  return { verb, resource: plural + subresource, group: groupOf(apiVersion), namespace }
+  return { verb, resource: plural + subresource, group: groupOf({ apiVersion }), namespace }
 }

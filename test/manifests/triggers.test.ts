@@ -7,6 +7,8 @@ import { NodeServices } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, FileSystem, Option, Schema } from "effect"
 import { readTriggers } from "../../embedded/dispatcher.ts"
+import { jobs, nodes } from "../../lib/api/kubernetes.ts"
+import { nixBuilds } from "../../lib/api/nixbuild.ts"
 import { changed, type EventFilter, sweep } from "../../lib/events.ts"
 import type { EnbiFunction } from "../../lib/function.ts"
 import { makeTriggers } from "../../lib/generate/triggers.ts"
@@ -71,17 +73,17 @@ describe("answers", () => {
   })
 
   it("one that does is found, also where it goes by way of another function", () => {
-    assert.deepStrictEqual(goingRound([fake("a", changed("NixBuild"), { ...announced, kind: "NixBuild" })]), ["a"])
-    assert.deepStrictEqual(goingRound([fake("a", changed("NixBuild"), sweep)]), ["a"])
+    assert.deepStrictEqual(goingRound([fake("a", changed(nixBuilds), { ...announced, kind: "NixBuild" })]), ["a"])
+    assert.deepStrictEqual(goingRound([fake("a", changed(nixBuilds), sweep)]), ["a"])
     assert.deepStrictEqual(
       goingRound([
-        fake("a", changed("NixBuild"), announced),
-        fake("b", announced, changed("Job")),
-        fake("c", changed("Job"), changed("NixBuild")),
-        fake("d", changed("Node"), announced)
+        fake("a", changed(nixBuilds), announced),
+        fake("b", announced, changed(jobs)),
+        fake("c", changed(jobs), changed(nixBuilds)),
+        fake("d", changed(nodes), announced)
       ]),
       ["a", "b", "c"]
     )
-    assert.deepStrictEqual(goingRound([fake("a", changed("NixBuild"), announced)]), [])
+    assert.deepStrictEqual(goingRound([fake("a", changed(nixBuilds), announced)]), [])
   })
 })

@@ -1,6 +1,6 @@
 /** What must be so after each change of any object. */
 import { Schema } from "effect"
-import { isTrue } from "../../lib/api/condition.ts"
+import { isTrue } from "../../lib/conditions.ts"
 import { conditionsOf, type NixBuild, nixBuilds, wantedNodes } from "../../lib/api/nixbuild.ts"
 import { leases, managedBy } from "../../lib/api/kubernetes.ts"
 import { nixBuildUidLabel, wokenAnnotation } from "../../lib/keys.ts"
@@ -44,7 +44,7 @@ const liveJobs = ({ objects }: Witnessed) =>
 const managedByUs = managedBy["app.kubernetes.io/managed-by"]
 
 export const checks = {
-  "I1 one live Job for a NixBuild, a node and a step": (witnessed) => {
+  "one live Job for a NixBuild, a node and a step": (witnessed) => {
     if (witnessed.object.kind !== "Job" || witnessed.verb !== "ADDED") return undefined
     const jobs = liveJobs(witnessed)
     const twins = jobs.filter((job) =>
@@ -53,10 +53,10 @@ export const checks = {
     return twins.length === 0 ? undefined : twins.map(({ name }) => name).join()
   },
 
-  "I1 no Job is made twice": ({ births, object, verb }) =>
+  "no Job is made twice": ({ births, object, verb }) =>
     object.kind === "Job" && verb === "ADDED" && births > 1 ? object.metadata.name : undefined,
 
-  "I2 one NixBuild for one wish": aboutBuild((now, before, { objects }) => {
+  "one NixBuild for one wish": aboutBuild((now, before, { objects }) => {
     if (before !== undefined || now.metadata.labels?.["app.kubernetes.io/managed-by"] !== managedByUs) return undefined
     const wishOf = ({ metadata, spec }: NixBuild) =>
       JSON.stringify([metadata.namespace, spec.flakeUrl, spec.imageTag, spec.packageName, spec.system])
@@ -66,7 +66,7 @@ export const checks = {
     return alike.length === 1 ? undefined : alike.map(({ metadata }) => metadata.name).join()
   }),
 
-  "I3 what is over stays over": aboutBuild((now, before) => {
+  "what is over stays over": aboutBuild((now, before) => {
     if (before === undefined || !isTrue(conditionsOf(before), "Complete")) return undefined
     if (before.metadata.generation !== now.metadata.generation || before.status?.attempt !== now.status?.attempt) {
       return undefined
@@ -79,14 +79,14 @@ export const checks = {
     return said(before) === said(now) ? undefined : `${said(before)} became ${said(now)}`
   }),
 
-  "I4 an image that is said to be there is there": aboutBuild(
+  "an image that is said to be there is there": aboutBuild(
     ({ spec, status }, _before, { images }) =>
       status?.nodes?.find(
         ({ importedTime, name }) => importedTime !== undefined && !images.has(`${name} ${spec.imageTag}`)
       )?.name
   ),
 
-  "I4 a Pod is woken only when its image is there": ({ images, object, verb }) => {
+  "a Pod is woken only when its image is there": ({ images, object, verb }) => {
     if (object.kind !== "Pod" || verb === "DELETED") return undefined
     if (object.metadata.annotations?.[wokenAnnotation] === undefined || !isFields(object["spec"])) return undefined
     const { containers, initContainers = [], nodeName } = object["spec"]
@@ -96,13 +96,13 @@ export const checks = {
     return isThere ? undefined : "its image is not there"
   },
 
-  "I5 no Job is made for a NixBuild that is gone": ({ object, objects, verb }) => {
+  "no Job is made for a NixBuild that is gone": ({ object, objects, verb }) => {
     const uid = object.metadata.labels?.[nixBuildUidLabel]
     if (object.kind !== "Job" || verb !== "ADDED" || uid === undefined) return undefined
     return ofKind(objects, "NixBuild").some((build) => build.metadata.uid === uid) ? undefined : uid
   },
 
-  "I9 an outcome is that of this NixBuild and of no earlier one": aboutBuild(({ metadata, status }) => {
+  "an outcome is that of this NixBuild and of no earlier one": aboutBuild(({ metadata, status }) => {
     const { failure, lockedUrl } = status ?? {}
     const isForeign =
       (lockedUrl !== undefined && !lockedUrl.includes(metadata.uid)) ||
@@ -110,18 +110,14 @@ export const checks = {
     return isForeign ? `${metadata.uid} says ${lockedUrl ?? failure?.message}` : undefined
   }),
 
-  "I13 all nodes that have the image have the same one": aboutBuild(({ status }) => {
+  "all nodes that have the image have the same one": aboutBuild(({ status }) => {
     const digests = new Set(
       status?.nodes?.flatMap(({ digest, importedTime }) => (importedTime === undefined ? [] : [digest]))
     )
     return digests.size > 1 ? [...digests].join() : undefined
   }),
 
-  "I13 what the source is, the node that builds finds out, and all other Jobs get that": ({
-    object,
-    objects,
-    verb
-  }) => {
+  "what the source is, the node that builds finds out, and all other Jobs get that": ({ object, objects, verb }) => {
     const labels = object.metadata.labels ?? {}
     if (object.kind !== "Job" || verb !== "ADDED" || labels["app.kubernetes.io/managed-by"] !== managedByUs) {
       return undefined
@@ -135,7 +131,7 @@ export const checks = {
     return lockedUrl === status?.lockedUrl ? undefined : `${lockedUrl} instead of ${status?.lockedUrl}`
   },
 
-  "I13 the source changes only when somebody asks for a retry": aboutBuild((now, before) =>
+  "the source changes only when somebody asks for a retry": aboutBuild((now, before) =>
     before?.status?.lockedUrl === undefined ||
     now.status?.lockedUrl === before.status.lockedUrl ||
     now.status?.handledRetry !== before.status.handledRetry
@@ -143,12 +139,12 @@ export const checks = {
       : `${before.status.lockedUrl} became ${now.status?.lockedUrl}`
   ),
 
-  "I12 no condition speaks of a generation to come": aboutBuild(
+  "no condition speaks of a generation to come": aboutBuild(
     (now) =>
       conditionsOf(now).find(({ observedGeneration }) => observedGeneration > (now.metadata.generation ?? 1))?.type
   ),
 
-  "I12 a condition's time moves only with its status": aboutBuild(
+  "a condition's time moves only with its status": aboutBuild(
     (now, before) =>
       conditionsOf(now).find(({ lastTransitionTime, status, type }) => {
         const earlier = before && conditionsOf(before).find((condition) => condition.type === type)
@@ -158,7 +154,7 @@ export const checks = {
       })?.type
   ),
 
-  "I14 under a tag that two namespaces use, all nodes have one image": aboutBuild(({ spec }, _before, witnessed) => {
+  "under a tag that two namespaces use, all nodes have one image": aboutBuild(({ spec }, _before, witnessed) => {
     const users = usersOf(spec.imageTag, witnessed.objects)
     const there = new Set(
       [...witnessed.images].flatMap(([name, digest]) => (isUnder(spec.imageTag, name) ? [digest] : []))
@@ -166,7 +162,7 @@ export const checks = {
     return users.size < 2 || there.size < 2 ? undefined : `${[...users].join()} have ${[...there].join()}`
   }),
 
-  "I14 the image of a tag that two namespaces use stays what it is": ({ before, object, verb }) => {
+  "the image of a tag that two namespaces use stays what it is": ({ before, object, verb }) => {
     if (object.kind !== "Lease" || verb !== "MODIFIED" || before === undefined) return undefined
     const [was, is] = [claimIn(before), claimIn(object)]
     return was.users.length < 2 || is.users.length < 2 || was.digests.every((digest) => is.digests.includes(digest))
@@ -174,7 +170,7 @@ export const checks = {
       : `${was.digests.join()} became ${is.digests.join()}`
   },
 
-  "I13 who waits for any object is told the truth about this one": aboutBuild((now, _before, { images, object }) => {
+  "who waits for any object is told the truth about this one": aboutBuild((now, _before, { images, object }) => {
     const said = kstatusOf(object)
     const may = truthOf(now, images)
     return may.includes(said) ? undefined : `${said} instead of ${may.join(" or ")}`

@@ -26,7 +26,13 @@ const live = Effect.fnUntraced(function* ({ arrive, concurrency, losing }: Way) 
   const { api, close, deliver, oracle, world } = yield* startKnative(twoNodes)
   let sent = 0
   let before = -1
-  api.fate.faultOf = ({ request }) => (losing !== undefined && request % losing === 0 ? "lost" : undefined)
+  // No request is lost twice in a row: who gets no answer to it for half a minute tells people, and rightly.
+  const lost = new Set<string>()
+  api.fate.faultOf = ({ request, what }) => {
+    if (losing === undefined || request % losing !== 0 || lost.has(what)) return void lost.delete(what)
+    lost.add(what)
+    return "lost"
+  }
   for (let round = 0; round <= losingRounds || before !== api.objects.log.length; round += 1) {
     if (round === losingRounds) api.fate.faultOf = () => undefined
     assert.isBelow(round, 40, `it never settles: ${api.attempts.slice(-10).join(", ")}`)

@@ -51,7 +51,7 @@ export const allEnd = Effect.fnUntraced(function* (
         all.filter((line) => !but.includes(line))
       bad.push(`${name}: ${lines(exit.value.state, state).join()} instead of ${lines(state, exit.value.state).join()}`)
     } else if (exit.value.writes.length > writes) {
-      bad.push(`${name}: I7, ${exit.value.writes.length} writes where ${writes} are enough`)
+      bad.push(`${name}: ${exit.value.writes.length} writes where ${writes} are enough`)
     }
   }
   assert.deepStrictEqual(bad, [], bad.join("\n"))

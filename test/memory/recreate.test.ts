@@ -165,8 +165,8 @@ describe("at any moment", () => {
         const end = yield* play({
           given,
           excused: [
-            "I1 no Job is made twice",
-            "I13 what the source is, the node that builds finds out, and all other Jobs get that"
+            "no Job is made twice",
+            "what the source is, the node that builds finds out, and all other Jobs get that"
           ],
           happens: ({ api }) =>
             Effect.sync(() => {

@@ -6,7 +6,9 @@
 import { Cause, Clock, Context, Duration, Effect, Exit, Layer, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import * as Cache from "../../embedded/cache.ts"
-import { kinds } from "../../lib/api/kinds.ts"
+import { knownKinds } from "../../lib/api/kind.ts"
+import "../../lib/api/network-policy.ts"
+import "../../lib/api/nixbuild.ts"
 import { Cluster } from "../../lib/cluster.ts"
 import { type CloudEvent, matches, sweepType } from "../../lib/events.ts"
 import type { EnbiFunction } from "../../lib/function.ts"
@@ -19,7 +21,10 @@ import { Crash } from "./faults.ts"
 import type { Oracle } from "./oracle.ts"
 import { makeViews } from "./views.ts"
 
-export const kindNames = Object.keys(kinds)
+const namesOfKinds = (): ReadonlyArray<string> => knownKinds().map(({ kind }) => kind)
+
+/** Those of every function. */
+export const kindNames = namesOfKinds()
 
 export const sweepEvent: CloudEvent = { specversion: "1.0", id: "sweep", source: "test", type: sweepType }
 
@@ -49,7 +54,7 @@ export const makeReplica = ({ api, functions, oracle, settings }: ReplicaOptions
     const scope = yield* Scope.make()
     const views = makeViews(api.objects)
     // Fresh: or every process would be given one and the same cache.
-    const services = yield* Layer.fresh(Cache.layer).pipe(
+    const services = yield* Layer.fresh(Cache.layer(knownKinds())).pipe(
       Layer.provide(Layer.succeed(KubernetesApi, api.connect(views.follow))),
       Layer.buildWithScope(scope)
     )
@@ -61,7 +66,7 @@ export const makeReplica = ({ api, functions, oracle, settings }: ReplicaOptions
       })
     yield* Context.get(services, Cache.WatchCache).follow(onEvent).pipe(Effect.orDie, Effect.forkIn(scope))
     process = { services: Context.add(services, Settings, settings), sights: new Map(), views, scope }
-    yield* views.relist(kindNames)
+    yield* views.relist(namesOfKinds())
   })
 
   const stop = Effect.gen(function* () {
@@ -110,7 +115,7 @@ export const makeReplica = ({ api, functions, oracle, settings }: ReplicaOptions
   /** Further with these kinds, also where they lag. */
   const catchUp = (names: ReadonlyArray<string>, count?: number) =>
     Effect.suspend(() => process?.views.catchUp(names, count) ?? Effect.void)
-  const follow = Effect.suspend(() => catchUp(kindNames.filter((kind) => !condition.lagging.has(kind))))
+  const follow = Effect.suspend(() => catchUp(namesOfKinds().filter((kind) => !condition.lagging.has(kind))))
   const nextEvent = Effect.map(follow, () => mailbox.shift())
 
   return {

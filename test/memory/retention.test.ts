@@ -190,7 +190,7 @@ describe("volumes", () => {
       const end = yield* play({
         given: onePod,
         // The volume is prepared once more, under the name that the namespace and the node give.
-        excused: ["I1 no Job is made twice"],
+        excused: ["no Job is made twice"],
         happens: (stage) =>
           Effect.gen(function* () {
             const { objects } = stage.api

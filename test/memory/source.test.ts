@@ -92,7 +92,7 @@ it.effect("a NixBuild that is made again sees what the forge has now", () =>
   Effect.gen(function* () {
     yield* play({
       given: twoNodesThatFail,
-      excused: ["I2 one NixBuild for one wish"],
+      excused: ["one NixBuild for one wish"],
       happens: (stage) =>
         Effect.gen(function* () {
           yield* rounds(6, stage)

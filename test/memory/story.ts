@@ -8,7 +8,8 @@ import { assert } from "vitest"
 import { Effect, Logger } from "effect"
 import { TestClock } from "effect/testing"
 import type { KubernetesObject } from "../../lib/api/kind.ts"
-import { loadFunctions } from "../../lib/functions.ts"
+import type { EnbiFunction } from "../../lib/function.ts"
+import { loadFunctions } from "../../lib/load.ts"
 import type { SettingsValue } from "../../lib/settings.ts"
 import { currentTime } from "../../lib/time.ts"
 import { makeApiServer } from "./api-server.ts"
@@ -25,6 +26,8 @@ const functions = await Effect.runPromise(
 
 export interface Script {
   readonly given: ReadonlyArray<KubernetesObject>
+  /** Functions that take part beside those below functions/. */
+  readonly beside?: ReadonlyArray<EnbiFunction<unknown>>
   /** One process for each; a single ordinary one if this is not given. */
   readonly replicas?: ReadonlyArray<Partial<SettingsValue>>
   /** What happens before all events but the sweep are lost. */
@@ -37,13 +40,13 @@ export interface Script {
   readonly quietRounds?: number
 }
 
-const makeStage = Effect.fnUntraced(function* ({ excused = [], given, replicas = [{}] }: Script) {
+const makeStage = Effect.fnUntraced(function* ({ beside = [], excused = [], given, replicas = [{}] }: Script) {
   const api = makeApiServer()
   const world = makeWorld(api.objects)
   const oracle = makeOracle(api.objects, { world, excused })
   for (const object of given) yield* Effect.orDie(api.objects.create(object))
   const processes = replicas.map((differing) =>
-    makeReplica({ api, oracle, functions, settings: { ...settings, ...differing } })
+    makeReplica({ api, oracle, functions: [...functions, ...beside], settings: { ...settings, ...differing } })
   )
   for (const replica of processes) yield* replica.start
   const [first] = processes
@@ -87,7 +90,7 @@ const settle = Effect.fnUntraced(function* (stage: Stage, quietRounds: number) {
   }
   const { length } = api.attempts
   const mustBeQuiet = (after: string) =>
-    assert.deepStrictEqual(api.attempts.slice(length), [], `I6, I8: written though all was settled, ${after}`)
+    assert.deepStrictEqual(api.attempts.slice(length), [], `written though all was settled, ${after}`)
   yield* TestClock.adjust("5 minutes")
   for (const replica of processes) yield* replica.sweep
   mustBeQuiet("five minutes later")
@@ -106,8 +109,8 @@ export const play = (script: Script) =>
     yield* script.happens?.(stage) ?? Effect.void
     yield* settle(stage, script.quietRounds ?? 1)
     mustHold(stage)
-    assert.deepStrictEqual(straysIn(api.objects.objects), [], "I5: Jobs that belong to nothing")
-    assert.deepStrictEqual(outdatedIn(api.objects.objects), [], "I12: conditions of an older generation")
-    assert.deepStrictEqual(awaitedIn(api.objects.objects), [], "I13: over, and not said to be")
+    assert.deepStrictEqual(straysIn(api.objects.objects), [], "Jobs that belong to nothing")
+    assert.deepStrictEqual(outdatedIn(api.objects.objects), [], "conditions of an older generation")
+    assert.deepStrictEqual(awaitedIn(api.objects.objects), [], "over, and not said to be")
     return { state: stateOf(api.objects.objects), writes: api.writes, attempts: api.attempts, requests: api.requests }
   }).pipe(Effect.provide([TestClock.layer(), Logger.layer([])]))

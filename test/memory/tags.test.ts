@@ -169,7 +169,7 @@ describe("another image", () => {
         const { state } = yield* play({
           given: [...cluster, build("staging", { flakeUrl })],
           // Its own nodes have what each of them has built.
-          excused: ["I13 all nodes that have the image have the same one"],
+          excused: ["all nodes that have the image have the same one"],
           happens: (stage) =>
             Effect.gen(function* () {
               const { objects } = stage.api

@@ -5,8 +5,7 @@
  * and then lists all that is there now.
  */
 import { Effect, Stream } from "effect"
-import type { Kind } from "../../lib/api/kind.ts"
-import { kinds } from "../../lib/api/kinds.ts"
+import { type Kind, knownKinds } from "../../lib/api/kind.ts"
 import type { Query } from "../../lib/kube/requests.ts"
 import type { Change } from "../../lib/kube/watch.ts"
 import { isSelected } from "../../lib/memory/api-server.ts"
@@ -15,7 +14,7 @@ import type { Objects } from "../../lib/memory/objects.ts"
 type Kinds = ReadonlyArray<string>
 
 export const makeViews = (truth: Objects) => {
-  const views = new Map(Object.keys(kinds).map((kind) => [kind, makeView(truth, kind)]))
+  const views = new Map(knownKinds().map(({ kind }) => [kind, makeView(truth, kind)]))
   const among = (names: Kinds) => [...views].flatMap(([name, view]) => (names.includes(name) ? [view] : []))
 
   const follow = (kind: Kind, query: Query) => views.get(kind.kind)?.follow(query) ?? Stream.empty

@@ -4,7 +4,7 @@
  * what lost its owner is collected.
  */
 import { Effect } from "effect"
-import { kinds } from "../../lib/api/kinds.ts"
+import { pods } from "../../lib/api/kubernetes.ts"
 import { isOurs } from "../../lib/api/kubernetes.ts"
 import { decodeAs } from "../../lib/cluster.ts"
 import { wokenAnnotation } from "../../lib/keys.ts"
@@ -168,7 +168,7 @@ export const makeWorld = ({ create, objects, patch, remove }: Objects) => {
 
   /** As kubelet does: one init container after the other, then all others. */
   const startPod = Effect.fnUntraced(function* (stored: Stored) {
-    const pod = yield* Effect.orDie(decodeAs(kinds.Pod)(stored))
+    const pod = yield* Effect.orDie(decodeAs(pods)(stored))
     const { metadata, spec, status } = pod
     const woken = metadata.annotations?.[wokenAnnotation]
     if (waitingContainers(pod).length === 0 || seen.get(metadata.uid) === woken) return

@@ -3,7 +3,7 @@ import { NodeServices } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, FileSystem, Schema } from "effect"
 import { parse } from "yaml"
-import { metrics } from "../../lib/metrics.ts"
+import { metrics } from "../../lib/telemetry/metrics.ts"
 import { mistakesIn } from "./promql.ts"
 
 const Rule = Schema.Struct({

@@ -1,5 +1,5 @@
 /** What is wrong with a PromQL expression, as far as that can be said without Prometheus. */
-import { metrics } from "../../lib/metrics.ts"
+import { metrics } from "../../lib/telemetry/metrics.ts"
 
 const words = ["sum", "by", "rate", "increase", "deriv", "absent", "histogram_quantile", "and", "or", "unless", "le"]
 

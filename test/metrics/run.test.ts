@@ -10,6 +10,7 @@ import type { EnbiFunction, Reads } from "../../lib/function.ts"
 import { patchStatus } from "../../lib/nixbuild-status.ts"
 import { run } from "../../lib/run.ts"
 import { Settings } from "../../lib/settings.ts"
+import * as Telemetry from "../../lib/telemetry/observers.ts"
 import { type ApiServer, makeApiServer } from "../memory/api-server.ts"
 import { settings } from "../memory/given.ts"
 import { liveCluster } from "../memory/live.ts"
@@ -22,7 +23,7 @@ const target = { kind: "NixBuild", namespace: "apps", name: "a" }
 
 /** A function that looks at the NixBuild and decides; `after` happens between its look and its write. */
 const launcher = (
-  decide: (build: NixBuild) => ReadonlyArray<Action>,
+  decide: (build: NixBuild) => ReadonlyArray<Action<string>>,
   after: Reads<unknown> = Effect.void
 ): EnbiFunction<NixBuild> => ({
   name: "launcher",
@@ -39,7 +40,7 @@ const launch = (build: NixBuild) =>
   patchStatus(build, {
     why: "a test",
     time: "1970-01-01T00:00:20Z",
-    verdicts: [{ type: "Launched", status: "True", reason: "JobCreated", message: "" }]
+    conditions: [{ type: "Launched", status: "True", reason: "JobCreated", message: "" }]
   })
 
 /** Over an API server with one NixBuild, created at second 0. */
@@ -54,7 +55,9 @@ const story = <A, E>(tell: (api: ApiServer) => Effect.Effect<A, E, Cluster | Set
     })
     .pipe(
       Effect.andThen(tell(api)),
-      Effect.provide(Layer.mergeAll(liveCluster(api), Layer.succeed(Settings, settings), Logger.layer([]))),
+      Effect.provide(
+        Layer.mergeAll(liveCluster(api), Layer.succeed(Settings, settings), Telemetry.layer, Logger.layer([]))
+      ),
       withMetrics
     )
 }

@@ -1,9 +1,12 @@
 /** Which writes to a NixBuild's status are a step that the metrics count, and how long it took. */
 import { assert, describe, it } from "@effect/vitest"
 import { Schema } from "effect"
-import { type Condition, type Reason, setCondition } from "../../lib/api/condition.ts"
+import type { Condition } from "../../lib/api/condition.ts"
+import type { Reason } from "../../lib/api/reasons.ts"
+import { setCondition } from "../../lib/conditions.ts"
 import { NixBuild } from "../../lib/api/nixbuild.ts"
-import { observationsOf } from "../../lib/transitions.ts"
+import { statusWrite } from "../../lib/telemetry/nixbuild-changes.ts"
+import { observationsOf } from "../../lib/telemetry/nixbuild-metrics.ts"
 
 const at = (seconds: number) => new Date(Date.UTC(2026, 0, 1) + seconds * 1000).toISOString().replace(".000Z", "Z")
 
@@ -29,6 +32,9 @@ const launched: Word = ["Launched", "True", "JobCreated", 10]
 const succeeded: Word = ["Success", "True", "ResultSuccess", 70]
 const complete: Word = ["Complete", "True", "BuildFinished", 75]
 const ended = (result: "Succeeded" | Reason) => ({ metric: "builds", result, system: "x86_64-linux" }) as const
+
+const changed = (before: NixBuild, conditions: ReadonlyArray<Condition>) =>
+  observationsOf(statusWrite(before, { conditions }))
 
 describe("a write to a NixBuild's status", () => {
   const rows: Record<string, readonly [ReadonlyArray<Word>, ReadonlyArray<Word>, ReadonlyArray<object>]> = {
@@ -106,20 +112,17 @@ describe("a write to a NixBuild's status", () => {
   }
   for (const [what, [before, written, expected]] of Object.entries(rows)) {
     it(what, () => {
-      assert.deepStrictEqual(
-        observationsOf(build(conditionsOf(before)), conditionsOf([...before, ...written])),
-        expected
-      )
+      assert.deepStrictEqual(changed(build(conditionsOf(before)), conditionsOf([...before, ...written])), expected)
     })
   }
 
   it("is not written at all: nothing", () => {
     const all = conditionsOf([scheduled, launched, succeeded, complete])
-    assert.deepStrictEqual(observationsOf(build(all), all), [])
+    assert.deepStrictEqual(changed(build(all), all), [])
   })
 
   it("launches another attempt, whose wait was for its time and for no slot", () => {
     const before = build(conditionsOf([scheduled, ["Launched", "False", "VolumePending", 60]]), 2)
-    assert.deepStrictEqual(observationsOf(before, conditionsOf([scheduled, launched])), [])
+    assert.deepStrictEqual(changed(before, conditionsOf([scheduled, launched])), [])
   })
 })

@@ -1,7 +1,7 @@
 /** Archives for the corpus: each row takes a good one and changes one thing. */
 import { Effect } from "effect"
 import { Tar } from "effect/encoding"
-import { collect, digestOf, tar } from "../builder/archives.ts"
+import { collect, digestOf, tar } from "../oci/archives.ts"
 
 export type Bytes = Uint8Array | string
 export type File = readonly [name: string, content: Bytes]

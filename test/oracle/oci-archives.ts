@@ -1,7 +1,7 @@
 /** Images in OCI's form that differ in what the layout holds. */
 import { Effect } from "effect"
 import { gzipSync, zstdCompressSync } from "node:zlib"
-import { digestOf } from "../builder/archives.ts"
+import { digestOf } from "../oci/archives.ts"
 import { type Bytes, configOf, descriptor, type File, oci, ociFiles, plainLayers, types } from "./make.ts"
 import { row, type Row } from "./row.ts"
 

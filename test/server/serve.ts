@@ -10,11 +10,12 @@ import { Settings } from "../../lib/settings.ts"
 import { type ApiServer, makeApiServer } from "../memory/api-server.ts"
 import { settings } from "../memory/given.ts"
 import { liveCluster } from "../memory/live.ts"
+import { pods } from "../../lib/api/kubernetes.ts"
 
 /** A function that looks at Pods, and finds nothing to do. */
 export const fake = (more: Partial<EnbiFunction<unknown>> = {}): EnbiFunction<unknown> => ({
   name: "fake",
-  on: [changed("Pod"), sweep],
+  on: [changed(pods), sweep],
   permissions: [],
   subjects: ({ name = "none", namespace = "" }) => Effect.succeed([{ kind: "Pod", namespace, name }]),
   observe: () => Effect.succeed(Option.some({})),

@@ -4,7 +4,8 @@ import { ConfigProvider, Effect, Layer, Schema } from "effect"
 import { HttpRouter, HttpServer, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { TestClock } from "effect/testing"
 import { createServer } from "node:http"
-import { Traces } from "../../lib/traces/traces.ts"
+import * as Telemetry from "../../lib/telemetry/observers.ts"
+import { Traces } from "../../lib/telemetry/traces.ts"
 
 const Attribute = Schema.Struct({
   key: Schema.String,
@@ -104,7 +105,10 @@ const environment = (url: string | undefined) =>
 
 /** What a process has that gets this endpoint. Its clock stands still, so it sends when it ends and not before. */
 export const tracesTo = (url: string | undefined, serviceName = "enbi-functions") =>
-  Traces.layer(serviceName).pipe(Layer.provide([environment(url), TestClock.layer()]), Layer.fresh)
+  Layer.merge(Traces.layer(serviceName), Telemetry.layer).pipe(
+    Layer.provide([environment(url), TestClock.layer()]),
+    Layer.fresh
+  )
 
 /** The same by the clock of the test. */
 export const clockedTracesTo = (url: string) => Traces.layer("enbi-functions").pipe(Layer.provide(environment(url)))

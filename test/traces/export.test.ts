@@ -3,8 +3,8 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Layer, Logger, Queue, Scope } from "effect"
 import { HttpServerResponse } from "effect/http"
 import { TestClock } from "effect/testing"
-import { rootIdOf, type Span, spanIdOf, spanOfPhase, traceIdOf } from "../../lib/traces/span.ts"
-import { Traces } from "../../lib/traces/traces.ts"
+import { rootIdOf, type Span, spanIdOf, spanOfPhase, traceIdOf } from "../../lib/telemetry/span.ts"
+import { Traces } from "../../lib/telemetry/traces.ts"
 import { clockedTracesTo, makeCollector } from "./collector.ts"
 
 const span = (name: string): Span => ({
@@ -129,8 +129,8 @@ describe("spans", () => {
 
 describe("ids", () => {
   const uid = "0c9f7b1e-3b1c-4d6e-8f00-aabbccddeeff"
-  const build = { metadata: { name: "a", uid, resourceVersion: "1" } }
-  const phase = { name: "build", build, from: "2026-01-01T00:00:10Z", to: "2026-01-01T00:00:05Z" } as const
+  const root = { kind: "NixBuild", metadata: { name: "a", uid } }
+  const phase = { name: "build", root, from: "2026-01-01T00:00:10Z", to: "2026-01-01T00:00:05Z" } as const
 
   it("are the NixBuild's uid for the trace, and a hash of any other text", () => {
     assert.strictEqual(traceIdOf(uid), "0c9f7b1e3b1c4d6e8f00aabbccddeeff")
@@ -145,7 +145,7 @@ describe("ids", () => {
       ["two", "1"]
     ].map((key) => spanOfPhase({ ...phase, key }))
     assert.strictEqual(new Set(ids.map(({ spanId }) => spanId)).size, 3)
-    assert.deepStrictEqual([...new Set(ids.map(({ parentSpanId }) => parentSpanId))], [rootIdOf(uid)])
+    assert.deepStrictEqual([...new Set(ids.map(({ parentSpanId }) => parentSpanId))], [rootIdOf(root)])
   })
 
   it("and a phase never ends before it began, whoever's clock is behind", () => {

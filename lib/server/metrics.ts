@@ -1,0 +1,12 @@
+/** What the events that arrive over HTTP are counted by. */
+import { Effect, Metric } from "effect"
+import { counter } from "../metric.ts"
+
+export const arrivedEvents = counter(
+  "nixbuild_events_total",
+  "CloudEvents that arrived over HTTP, on Knative. function: whom they came to; code: the answer: 204 done, 400 no CloudEvent, 413 too large, 503 to come again."
+)
+
+/** One CloudEvent that was answered with the HTTP status `code`. */
+export const countEvent = (name: string, code: number): Effect.Effect<void> =>
+  Metric.update(Metric.withAttributes(arrivedEvents, { function: name, code: String(code) }), 1)

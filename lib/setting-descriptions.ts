@@ -1,0 +1,117 @@
+/**
+ * What each setting means, by its name in the environment. `npm run generate`
+ * makes `docs/settings.md` of this; a test holds it to the names that the code
+ * reads and to their defaults.
+ */
+
+interface SettingDescription {
+  /** What holds when it is not set, as it would be written. */
+  readonly default?: string
+  /** What else there is to say of the default. */
+  readonly note?: string
+  readonly meaning: string
+}
+
+export const settingDescriptions: Readonly<Record<string, SettingDescription>> = {
+  BUILDER_IMAGE: {
+    note: "the manifests take it from ConfigMap `enbi-builder` (`system/builder.yaml`): `enbi-builder` of this version; outside of them it must be set",
+    meaning:
+      "Image of the build, import and volume Jobs. [A policy admits no other](install.md#the-builders-image) than the ConfigMap's."
+  },
+  MAX_BUILDS_PER_NODE: {
+    default: "2",
+    meaning:
+      "How many builds the scheduler lets run on one node at once; the rest wait, oldest first. A soft limit: nodes that join a NixBuild later build at once."
+  },
+  NODE_REPEL: {
+    note: "empty",
+    meaning:
+      'Nodes that must not build, separated by blanks: names or label selectors (`key`, `key=value`). It can also be given as the repeatable flag `--node-repel`, and as the annotation `enbi.hrzn.ee/node-repel: "true"` on a node.'
+  },
+  RETRY_DELAYS: {
+    default: "60 300 900",
+    meaning:
+      "Seconds before each new attempt of what may succeed later, separated by blanks. There are as many further attempts as there are delays."
+  },
+  SUCCESSFUL_BUILDS_HISTORY_LIMIT: {
+    default: "20",
+    meaning:
+      "How many successful NixBuilds that Pods asked for are kept in each namespace. Older ones are deleted, but not while a Pod waits for their image or a node is still to get it. NixBuilds made by hand are kept, unless `spec.ttlSecondsAfterFinished` says when to delete them."
+  },
+  FAILED_BUILDS_HISTORY_LIMIT: { default: "20", meaning: "The same for those that failed." },
+  CACHE_LIMIT: {
+    default: "50Gi",
+    meaning:
+      "How large the cache of one namespace on one node may be (`50Gi`, `500M`; `0`: no limit). A build that finds more [collects the cache first](limits.md#caches). A soft limit: a build may exceed it until it ends."
+  },
+  SUBSTITUTERS: {
+    note: "none; the manifests set `https://cache.nixos.org`",
+    meaning: "Binary caches from which builds may fetch, separated by blanks. Empty: none."
+  },
+  TRUSTED_PUBLIC_KEYS: {
+    note: "none; the manifests set that cache's key",
+    meaning: "Public keys whose signatures on fetched paths are accepted, separated by blanks."
+  },
+  CA_CERTIFICATES: {
+    note: "none",
+    meaning: "[Authorities](network.md#certificates-and-proxies) that builds trust beside the usual ones, in PEM."
+  },
+  HTTP_PROXY: {
+    note: "none",
+    meaning: "[Proxy](network.md#certificates-and-proxies) through which builds fetch over http."
+  },
+  HTTPS_PROXY: {
+    note: "none",
+    meaning: "[Proxy](network.md#certificates-and-proxies) through which builds fetch over https."
+  },
+  NO_PROXY: {
+    note: "none",
+    meaning: "Hosts that builds reach without a proxy, separated by commas: `.svc,.cluster.local,.example.org`."
+  },
+  BUILD_EGRESS: {
+    default: "public",
+    meaning:
+      "What [builds reach](network.md#what-builds-reach): `public`, everything except the ranges below; `open`, everything. A Namespace's annotation `enbi.hrzn.ee/build-egress` overrides it for that namespace."
+  },
+  BUILD_CLOSED_CIDRS: {
+    default: "10.0.0.0/8 172.16.0.0/12 192.168.0.0/16 100.64.0.0/10 169.254.0.0/16 fc00::/7 fe80::/10",
+    meaning: "The ranges of addresses that `public` closes, separated by blanks."
+  },
+  PORT: {
+    default: "8080",
+    meaning: "Port of `/health/liveness`, `/health/readiness` and `/metrics`; on Knative of events too."
+  },
+  FUNC_PORT: { default: "8080", meaning: "The same where `PORT` is not set: func's runtime sets it." },
+  OIDC_AUDIENCE: {
+    note: "none: anyone who can reach a function may send events, which only make it look at the cluster",
+    meaning:
+      "On Knative: senders need a token of this cluster for that audience, of a ServiceAccount in `enbi-system`, as Triggers have (`examples/oidc/`)."
+  },
+  DECISIONS_FILE: {
+    note: "none",
+    meaning:
+      "A file that keeps decisions whole, for [`enbi decisions`](debugging.md). In the Pod, `/decisions/all.jsonl` can be written."
+  },
+  DECISIONS_LIMIT: {
+    default: "64Mi",
+    meaning: "How large that file and the one before it (`….1`) may be together."
+  },
+  OTEL_EXPORTER_OTLP_ENDPOINT: {
+    note: "none: no [traces](observability.md#traces)",
+    meaning:
+      "URL of an OpenTelemetry collector (`http://otel-collector.observability:4318`). Spans go to `/v1/traces` there, as OTLP over HTTP in JSON. `OTEL_RESOURCE_ATTRIBUTES` adds attributes."
+  },
+  OTEL_SERVICE_NAME: {
+    note: "`enbi-functions`; on Knative the function's name",
+    meaning: "The service that traces name as their sender."
+  },
+  LOG_LEVEL: {
+    default: "Info",
+    meaning:
+      "What is logged: `Fatal`, `Error`, `Warn`, `Info` (each decision), `Debug` (also each look that found nothing to do) or `None`."
+  },
+  KUBERNETES_URL: {
+    note: "none: the Pod's ServiceAccount",
+    meaning: "For developing: `kubectl proxy & KUBERNETES_URL=http://127.0.0.1:8001 npm run functions`."
+  }
+}

@@ -1,0 +1,40 @@
+/** What watches the functions: metrics of NixBuilds, and traces where somebody wants them. */
+import { Clock, Effect, Layer } from "effect"
+import { isIgnored } from "../ignored.ts"
+import { type Observer, Observers } from "../observers.ts"
+import { spansOfDecision } from "./decisions.ts"
+import { statusWritesOf } from "./nixbuild-changes.ts"
+import { observationsOf, record } from "./nixbuild-metrics.ts"
+import { phasesOf } from "./nixbuild-spans.ts"
+import { notStarted, phasesOfStart } from "./pod-starts.ts"
+import { spanOfPhase } from "./span.ts"
+import { Traces } from "./traces.ts"
+
+const measured: Observer = {
+  onRun: (run) => Effect.forEach(statusWritesOf(run).flatMap(observationsOf), record, { discard: true })
+}
+
+// It wakes Pods, and is told of every Pod.
+const wakesPods = "importer-status"
+
+const traced: Observer = {
+  onRun: Effect.fnUntraced(
+    function* (run) {
+      const exportSpans = yield* Traces
+      if (exportSpans === undefined) return
+      const endMillis = yield* Clock.currentTimeMillis
+      exportSpans([...phasesOf(run).map(spanOfPhase), ...spansOfDecision(run, endMillis)])
+    },
+    Effect.catchDefect((defect) => Effect.logError("a mistake in a trace", defect))
+  ),
+  onEvent: Effect.fnUntraced(
+    function* ({ data, event, function: name }) {
+      const exportSpans = yield* Traces
+      if (exportSpans === undefined || name !== wakesPods || isIgnored(notStarted, event, data)) return
+      exportSpans((yield* phasesOfStart(event)).map(spanOfPhase))
+    },
+    Effect.catchCause((cause) => Effect.logDebug("a trace lacks a span", cause))
+  )
+}
+
+export const layer = Layer.succeed(Observers, [measured, traced])

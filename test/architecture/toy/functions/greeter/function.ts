@@ -1,0 +1,17 @@
+import { changed, sweep } from "../../../../../lib/events.ts"
+import { allow, allowStatus, defineFunction } from "../../../../../lib/function.ts"
+import { greetings } from "../../api/greeting.ts"
+import { decide } from "./decide.ts"
+import { observe, Observed, subjects } from "./observe.ts"
+
+/** Greetings → `status.words`. */
+export default defineFunction({
+  name: "greeter",
+  on: [changed(greetings), sweep],
+  sets: ["Greeted"],
+  permissions: [allow(greetings, "get", "list"), allowStatus(greetings)],
+  subjects,
+  observe,
+  Observed,
+  decide
+})

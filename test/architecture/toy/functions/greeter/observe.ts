@@ -1,0 +1,28 @@
+/** What a greeting needs: itself. */
+import { Effect, Option, Schema } from "effect"
+import type { Reference } from "../../../../../lib/api/kind.ts"
+import { all } from "../../../../../lib/api/question.ts"
+import { Cluster } from "../../../../../lib/cluster.ts"
+import type { CloudEvent } from "../../../../../lib/events.ts"
+import { currentTime } from "../../../../../lib/time.ts"
+import { Greeting, greetings } from "../../api/greeting.ts"
+
+export const Observed = Schema.Struct({ greeting: Greeting, time: Schema.String })
+
+const referTo = ({ name, namespace = "" }: { readonly name: string; readonly namespace?: string }): Reference => ({
+  kind: greetings.kind,
+  namespace,
+  name
+})
+
+export const subjects = Effect.fn("greeter.subjects")(function* ({ kind, name = "", namespace }: CloudEvent) {
+  if (kind === greetings.kind) return [referTo({ name, ...(namespace === undefined ? {} : { namespace }) })]
+  const cluster = yield* Cluster
+  return (yield* cluster.list(all(greetings))).map(({ metadata }) => referTo(metadata))
+})
+
+export const observe = Effect.fn("greeter.observe")(function* (subject: Reference) {
+  const cluster = yield* Cluster
+  const time = yield* currentTime
+  return Option.map(yield* cluster.get(greetings, subject), (greeting) => ({ greeting, time }))
+})
