@@ -6,7 +6,7 @@ import { conditionsOf, type NixBuild } from "../lib/api/nixbuild.ts"
 import { systems } from "../lib/api/system.ts"
 import { ask } from "./ask.ts"
 import { followBuild, isOver } from "./follow-build.ts"
-import { Kubectl } from "./kubectl.ts"
+import { Kubernetes, orTrouble } from "./kubernetes.ts"
 import { namespaceOr, systemOfNodes } from "./place.ts"
 import { outcomeOf } from "./progress.ts"
 import { BadAnswer } from "./trouble.ts"
@@ -62,8 +62,8 @@ export const build = Command.make(
   "build",
   { installable, ...flags },
   Effect.fn("build")(function* ({ installable, logs, node, system, tag, ...wanted }) {
-    const kubectl = yield* Kubectl
-    const api = yield* kubectl.api
+    const { connected } = yield* Kubernetes
+    const { api } = yield* connected
     const namespace = yield* namespaceOr(wanted.namespace)
     const spec = {
       ...installable,
@@ -75,7 +75,7 @@ export const build = Command.make(
     const { name } = build.metadata
     const last = isOver(build) ? build : yield* followBuild(api, { namespace, name, isVerbose: logs, before })
     yield* tellEnd(last, logs)
-  }, Effect.scoped)
+  }, orTrouble)
 ).pipe(
   Command.withDescription(
     "Build a flake's package in the cluster and bring it to a node as an image; exit code 0 once it is there, 1 if it failed"

@@ -1,8 +1,9 @@
 /** The settings that the functions in the cluster run with, so that a dry run decides as they do. */
 import { ConfigProvider, Effect, Layer, Option, Schema } from "effect"
+import { type Kind, pathOf } from "../lib/api/kind.ts"
+import type { KubernetesApi } from "../lib/kube/api.ts"
 import { systemNamespace } from "../lib/names.ts"
 import { Settings } from "../lib/settings.ts"
-import { Kubectl } from "./kubectl.ts"
 import { Trouble } from "./trouble.ts"
 
 const KeyRef = Schema.Struct({ name: Schema.String, key: Schema.String })
@@ -16,21 +17,21 @@ const Container = Schema.Struct({
   env: Schema.Array(Variable).pipe(Schema.withDecodingDefaultKey(Effect.succeed([])))
 })
 const PodTemplate = Schema.Struct({ spec: Schema.Struct({ containers: Schema.Array(Container) }) })
-const ConfigMap = Schema.fromJsonString(
-  Schema.Struct({
-    data: Schema.Record(Schema.String, Schema.String).pipe(Schema.withDecodingDefaultKey(Effect.succeed({})))
-  })
-)
-const Deployment = Schema.fromJsonString(Schema.Struct({ spec: Schema.Struct({ template: PodTemplate }) }))
+const ConfigMap = Schema.Struct({
+  data: Schema.Record(Schema.String, Schema.String).pipe(Schema.withDecodingDefaultKey(Effect.succeed({})))
+})
+const Deployment = Schema.Struct({ spec: Schema.Struct({ template: PodTemplate }) })
+
+type Api = (typeof KubernetesApi)["Service"]
 
 /** Those of the Deployment of all functions; what our own environment says goes before. */
-export const settingsOfCluster = Effect.gen(function* () {
-  const text = yield* read("deployment/enbi-functions")
-  const [container] = Option.match(Schema.decodeUnknownOption(Deployment)(text), {
+export const settingsOfCluster = Effect.fnUntraced(function* (api: Api) {
+  const found = yield* read(api, { apiVersion: "apps/v1", plural: "deployments" }, "enbi-functions")
+  const [container] = Option.match(Schema.decodeUnknownOption(Deployment)(found), {
     onNone: () => [],
     onSome: ({ spec }) => spec.template.spec.containers
   })
-  const env = yield* Effect.forEach(container?.env ?? [], valueOf)
+  const env = yield* Effect.forEach(container?.env ?? [], (variable) => valueOf(api, variable))
   const theirs = ConfigProvider.fromEnvRecord(Object.fromEntries(env.flat()))
   return yield* Settings.pipe(
     Effect.provide(
@@ -45,17 +46,21 @@ export const settingsOfCluster = Effect.gen(function* () {
   )
 })
 
-/** The object's text; nothing if it is not there. */
-const read = Effect.fnUntraced(function* (name: string) {
-  const { output } = yield* Kubectl
-  return yield* output("get", name, "-n", systemNamespace, "--ignore-not-found", "-o", "json")
-})
+/** Nothing if it is not there. */
+const read = (api: Api, kind: Pick<Kind, "apiVersion" | "plural">, name: string) =>
+  api.request("GET", pathOf({ ...kind, namespaced: true }, { namespace: systemNamespace, name })).pipe(
+    Effect.catchIf(
+      (error) => error.isMissing,
+      () => Effect.undefined
+    )
+  )
 
 /** The variable with its value, if it has one. */
-const valueOf = Effect.fnUntraced(function* ({ name, value, valueFrom }: typeof Variable.Type) {
+const valueOf = Effect.fnUntraced(function* (api: Api, { name, value, valueFrom }: typeof Variable.Type) {
   const ref = valueFrom?.configMapKeyRef
   if (ref === undefined) return value === undefined ? [] : [[name, value] as const]
-  const found = Schema.decodeUnknownOption(ConfigMap)(yield* read(`configmap/${ref.name}`))
+  const object = yield* read(api, { apiVersion: "v1", plural: "configmaps" }, ref.name)
+  const found = Schema.decodeUnknownOption(ConfigMap)(object)
   const there = Option.isSome(found) ? found.value.data[ref.key] : undefined
   return there === undefined ? [] : [[name, there] as const]
 })

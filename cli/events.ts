@@ -9,7 +9,7 @@ import * as Cache from "../embedded/cache.ts"
 import { KubernetesApi } from "../lib/kube/api.ts"
 import { redact } from "../lib/redact.ts"
 import type { WholeEvent } from "./event-file.ts"
-import { Kubectl } from "./kubectl.ts"
+import { Kubernetes, orTrouble } from "./kubernetes.ts"
 import { readEvents, recordedEvents } from "./recorded-events.ts"
 import { replay } from "./replay.ts"
 import { documentOf, eventOf, output, rowOf } from "./words.ts"
@@ -20,11 +20,12 @@ const record = Command.make(
   "record",
   {},
   Effect.fn("events.record")(function* () {
-    const { api } = yield* Kubectl
-    const layer = Cache.layer(knownKinds()).pipe(Layer.provide(Layer.succeed(KubernetesApi, yield* api)))
+    const { connected } = yield* Kubernetes
+    const { api } = yield* connected
+    const layer = Cache.layer(knownKinds()).pipe(Layer.provide(Layer.succeed(KubernetesApi, api)))
     const { follow } = yield* Cache.WatchCache.pipe(Effect.provide(layer))
     yield* follow(asJson)
-  }, Effect.scoped)
+  }, orTrouble)
 ).pipe(
   Command.withDescription(
     "Record the events that the functions would get, as JSON lines, until Ctrl-C: one for each object that is there, then each change"

@@ -12,7 +12,8 @@ import type { KubernetesApi } from "../lib/kube/api.ts"
 import type { KubernetesError } from "../lib/kube/error.ts"
 import type { Query } from "../lib/kube/requests.ts"
 import type { Change } from "../lib/kube/watch.ts"
-import { Kubectl } from "./kubectl.ts"
+import { Kubernetes } from "./kubernetes.ts"
+import { firstContainerOf } from "./pod-logs.ts"
 import { isStepLine } from "../lib/nixbuild/build-steps.ts"
 import { newsIn } from "./progress.ts"
 import { Trouble } from "./trouble.ts"
@@ -88,7 +89,8 @@ const versionsOf = <A extends Identified>(api: Api, kind: Kind<A>, { isThere, na
 /** From when its container runs to its end. That a log can't be read does not stop the build. */
 const showLog = Effect.fnUntraced(
   function* (api: Api, { isVerbose, namespace }: Followed, job: string) {
-    const kubectl = yield* Kubectl
+    const { connected } = yield* Kubernetes
+    const { log } = yield* connected
     const query = { labelSelector: `batch.kubernetes.io/job-name=${job}` }
     const started = yield* versionsOf(api, pods, { namespace, query, isThere: false }).pipe(
       Stream.filter(({ status }) =>
@@ -99,9 +101,9 @@ const showLog = Effect.fnUntraced(
       Stream.runHead
     )
     if (Option.isNone(started)) return
-    yield* kubectl
-      .lines("logs", "-n", namespace, "-f", started.value.metadata.name)
-      .pipe(Stream.runForEach((line) => (isVerbose || isStepLine(line) ? Console.log(line) : Effect.void)))
+    yield* log({ pod: started.value, container: firstContainerOf(started.value), follow: true }).pipe(
+      Stream.runForEach((line) => (isVerbose || isStepLine(line) ? Console.log(line) : Effect.void))
+    )
   },
   Effect.catch(({ message }) => Console.error(`The build's log cannot be shown: ${message}`))
 )

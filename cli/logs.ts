@@ -1,16 +1,17 @@
 /** `enbi logs`: the log of a NixBuild's build Job, or of the Jobs that import its image. */
-import { Console, Effect, Option, Schema, Stream } from "effect"
+import { Console, Effect, Option, Stream } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
-import { NixBuild } from "../lib/api/nixbuild.ts"
+import { jobs, pods } from "../lib/api/kubernetes.ts"
+import { nixBuilds } from "../lib/api/nixbuild.ts"
+import { getFrom, listFrom } from "../lib/cluster.ts"
 import { nixBuildUidLabel } from "../lib/keys.ts"
 import { systemNamespace } from "../lib/names.ts"
 import { namespace } from "./build.ts"
-import { Kubectl } from "./kubectl.ts"
+import { Kubernetes, orTrouble } from "./kubernetes.ts"
 import { namespaceOr } from "./place.ts"
+import { firstContainerOf } from "./pod-logs.ts"
 import { follow } from "./source.ts"
 import { Trouble } from "./trouble.ts"
-
-const decode = Schema.decodeUnknownEffect(Schema.fromJsonString(NixBuild))
 
 /** The command. */
 export const logs = Command.make(
@@ -26,27 +27,46 @@ export const logs = Command.make(
     )
   },
   Effect.fn("logs")(function* ({ follow, isImport, name, ...wanted }) {
-    const { lines, output } = yield* Kubectl
+    const { connected } = yield* Kubernetes
+    const { api, log } = yield* connected
     const namespace = yield* namespaceOr(wanted.namespace)
-    const text = yield* output("get", "nixbuild", name, "-n", namespace, "-o", "json")
-    const { metadata, status } = yield* decode(text).pipe(
-      Effect.mapError(({ message }) => new Trouble({ message: `NixBuild ${name} cannot be read: ${message}` }))
-    )
-    const more = follow ? ["-f"] : []
-    const print = (...words: ReadonlyArray<string>) =>
-      Stream.runForEach(lines("logs", ...words), (line) => Console.log(line))
-    if (isImport) {
-      const label = `${nixBuildUidLabel}=${metadata.uid}`
-      return yield* print("-n", systemNamespace, "-l", label, "--tail=-1", "--prefix", ...more)
+    const found = yield* getFrom(api)(nixBuilds, { namespace, name })
+    if (Option.isNone(found)) {
+      return yield* new Trouble({ message: `There is no NixBuild ${name} in the namespace ${namespace}.` })
     }
-    const job = Option.fromNullishOr(status?.buildJobName)
-    if (Option.isNone(job)) {
+    const { metadata, status } = found.value
+    if (isImport) {
+      const labels = { [nixBuildUidLabel]: metadata.uid }
+      const all = yield* listFrom(api)({ kind: pods, selector: { namespace: systemNamespace, labels } })
+      return yield* Effect.forEach(
+        all,
+        (pod) => {
+          const container = firstContainerOf(pod)
+          return Stream.runForEach(log({ pod, container, follow }), (line) =>
+            Console.log(`[pod/${pod.metadata.name}/${container}] ${line}`)
+          )
+        },
+        { concurrency: follow ? "unbounded" : 1, discard: true }
+      )
+    }
+    const job = status?.buildJobName
+    if (job === undefined) {
       return yield* new Trouble({
         message: `NixBuild ${name} has no build Job yet: kubectl describe nixbuild -n ${namespace} ${name} says what it waits for.`
       })
     }
-    const there = yield* output("get", "job", job.value, "-n", namespace, "--ignore-not-found", "-o", "name")
-    if (there !== "") return yield* print("-n", namespace, `job/${job.value}`, ...more)
+    if (Option.isSome(yield* getFrom(api)(jobs, { namespace, name: job }))) {
+      const labels = { "batch.kubernetes.io/job-name": job }
+      const [pod] = yield* listFrom(api)({ kind: pods, selector: { namespace, labels } })
+      if (pod === undefined) {
+        return yield* new Trouble({
+          message: `Job ${job} has no Pod yet: kubectl describe job -n ${namespace} ${job} says why.`
+        })
+      }
+      return yield* Stream.runForEach(log({ pod, container: firstContainerOf(pod), follow }), (line) =>
+        Console.log(line)
+      )
+    }
     const end = status?.failure?.log
     if (end === undefined) {
       return yield* new Trouble({
@@ -54,7 +74,7 @@ export const logs = Command.make(
       })
     }
     yield* Console.log(`The Job is gone; the end of its log is kept in the NixBuild:\n${end}`)
-  })
+  }, orTrouble)
 ).pipe(
   Command.withDescription("Print the log of a NixBuild's build"),
   Command.withExamples([{ command: "enbi logs -n apps hello -f", description: "As it is written" }])

@@ -6,15 +6,14 @@ import { all } from "../lib/api/question.ts"
 import { systemOf } from "../lib/api/system.ts"
 import { listFrom } from "../lib/cluster.ts"
 import type { KubernetesApi } from "../lib/kube/api.ts"
-import { Kubectl } from "./kubectl.ts"
+import { Kubernetes } from "./kubernetes.ts"
 import { Trouble } from "./trouble.ts"
 
 /** As kubectl has it. */
 export const namespaceOr = Effect.fnUntraced(function* (namespace: Option.Option<string>) {
   if (Option.isSome(namespace)) return namespace.value
-  const { output } = yield* Kubectl
-  const current = (yield* output("config", "view", "--minify", "-o", "jsonpath={..namespace}")).trim()
-  return current === "" ? "default" : current
+  const { connected } = yield* Kubernetes
+  return (yield* connected).namespace
 })
 
 /** The system of all nodes, if they have only one. */

@@ -10,7 +10,7 @@ import { settingsOfCluster } from "./cluster-settings.ts"
 import { decideOn, readOnly } from "./dry-run.ts"
 import { disordered, disorderFlags } from "./disorder.ts"
 import type { WholeEvent } from "./event-file.ts"
-import { Kubectl } from "./kubectl.ts"
+import { Kubernetes, orTrouble } from "./kubernetes.ts"
 import { readEvents, recordedEvents } from "./recorded-events.ts"
 import { pausesOf, send } from "./send.ts"
 import { BadAnswer, Trouble } from "./trouble.ts"
@@ -90,9 +90,10 @@ const showDecisions = Effect.fnUntraced(function* (
   events: ReadonlyArray<WholeEvent>,
   functions: ReadonlyArray<EnbiFunction<unknown>>
 ) {
-  const { api } = yield* Kubectl
-  const settings = yield* settingsOfCluster
-  const cluster = readOnly(yield* api)
+  const { connected } = yield* Kubernetes
+  const { api } = yield* connected
+  const settings = yield* settingsOfCluster(api)
+  const cluster = readOnly(api)
   let writes = 0
   for (const event of events) {
     const decided = yield* decideOn(functions, event).pipe(
@@ -116,7 +117,7 @@ const showDecisions = Effect.fnUntraced(function* (
   yield* Console.log(
     `${events.length} events, ${writes} writes would follow. Nothing was sent or written; --apply --to URL sends them.`
   )
-}, Effect.scoped)
+}, orTrouble)
 
 const sendAll = Effect.fnUntraced(function* (
   to: URL,

@@ -1,8 +1,12 @@
 /** Where recordings are read from: files, standard input, or the log of the functions themselves. */
 import { Console, Effect, FileSystem, Path, Stdio, Stream } from "effect"
 import { Argument, Flag } from "effect/cli"
+import { pods } from "../lib/api/kubernetes.ts"
+import { listFrom } from "../lib/cluster.ts"
+import type { KubernetesError } from "../lib/kube/error.ts"
 import { systemNamespace } from "../lib/names.ts"
-import { Kubectl } from "./kubectl.ts"
+import { Kubernetes, orTrouble } from "./kubernetes.ts"
+import { containersOf } from "./pod-logs.ts"
 import { Trouble } from "./trouble.ts"
 
 /** The files to read. */
@@ -34,20 +38,28 @@ interface Source {
   readonly follow?: boolean
 }
 
-// One process or one for each function, Knative's containers beside them; a Pod that is just starting has no log yet.
-const log = [
-  "logs",
-  "-n",
-  systemNamespace,
-  "-l",
-  "app.kubernetes.io/part-of=enbi-functions",
-  "--all-containers",
-  "--ignore-errors",
-  "--max-log-requests=50",
-  "--tail=-1"
-]
+/** The functions' log: one process or one for each function, Knative's containers beside them. */
+const functionsLog = (follow: boolean) =>
+  Stream.unwrap(
+    Effect.gen(function* () {
+      const { connected } = yield* Kubernetes
+      const { api, log } = yield* connected
+      const labels = { "app.kubernetes.io/part-of": "enbi-functions" }
+      const found = yield* orTrouble(listFrom(api)({ kind: pods, selector: { namespace: systemNamespace, labels } }))
+      const each = found.flatMap((pod) => containersOf(pod).map((container) => ({ pod, container })))
+      const lines = Stream.flatMap(
+        Stream.fromIterable(each),
+        // A Pod that is just starting has no log yet.
+        (one) => log({ ...one, follow, timestamps: !follow }).pipe(Stream.catch(tell)),
+        { concurrency: "unbounded" }
+      )
+      return follow ? lines : inOrder(lines)
+    })
+  )
 
-/** kubectl prints one Pod's log after the other's. */
+const tell = ({ message }: KubernetesError) => Stream.fromEffectDrain(Console.error(`error: ${message}`))
+
+/** Each container's log is in order, and they are read side by side. */
 const inOrder = <E, R>(lines: Stream.Stream<string, E, R>) =>
   Stream.unwrap(
     Effect.map(Stream.runCollect(lines), (all) =>
@@ -58,22 +70,13 @@ const inOrder = <E, R>(lines: Stream.Stream<string, E, R>) =>
 // With the offset of the node's zone.
 const timeOf = (line: string): number => Date.parse(/^\S+(?= )/u.exec(line)?.[0] ?? "") || 0
 
-/** Of a Pod whose log it can't have, kubectl says so among the lines. */
-const tellErrors = <E, R>(lines: Stream.Stream<string, E, R>) =>
-  Stream.filterEffect(lines, (line) =>
-    line.startsWith("error: ") ? Effect.as(Console.error(`kubectl: ${line}`), false) : Effect.succeed(true)
-  )
-
 /** All lines of all of them, in order. */
 export const linesOf = ({ file, follow = false }: Source) =>
   Stream.unwrap(
     Effect.gen(function* () {
-      const kubectl = yield* Kubectl
       const { stdin } = yield* Stdio.Stdio
       const files = yield* FileSystem.FileSystem
-      if (file.length === 0) {
-        return tellErrors(follow ? kubectl.lines(...log, "-f") : inOrder(kubectl.lines(...log, "--timestamps")))
-      }
+      if (file.length === 0) return functionsLog(follow)
       return Stream.flatMap(Stream.fromIterable(file), (name) =>
         (name === "-" ? stdin : files.stream(name)).pipe(
           Stream.decodeText,

@@ -20,10 +20,13 @@ export class BundleFailed extends Schema.TaggedError<BundleFailed>()("BundleFail
   cause: Schema.Defect()
 }) {}
 
+// Kubeconfigs are for processes outside of the cluster, so the images do without what reads them.
+const external = ["@kubernetes/client-node"]
+
 const write = (input: Record<string, string>, dir: string) =>
   Effect.tryPromise({
     try: () =>
-      rolldown({ input, platform: "node", logLevel: "warn" })
+      rolldown({ input, external, platform: "node", logLevel: "warn" })
         .then((bundle) => bundle.write({ dir, format: "esm", cleanDir: true }))
         .then(() => undefined),
     catch: (cause) => new BundleFailed({ message: `The sources could not be bundled into ${dir}.`, cause })
@@ -69,7 +72,7 @@ export const bundleProgram = Effect.fnUntraced(function* (root: string, name: st
   }
   yield* Effect.tryPromise({
     try: () =>
-      rolldown({ input: id, plugins: [program], platform: "node", logLevel: "warn" })
+      rolldown({ input: id, external, plugins: [program], platform: "node", logLevel: "warn" })
         .then((bundle) => bundle.write({ file, format: "esm", codeSplitting: false }))
         .then(() => undefined),
     catch: (cause) => new BundleFailed({ message: `The function ${name} could not be bundled into ${file}.`, cause })

@@ -3,8 +3,10 @@
  * Knative each read is a request; `embedded/` puts a watch cache before the API
  * server; tests put one in memory in its place.
  */
+import type { V1DeleteOptions } from "@kubernetes/client-node"
 import { Context, Effect, Layer, Option, Result, Schema } from "effect"
 import { type Identified, type Kind, KubernetesObject, pathOf } from "./api/kind.ts"
+import { manifest } from "./api/manifest.ts"
 import { answers, type Question, type Selector } from "./api/question.ts"
 import { KubernetesApi } from "./kube/api.ts"
 import type { Body, Query } from "./kube/requests.ts"
@@ -127,12 +129,14 @@ export const writesOf = (
         .pipe(Effect.flatMap(decodeObject)),
     remove: ({ kind, name, namespace, ...known }) =>
       api.request("DELETE", pathOf(kind, { name, namespace }), {
-        body: json({
-          apiVersion: "v1",
-          kind: "DeleteOptions",
-          preconditions: known,
-          propagationPolicy: "Background"
-        })
+        body: json(
+          manifest<V1DeleteOptions>()({
+            apiVersion: "v1",
+            kind: "DeleteOptions",
+            preconditions: known,
+            propagationPolicy: "Background"
+          })
+        )
       })
   }
 }

@@ -1,6 +1,8 @@
 /** What builds may reach: what is set for the cluster, and the NetworkPolicy that holds their Pods to it. */
+import type { V1NetworkPolicy } from "@kubernetes/client-node"
 import { Schema } from "effect"
 import { managedBy } from "./api/kubernetes.ts"
+import { manifest } from "./api/manifest.ts"
 import { behindNat64, Cidr, isAll, isOfIpv4 } from "./cidr.ts"
 import { nixBuildUidLabel } from "./keys.ts"
 import { egressPolicyName } from "./names.ts"
@@ -34,7 +36,7 @@ export const makeEgressPolicy = ({
   readonly namespace: string
 }) => {
   const to = openBlocks(closedCidrs)
-  return {
+  return manifest<V1NetworkPolicy>()({
     apiVersion: "networking.k8s.io/v1",
     kind: "NetworkPolicy" as const,
     metadata: { name: egressPolicyName, namespace, labels: managedBy },
@@ -54,7 +56,7 @@ export const makeEgressPolicy = ({
         ...(to.length === 0 ? [] : [{ to }])
       ]
     }
-  }
+  })
 }
 
 const openBlocks = (closed: ReadonlyArray<string>) => {

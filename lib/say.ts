@@ -1,8 +1,10 @@
 /** A Kubernetes Event: what people read under `kubectl describe` of the object that it speaks of. */
+import type { CoreV1Event } from "@kubernetes/client-node"
 import type { Action } from "./action.ts"
 import { type Reason, reasons } from "./api/reasons.ts"
 import type { Kind, ObjectMeta } from "./api/kind.ts"
 import { managedBy } from "./api/kubernetes.ts"
+import { manifest } from "./api/manifest.ts"
 import type { Refusal } from "./function.ts"
 import { regardingLabel } from "./keys.ts"
 import { eventName } from "./names.ts"
@@ -40,9 +42,9 @@ export const say = (saying: Saying): Action => {
   return {
     action: "Create",
     why: `Tell whoever looks at the ${regarding.kind}: ${reason}`,
-    object: {
+    object: manifest<CoreV1Event>()({
       apiVersion: "v1",
-      kind: "Event",
+      kind: "Event" as const,
       metadata: {
         name: sayingName(saying),
         namespace,
@@ -58,7 +60,7 @@ export const say = (saying: Saying): Action => {
       lastTimestamp: time,
       source: { component: "enbi-functions" },
       reportingComponent: "enbi-functions"
-    }
+    })
   }
 }
 

@@ -112,6 +112,12 @@ export const settingDescriptions: Readonly<Record<string, SettingDescription>> =
   },
   KUBERNETES_URL: {
     note: "none: the Pod's ServiceAccount",
-    meaning: "For developing: `kubectl proxy & KUBERNETES_URL=http://127.0.0.1:8001 npm run functions`."
+    meaning:
+      "For developing: the API server's URL, such as `kubectl proxy` gives. Without it `npm run functions` takes the kubeconfig."
+  },
+  KUBECONFIG: {
+    note: "`~/.kube/config`, outside of a cluster",
+    meaning:
+      "For developing: the kubeconfig whose current context `npm run functions` and `enbi` use, or several, as kubectl takes them."
   }
 }

@@ -15,10 +15,12 @@
  * Every change of the Lease names the version that it was decided on, so of two
  * that change it at the same moment one looks again.
  */
+import type { V1Lease } from "@kubernetes/client-node"
 import { Option } from "effect"
 import { type Action, referTo } from "./action.ts"
 import { namespaceOf } from "./api/kind.ts"
 import { type Lease, leases, managedBy } from "./api/kubernetes.ts"
+import { manifest } from "./api/manifest.ts"
 import type { NixBuild } from "./api/nixbuild.ts"
 import {
   digestsAnnotation,
@@ -167,7 +169,7 @@ export const claimTag = (build: Pick<NixBuild, "metadata" | "spec">): Action => 
   return {
     action: "Create",
     why: `${tag} is nobody's yet`,
-    object: {
+    object: manifest<V1Lease>()({
       apiVersion: leases.apiVersion,
       kind: "Lease",
       metadata: {
@@ -177,6 +179,6 @@ export const claimTag = (build: Pick<NixBuild, "metadata" | "spec">): Action => 
         annotations: { [heldTagAnnotation]: tag }
       },
       spec: { holderIdentity: `${metadata.namespace}/${metadata.uid}` }
-    }
+    })
   }
 }

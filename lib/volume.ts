@@ -3,7 +3,9 @@
  * which node it speaks of, and the Jobs that make and remove its directories.
  * They are root there, but see nothing of the node except /var/lib/enbi.
  */
+import type { V1Job } from "@kubernetes/client-node"
 import { managedBy, type Node, type PersistentVolume } from "./api/kubernetes.ts"
+import { manifest } from "./api/manifest.ts"
 import { outsideMesh, systemPod } from "./job.ts"
 import { namespaceAnnotation, nodeAnnotation, nodeUidAnnotation } from "./keys.ts"
 import { systemNamespace } from "./names.ts"
@@ -27,39 +29,40 @@ export interface VolumeJob {
 }
 
 /** Not of one NixBuild, since all of the namespace share the volume. */
-export const makeVolumeProgramJob = (job: VolumeJob) => ({
-  apiVersion: "batch/v1",
-  kind: "Job" as const,
-  metadata: { name: job.name, namespace: systemNamespace, labels: managedBy, annotations: annotationsOf(job) },
-  spec: {
-    backoffLimit: 3,
-    ...(job.activeDeadlineSeconds === undefined ? {} : { activeDeadlineSeconds: job.activeDeadlineSeconds }),
-    ttlSecondsAfterFinished: 3600,
-    template: {
-      metadata: { labels: { ...managedBy, ...outsideMesh.labels }, annotations: outsideMesh.annotations },
-      spec: {
-        ...systemPod(job.node),
-        containers: [
-          {
-            name: job.program,
-            image: job.builderImage,
-            args: [programPath(job.program)],
-            env: [{ name: volumeVariables.volumeName, value: job.namespaceUid }],
-            securityContext: {
-              runAsUser: 0,
-              allowPrivilegeEscalation: false,
-              readOnlyRootFilesystem: true,
-              capabilities: { drop: ["ALL"], add: capabilities[job.program] },
-              seccompProfile: { type: "RuntimeDefault" }
-            },
-            volumeMounts: [{ name: "volumes", mountPath: mountPaths.volumes }]
-          }
-        ],
-        volumes: [{ name: "volumes", hostPath: { path: hostPaths.volumes, type: "DirectoryOrCreate" } }]
+export const makeVolumeProgramJob = (job: VolumeJob) =>
+  manifest<V1Job>()({
+    apiVersion: "batch/v1",
+    kind: "Job" as const,
+    metadata: { name: job.name, namespace: systemNamespace, labels: managedBy, annotations: annotationsOf(job) },
+    spec: {
+      backoffLimit: 3,
+      ...(job.activeDeadlineSeconds === undefined ? {} : { activeDeadlineSeconds: job.activeDeadlineSeconds }),
+      ttlSecondsAfterFinished: 3600,
+      template: {
+        metadata: { labels: { ...managedBy, ...outsideMesh.labels }, annotations: outsideMesh.annotations },
+        spec: {
+          ...systemPod(job.node),
+          containers: [
+            {
+              name: job.program,
+              image: job.builderImage,
+              args: [programPath(job.program)],
+              env: [{ name: volumeVariables.volumeName, value: job.namespaceUid }],
+              securityContext: {
+                runAsUser: 0,
+                allowPrivilegeEscalation: false,
+                readOnlyRootFilesystem: true,
+                capabilities: { drop: ["ALL"], add: capabilities[job.program] },
+                seccompProfile: { type: "RuntimeDefault" }
+              },
+              volumeMounts: [{ name: "volumes", mountPath: mountPaths.volumes }]
+            }
+          ],
+          volumes: [{ name: "volumes", hostPath: { path: hostPaths.volumes, type: "DirectoryOrCreate" } }]
+        }
       }
     }
-  }
-})
+  })
 
 const annotationsOf = ({ namespace, node }: VolumeJob) => ({ [namespaceAnnotation]: namespace, [nodeAnnotation]: node })
 

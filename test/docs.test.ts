@@ -114,8 +114,10 @@ describe("docs", () => {
       const names = sources
         .filter((source) => source.includes("Config."))
         .flatMap((source) => [...source.matchAll(/"([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*)"/g)].map(([, name = ""]) => name))
-        // Kubernetes sets these in every Pod; the others are words of HTTP.
-        .filter((name) => !/^KUBERNETES_SERVICE_|^(GET|POST|PATCH|DELETE|LIST|WATCH)$/.test(name))
+        // Kubernetes sets these in every Pod, we set one for exec plugins; the others are words of HTTP.
+        .filter(
+          (name) => !/^KUBERNETES_SERVICE_|^KUBERNETES_EXEC_INFO$|^(GET|POST|PATCH|DELETE|LIST|WATCH)$/.test(name)
+        )
       assert.sameMembers(Object.keys(settingDescriptions), [...new Set(names)])
       const rows = rowsOf(yield* read("docs/settings.md"), /^`[A-Z]/)
       assert.deepStrictEqual(

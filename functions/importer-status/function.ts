@@ -7,7 +7,7 @@ import { nixBuildAnnotation } from "../../lib/keys.ts"
 import { podsOfOthers } from "../../lib/nixbuild-subjects.ts"
 import { isOnItsWay } from "../../lib/work.ts"
 import { decide } from "./decide.ts"
-import { isConcerned, tellsNothing } from "./news.ts"
+import { isConcerned, tellsNothing } from "./observe-news.ts"
 import { observe, Observed, subjects } from "./observe.ts"
 import { sets } from "./sets.ts"
 

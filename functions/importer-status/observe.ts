@@ -33,7 +33,7 @@ import { awaitedImages, isWaitingFor } from "../../lib/waiting.ts"
 import { observeStart } from "../../lib/observe-work.ts"
 import { endedWell, isFinished, terminatedOf, Work } from "../../lib/work.ts"
 import { isMissed } from "./missed.ts"
-import { newsOf } from "./news.ts"
+import { newsOf } from "./observe-news.ts"
 
 const optional = Schema.optionalKey
 

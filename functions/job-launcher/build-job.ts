@@ -5,6 +5,8 @@
  * it a Pod that only namespaces of level privileged admit; without the sandbox
  * the Restricted level admits it.
  */
+import type { V1Job, V1PodTemplateSpec } from "@kubernetes/client-node"
+import { manifest } from "../../lib/api/manifest.ts"
 import { attemptOn, nixBuilds, type NixBuild } from "../../lib/api/nixbuild.ts"
 import type { EgressStep } from "./egress.ts"
 import { belongingTo, onNode, plainPod, podBelongingTo } from "../../lib/job.ts"
@@ -32,7 +34,7 @@ export const makeBuildJob = (place: BuildPlace) => {
   const { build, egress, node } = place
   const { name, namespace, uid } = build.metadata
   const { annotations, labels } = belongingTo(build)
-  return {
+  return manifest<V1Job>()({
     apiVersion: "batch/v1",
     kind: "Job" as const,
     metadata: {
@@ -56,12 +58,12 @@ export const makeBuildJob = (place: BuildPlace) => {
       backoffLimit: 0,
       template: makeBuildPod(place)
     }
-  }
+  })
 }
 
 export const makeBuildPod = (place: BuildPlace) => {
   const { build, node, settings } = place
-  return {
+  return manifest<V1PodTemplateSpec>()({
     metadata: podBelongingTo(build),
     spec: {
       ...onNode(node),
@@ -96,7 +98,7 @@ export const makeBuildPod = (place: BuildPlace) => {
         { name: "tmp", emptyDir: {} }
       ]
     }
-  }
+  })
 }
 
 const environment = ({ build, egress, liveFilter, liveTime, settings }: BuildPlace) => [

@@ -4,7 +4,9 @@
  * namespace, executes nothing that the build made, and sees the cache
  * read-only.
  */
+import type { V1Job } from "@kubernetes/client-node"
 import type { Node } from "../../lib/api/kubernetes.ts"
+import { manifest } from "../../lib/api/manifest.ts"
 import { attemptOn, type NixBuild } from "../../lib/api/nixbuild.ts"
 import { belongingTo, podBelongingTo, systemPod } from "../../lib/job.ts"
 import { tagLabel } from "../../lib/keys.ts"
@@ -28,7 +30,7 @@ export const makeImportJob = ({ build, expected, namespaceUid, node, settings }:
   const name = jobName("import", { build: build.metadata, node: nodeName, attempt: attemptOn(build, nodeName) })
   const owner = belongingTo(build)
   const lease = tagLeaseName(tagOf(build))
-  return {
+  return manifest<V1Job>()({
     apiVersion: "batch/v1",
     kind: "Job" as const,
     metadata: { name, namespace: systemNamespace, ...owner, labels: { ...owner.labels, [tagLabel]: lease } },
@@ -79,7 +81,7 @@ export const makeImportJob = ({ build, expected, namespaceUid, node, settings }:
         }
       }
     }
-  }
+  })
 }
 
 // k3s and RKE2 keep their own containerd, whose version says so: containerd://2.1.5-k3s1.

@@ -3,8 +3,10 @@
  * that is bound to a claim in that namespace, and the Job that makes its
  * directories before it is ever mounted.
  */
+import type { V1PersistentVolume, V1PersistentVolumeClaim } from "@kubernetes/client-node"
 import { namespaceOf } from "../../lib/api/kind.ts"
 import { managedBy, type Node } from "../../lib/api/kubernetes.ts"
+import { manifest } from "../../lib/api/manifest.ts"
 import type { NixBuild } from "../../lib/api/nixbuild.ts"
 import { selecting } from "../../lib/job.ts"
 import {
@@ -31,55 +33,57 @@ export interface Place {
 // Kubernetes wants a size; a hostPath has none, so this only has to match the claim's.
 const storage = "1Gi"
 
-export const makePersistentVolume = ({ build, namespaceUid, node: { metadata: node } }: Place) => ({
-  apiVersion: "v1",
-  kind: "PersistentVolume" as const,
-  metadata: {
-    name: persistentVolumeName(namespaceUid, node.name),
-    labels: { ...managedBy, [volumeLabel]: persistentVolumeName(namespaceUid, node.name) },
-    annotations: {
-      [namespaceAnnotation]: namespaceOf(build),
-      [nodeAnnotation]: node.name,
-      [nodeUidAnnotation]: node.uid
-    }
-  },
-  spec: {
-    capacity: { storage },
-    accessModes: ["ReadWriteOnce"],
-    persistentVolumeReclaimPolicy: "Retain",
-    storageClassName: "",
-    claimRef: {
-      apiVersion: "v1",
-      kind: "PersistentVolumeClaim",
-      namespace: build.metadata.namespace,
-      name: claimName(node.name)
+export const makePersistentVolume = ({ build, namespaceUid, node: { metadata: node } }: Place) =>
+  manifest<V1PersistentVolume>()({
+    apiVersion: "v1",
+    kind: "PersistentVolume" as const,
+    metadata: {
+      name: persistentVolumeName(namespaceUid, node.name),
+      labels: { ...managedBy, [volumeLabel]: persistentVolumeName(namespaceUid, node.name) },
+      annotations: {
+        [namespaceAnnotation]: namespaceOf(build),
+        [nodeAnnotation]: node.name,
+        [nodeUidAnnotation]: node.uid
+      }
     },
-    hostPath: { path: `${hostPaths.volumes}/${namespaceUid}`, type: "Directory" },
-    nodeAffinity: { required: selecting(node.name) }
-  }
-})
+    spec: {
+      capacity: { storage },
+      accessModes: ["ReadWriteOnce"],
+      persistentVolumeReclaimPolicy: "Retain",
+      storageClassName: "",
+      claimRef: {
+        apiVersion: "v1",
+        kind: "PersistentVolumeClaim",
+        namespace: build.metadata.namespace,
+        name: claimName(node.name)
+      },
+      hostPath: { path: `${hostPaths.volumes}/${namespaceUid}`, type: "Directory" },
+      nodeAffinity: { required: selecting(node.name) }
+    }
+  })
 
 // It selects its volume: of a claim that names one, Kubernetes' volume controller writes the volume from two workers
 // at once, and when they disturb each other it leaves the claim for fifteen seconds.
-export const makeClaim = ({ build, followsEgress, namespaceUid, node: { metadata: node } }: Place) => ({
-  apiVersion: "v1",
-  kind: "PersistentVolumeClaim" as const,
-  metadata: {
-    name: claimName(node.name),
-    namespace: build.metadata.namespace,
-    labels: managedBy,
-    annotations: {
-      [nodeAnnotation]: node.name,
-      ...(followsEgress === true ? { [followsEgressAnnotation]: "true" } : {})
+export const makeClaim = ({ build, followsEgress, namespaceUid, node: { metadata: node } }: Place) =>
+  manifest<V1PersistentVolumeClaim>()({
+    apiVersion: "v1",
+    kind: "PersistentVolumeClaim" as const,
+    metadata: {
+      name: claimName(node.name),
+      namespace: build.metadata.namespace,
+      labels: managedBy,
+      annotations: {
+        [nodeAnnotation]: node.name,
+        ...(followsEgress === true ? { [followsEgressAnnotation]: "true" } : {})
+      }
+    },
+    spec: {
+      accessModes: ["ReadWriteOnce"],
+      storageClassName: "",
+      selector: { matchLabels: { [volumeLabel]: persistentVolumeName(namespaceUid, node.name) } },
+      resources: { requests: { storage } }
     }
-  },
-  spec: {
-    accessModes: ["ReadWriteOnce"],
-    storageClassName: "",
-    selector: { matchLabels: { [volumeLabel]: persistentVolumeName(namespaceUid, node.name) } },
-    resources: { requests: { storage } }
-  }
-})
+  })
 
 export const makeVolumeJob = ({ build, namespaceUid, node: { metadata: node }, settings }: Place) =>
   makeVolumeProgramJob({

@@ -1,4 +1,6 @@
 /** A function as a Deployment and its Service, for clusters without Knative Serving. */
+import type { V1Deployment, V1Service } from "@kubernetes/client-node"
+import { manifest } from "../api/manifest.ts"
 import type { EnbiFunction } from "../function.ts"
 import {
   containerOf,
@@ -16,7 +18,7 @@ export const makeDeployment = (definition: EnbiFunction<unknown>) => {
   const selector = { "app.kubernetes.io/name": name }
   const metadata = metadataOf(definition)
   return [
-    {
+    manifest<V1Deployment>()({
       apiVersion: "apps/v1",
       kind: "Deployment",
       metadata,
@@ -45,13 +47,13 @@ export const makeDeployment = (definition: EnbiFunction<unknown>) => {
           }
         }
       }
-    },
-    {
+    }),
+    manifest<V1Service>()({
       apiVersion: "v1",
       kind: "Service",
       metadata,
       // A Trigger that names a Service sends to its port 80, whichever others there are.
       spec: { selector, ports: [{ name: "http", port: 80, targetPort: "http" }] }
-    }
+    })
   ]
 }

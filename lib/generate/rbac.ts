@@ -3,7 +3,9 @@
  * one account, so it gets the sum of what each says it needs, and what their
  * watch cache needs; on its own each has an account for what it needs.
  */
+import type { V1Role, V1RoleBinding, V1ServiceAccount } from "@kubernetes/client-node"
 import { groupOf, type Kind } from "../api/kind.ts"
+import { manifest } from "../api/manifest.ts"
 import { type EnbiFunction, kindsOf, type Permission } from "../function.ts"
 import { systemNamespace } from "../names.ts"
 
@@ -46,7 +48,11 @@ export const rulesOf = ({ permissions }: Pick<EnbiFunction<unknown>, "permission
 
 /** The account of one function or server, with what it may do. */
 export const makeAccount = (definition: Pick<EnbiFunction<unknown>, "name" | "permissions">) => [
-  { apiVersion: "v1", kind: "ServiceAccount", metadata: { name: definition.name, namespace: systemNamespace } },
+  manifest<V1ServiceAccount>()({
+    apiVersion: "v1",
+    kind: "ServiceAccount",
+    metadata: { name: definition.name, namespace: systemNamespace }
+  }),
   ...makeRoles({ account: definition.name, name: `enbi-${definition.name}`, rules: rulesOf(definition) })
 ]
 
@@ -57,14 +63,19 @@ const makeRoles = ({ account, name, rules }: Grant) => {
     const kind = namespace === undefined ? "ClusterRole" : "Role"
     const metadata = namespace === undefined ? { name } : { name, namespace }
     return [
-      { apiVersion: `${group}/v1`, kind, metadata, rules: sum(rules.filter((rule) => rule.namespace === namespace)) },
-      {
+      manifest<V1Role>()({
+        apiVersion: `${group}/v1`,
+        kind,
+        metadata,
+        rules: sum(rules.filter((rule) => rule.namespace === namespace))
+      }),
+      manifest<V1RoleBinding>()({
         apiVersion: `${group}/v1`,
         kind: `${kind}Binding`,
         metadata,
         roleRef: { apiGroup: group, kind, name },
         subjects
-      }
+      })
     ]
   })
 }

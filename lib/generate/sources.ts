@@ -1,5 +1,7 @@
 /** What tells Knative's Broker that something changed, and what the sources' adapters may do. */
+import type { V1Role, V1RoleBinding, V1ServiceAccount } from "@kubernetes/client-node"
 import { groupOf, type Kind } from "../api/kind.ts"
+import { manifest } from "../api/manifest.ts"
 import { type EnbiFunction, heardBy } from "../function.ts"
 import { systemNamespace } from "../names.ts"
 
@@ -93,28 +95,30 @@ export const makeSourcesRbac = (functions: Functions) => {
   const within = heardBy(functions).filter(({ onlyNamespace }) => onlyNamespace !== undefined)
   const everywhere = sources.flatMap(({ kinds }) => kinds).filter((kind) => !within.includes(kind))
   const api = "rbac.authorization.k8s.io"
-  const binding = (kind: "ClusterRole" | "Role") => ({
-    apiVersion: `${api}/v1`,
-    kind: `${kind}Binding`,
-    metadata: { name: account },
-    roleRef: { apiGroup: api, kind, name: account },
-    subjects: [{ kind: "ServiceAccount", name: account, namespace: systemNamespace }]
-  })
-  const role = (kind: "ClusterRole" | "Role", kinds: ReadonlyArray<Kind>) => ({
-    apiVersion: `${api}/v1`,
-    kind,
-    metadata: { name: account },
-    rules: [...new Set(kinds.map(groupOf))].toSorted().map((group) => ({
-      apiGroups: [group],
-      resources: kinds
-        .filter((one) => groupOf(one) === group)
-        .map(({ plural }) => plural)
-        .toSorted(),
-      verbs
-    }))
-  })
+  const binding = (kind: "ClusterRole" | "Role") =>
+    manifest<V1RoleBinding>()({
+      apiVersion: `${api}/v1`,
+      kind: `${kind}Binding`,
+      metadata: { name: account },
+      roleRef: { apiGroup: api, kind, name: account },
+      subjects: [{ kind: "ServiceAccount", name: account, namespace: systemNamespace }]
+    })
+  const role = (kind: "ClusterRole" | "Role", kinds: ReadonlyArray<Kind>) =>
+    manifest<V1Role>()({
+      apiVersion: `${api}/v1`,
+      kind,
+      metadata: { name: account },
+      rules: [...new Set(kinds.map(groupOf))].toSorted().map((group) => ({
+        apiGroups: [group],
+        resources: kinds
+          .filter((one) => groupOf(one) === group)
+          .map(({ plural }) => plural)
+          .toSorted(),
+        verbs
+      }))
+    })
   return [
-    { apiVersion: "v1", kind: "ServiceAccount", metadata: { name: account } },
+    manifest<V1ServiceAccount>()({ apiVersion: "v1", kind: "ServiceAccount", metadata: { name: account } }),
     role("ClusterRole", everywhere),
     binding("ClusterRole"),
     role("Role", within),

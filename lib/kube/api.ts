@@ -1,14 +1,16 @@
 /**
  * The way to the API server: requests (`requests.ts`) and a watch that stays
- * (`watch.ts`), as a Pod's ServiceAccount or through `kubectl proxy`.
+ * (`watch.ts`), as a Pod's ServiceAccount or as a kubeconfig says.
  *
- * Why not @kubernetes/client-node: version 2.0.1 opens a new connection for
+ * Why not @kubernetes/client-node's: version 2.0.1 opens a new connection for
  * every request, gives up a watch after 30 s of silence, and its informer asks
- * for no bookmarks.
+ * for no bookmarks. A log that is silent for 300 s or breaks off ends the
+ * process there, by an error that nobody can catch.
  */
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import { Config, Context, Effect, FileSystem, Layer, Option, type Stream } from "effect"
 import { KubernetesError } from "./error.ts"
+import { type Place, readKubeconfig } from "./kubeconfig.ts"
 import { type Connection, makeRequests, type Query, type Read, type Requests } from "./requests.ts"
 import { type Change, makeFollow } from "./watch.ts"
 
@@ -21,18 +23,27 @@ export class KubernetesApi extends Context.Service<
     readonly follow: <A>(path: string, query: Query, read: Read<A>) => Stream.Stream<Change<A>, KubernetesError>
   }
 >()("enbi/lib/kube/KubernetesApi") {
-  /** At `KUBERNETES_URL` (such as `kubectl proxy` gives) when that is set, else as a Pod's ServiceAccount. */
+  /**
+   * The first that there is of: `KUBERNETES_URL` (such as `kubectl proxy` gives), `KUBECONFIG`, a Pod's ServiceAccount,
+   * and the kubeconfig of whoever is at home here.
+   */
   static readonly layer = Layer.unwrap(
     Effect.gen(function* () {
-      const url = yield* Config.String("KUBERNETES_URL").pipe(Config.option)
-      return Option.match(url, {
-        onSome: (url) =>
-          layerAt({ url, token: Effect.succeedNone }).pipe(Layer.provide(NodeHttpClient.layerNodeHttpOptions(pool))),
-        onNone: () => layerInCluster
-      })
+      const given = (name: string) => Config.String(name).pipe(Config.option)
+      const url = yield* given("KUBERNETES_URL")
+      if (Option.isSome(url)) {
+        return layerWith({ url: url.value, client: NodeHttpClient.layerNodeHttpOptions(pool) })
+      }
+      const isInCluster = Option.isSome(yield* given("KUBERNETES_SERVICE_HOST"))
+      if (isInCluster && Option.isNone(yield* given("KUBECONFIG"))) return layerInCluster
+      return layerWith(yield* readKubeconfig(Option.none()))
     })
   )
 }
+
+/** What `client` itself says who we are. */
+export const layerWith = ({ client, url }: Pick<Place, "client" | "url">) =>
+  layerAt({ url, token: Effect.succeedNone }).pipe(Layer.provide(client))
 
 // Each watch holds a connection; what else there is shares the rest.
 const pool = { keepAlive: true, maxSockets: 64 }

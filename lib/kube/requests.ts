@@ -32,6 +32,8 @@ type Verb = HttpMethod.HttpMethod | "LIST" | "WATCH"
 
 /** What can be asked of the API server. */
 export interface Requests {
+  /** As `open`, but however long it takes: the head of a log comes with its first line. */
+  readonly send: Requests["open"]
   /** The answer as soon as its head is there; what of its body is needed can be read as it comes. */
   readonly open: (
     verb: Verb,
@@ -144,5 +146,5 @@ export const makeRequests = Effect.fnUntraced(function* (
     return { items, resourceVersion: metadata.resourceVersion }
   })
 
-  return { open: (verb, request) => timeout(send(verb, request)), request, list }
+  return { send, open: (verb, request) => timeout(send(verb, request)), request, list }
 })

@@ -3,6 +3,7 @@
  * The runtime reads the event with the CloudEvents SDK and limits its body;
  * what is done and answered is the same as by our own server.
  */
+import type { CloudEvent } from "cloudevents"
 import { Effect, type Layer, ManagedRuntime } from "effect"
 import { readEvent } from "../cloudevents/json-format.ts"
 import type { EnbiFunction } from "../function.ts"
@@ -14,6 +15,9 @@ import { Receiver } from "./receiver.ts"
 export interface Context {
   readonly headers?: Readonly<Record<string, string | ReadonlyArray<string> | undefined>>
 }
+
+/** An event, or the body of a request that is none. */
+export type Incoming = CloudEvent<unknown> | Readonly<Record<string, unknown>> | Uint8Array | string | null | undefined
 
 /** Nothing becomes 204; `body` goes out as it is. */
 export interface Response {
@@ -28,13 +32,13 @@ export const makeHandle = (
   layer: Layer.Layer<Receiver, unknown> = services(definition)
 ) => {
   const runtime = ManagedRuntime.make(layer)
-  const receive = Effect.fnUntraced(function* ({ headers = {} }: Context, event: unknown) {
+  const receive = Effect.fnUntraced(function* ({ headers = {} }: Context, incoming: Incoming) {
     const { receive } = yield* Receiver
     const textOf = (header: string) => (typeof headers[header] === "string" ? headers[header] : undefined)
     const answer = yield* receive({
       // The runtime has read it already.
       bytes: 0,
-      read: Effect.fromResult(readEvent(plainOf(event))),
+      read: Effect.fromResult(readEvent(isEvent(incoming) ? incoming.toJSON() : incoming)),
       traceparent: textOf("traceparent"),
       authorization: textOf("authorization")
     })
@@ -45,14 +49,12 @@ export const makeHandle = (
   return {
     /** Fails when a setting is missing, before any event comes. */
     init: (): Promise<void> => runtime.runPromise(Effect.void),
-    handle: (context: Context, event: unknown): Promise<Response | undefined> =>
-      runtime.runPromise(receive(context, event)),
+    handle: (context: Context, incoming: Incoming): Promise<Response | undefined> =>
+      runtime.runPromise(receive(context, incoming)),
     shutdown: (): Promise<void> => runtime.dispose()
   }
 }
 
 /** The SDK's events have members that are undefined or said twice; as JSON has them they have not. */
-const plainOf = (event: unknown): unknown =>
-  typeof event === "object" && event !== null && "toJSON" in event && typeof event.toJSON === "function"
-    ? event.toJSON()
-    : event
+const isEvent = (incoming: Incoming): incoming is CloudEvent<unknown> =>
+  typeof incoming === "object" && incoming !== null && "toJSON" in incoming && typeof incoming.toJSON === "function"

@@ -4,7 +4,9 @@
  * this cluster for that audience, and a ServiceAccount of our namespace, where
  * Knative gives one to each Trigger (its feature `authentication-oidc`).
  */
+import type { V1TokenReview } from "@kubernetes/client-node"
 import { Cache, Config, Context, Effect, Exit, Layer, Option, Schema } from "effect"
+import { manifest } from "../api/manifest.ts"
 import { KubernetesApi } from "../kube/api.ts"
 import type { KubernetesError } from "../kube/error.ts"
 import { systemNamespace } from "../names.ts"
@@ -28,11 +30,11 @@ export class Senders extends Context.Reference<Admit>("enbi/lib/server/Senders",
 const onlyOurs = Effect.fnUntraced(function* (audience: string) {
   const { request } = yield* KubernetesApi
   const review = Effect.fnUntraced(function* (token: string) {
-    const value = {
+    const value = manifest<V1TokenReview>()({
       apiVersion: "authentication.k8s.io/v1",
       kind: "TokenReview",
       spec: { token, audiences: [audience] }
-    }
+    })
     const reviewed = yield* request("POST", "/apis/authentication.k8s.io/v1/tokenreviews", {
       body: { type: "application/json", value }
     })

@@ -1,14 +1,18 @@
 /** `enbi build` and `enbi logs`, with the functions at work in memory. */
 import { NodeServices } from "@effect/platform-node"
 import { assert, layer } from "@effect/vitest"
-import { Effect } from "effect"
+import { Deferred, Effect } from "effect"
+import { HttpServerResponse } from "effect/http"
+import { TestClock } from "effect/testing"
 import { namespace, node } from "../memory/given.ts"
 import { readJob } from "../memory/job.ts"
+import type { KubernetesObject } from "../../lib/api/kind.ts"
 import type { Stored } from "../../lib/memory/objects.ts"
+import { makeApiServer } from "../memory/api-server.ts"
 import { play, type Stage } from "../memory/story.ts"
-import { leadingTo } from "./proxy.ts"
+import { leadingTo } from "./cluster.ts"
 import { linesOf, undisturbed } from "./recording.ts"
-import { type Kubectl, type Printed, run } from "./run.ts"
+import { type Printed, run } from "./run.ts"
 
 const builderLog = `fetching github:a/b
 evaluating packages.x86_64-linux.good of github:a/b/0123
@@ -21,15 +25,9 @@ reading the image from /nix/store/x-good
 image sha256:${"a".repeat(64)} is ready to be imported
 `
 
-/** kubectl's current namespace is `apps`; `asked` gets the words of each call for a log. */
-const kubectlOf =
-  ({ api }: Pick<Stage, "api">, asked: Array<string> = []): Kubectl =>
-  (words) => {
-    if (words[0] === "config") return { stdout: "apps" }
-    if (words[0] !== "logs") return leadingTo(api)(words)
-    asked.push(words.join(" "))
-    return { stdout: builderLog }
-  }
+/** `asked` gets what is asked of each log. */
+const clusterOf = ({ api }: Pick<Stage, "api">, asked: Array<string> = []) =>
+  leadingTo(api, { log: (words) => (asked.push(words), builderLog) })
 
 const buildJobsIn = ({ api }: Stage): ReadonlyArray<Stored> =>
   [...api.objects.objects.values()].filter((object) => object.kind === "Job" && readJob(object).step === "build")
@@ -74,7 +72,7 @@ layer(NodeServices.layer)("enbi build", (it) => {
     inStory((stage) =>
       Effect.gen(function* () {
         const asked: Array<string> = []
-        const { code, out } = yield* run(command("good"), { kubectl: kubectlOf(stage, asked), during: build(stage) })
+        const { code, out } = yield* run(command("good"), { cluster: clusterOf(stage, asked), during: build(stage) })
         assert.deepStrictEqual(shortened(out), [
           "NixBuild apps/good-# is created",
           "NodeFound: one builds for x86_64-linux.",
@@ -92,9 +90,12 @@ layer(NodeServices.layer)("enbi build", (it) => {
           "reg.io/a:1 is on one: sha256:#"
         ])
         assert.strictEqual(code, 0)
-        assert.match(asked.join("\n"), /^logs -n apps -f good-[0-9a-f]{10}-build-[0-9a-f]{10}-[0-9a-f]{5}$/)
+        assert.match(
+          asked.join("\n"),
+          /^apps\/good-[0-9a-f]{10}-build-[0-9a-f]{10}-[0-9a-f]{5}\?container=build&follow=true&timestamps=false$/
+        )
         const { length } = stage.api.writes
-        const again = yield* run(command("good"), { kubectl: kubectlOf(stage) })
+        const again = yield* run(command("good"), { cluster: clusterOf(stage) })
         assert.strictEqual(again.code, 0)
         assert.deepStrictEqual(shortened(again.out), [
           "NixBuild apps/good-# is done; for a new one: kubectl delete nixbuild -n apps good-#",
@@ -108,7 +109,7 @@ layer(NodeServices.layer)("enbi build", (it) => {
   it.effect("prints all that is built with -L", () =>
     inStory((stage) =>
       Effect.gen(function* () {
-        const { out } = yield* run(command("good", "-L"), { kubectl: kubectlOf(stage), during: build(stage) })
+        const { out } = yield* run(command("good", "-L"), { cluster: clusterOf(stage), during: build(stage) })
         assert.include(out, "\ngcc -c hello.c\n")
       })
     )
@@ -117,7 +118,7 @@ layer(NodeServices.layer)("enbi build", (it) => {
   it.effect("ends with 1 and says why when it failed; a second time it is tried again", () =>
     inStory((stage) =>
       Effect.gen(function* () {
-        const { code, out } = yield* run(command("bad"), { kubectl: kubectlOf(stage), during: build(stage) })
+        const { code, out } = yield* run(command("bad"), { cluster: clusterOf(stage), during: build(stage) })
         assert.strictEqual(code, 1)
         assert.match(
           out,
@@ -125,7 +126,7 @@ layer(NodeServices.layer)("enbi build", (it) => {
         )
         const asked: Array<string> = []
         const again = yield* run(command("bad"), {
-          kubectl: kubectlOf(stage, asked),
+          cluster: clusterOf(stage, asked),
           during: Effect.fnUntraced(function* (printed) {
             yield* printed("gets another attempt")
             yield* untilBuildJob(stage)
@@ -147,7 +148,7 @@ layer(NodeServices.layer)("enbi build", (it) => {
     inStory((stage) =>
       Effect.gen(function* () {
         const { code, out } = yield* run(command("good", "--system", "aarch64-linux"), {
-          kubectl: kubectlOf(stage),
+          cluster: clusterOf(stage),
           during: (printed) => Effect.andThen(printed("is created"), undisturbed(stage))
         })
         assert.strictEqual(code, 1)
@@ -161,7 +162,7 @@ layer(NodeServices.layer)("enbi build", (it) => {
       Effect.gen(function* () {
         const { objects } = stage.api
         const { code, failure } = yield* run(command("good"), {
-          kubectl: kubectlOf(stage),
+          cluster: clusterOf(stage),
           during: Effect.fnUntraced(function* (printed) {
             yield* printed("is created")
             for (const { kind, metadata } of [...objects.objects.values()].filter(({ kind }) => kind === "NixBuild")) {
@@ -184,12 +185,12 @@ layer(NodeServices.layer)("enbi build", (it) => {
         }
         const { objects } = stage.api
         for (const more of [arm("two"), arm("three")]) yield* objects.create(more)
-        const several = yield* run(command("good"), { kubectl: kubectlOf(stage) })
+        const several = yield* run(command("good"), { cluster: clusterOf(stage) })
         assert.strictEqual(several.code, 2)
         assert.include(several.failure, "--system for which to build. x86_64-linux (1 node), aarch64-linux (2 nodes).")
         for (const name of ["one", "two", "three"]) yield* objects.remove({ kind: "Node", name })
         yield* objects.create(arm("four", "mips"))
-        const none = yield* run(command("good"), { kubectl: kubectlOf(stage) })
+        const none = yield* run(command("good"), { cluster: clusterOf(stage) })
         assert.include(none.failure, "No node has a system that Nix knows: say with --system")
         yield* objects.remove({ kind: "Node", name: "four" })
         assert.deepStrictEqual(stage.api.writes, [])
@@ -200,13 +201,13 @@ layer(NodeServices.layer)("enbi build", (it) => {
   it.effect("ends with 2 when the API server does not take it, and when it is not asked well", () =>
     inStory((stage) =>
       Effect.gen(function* () {
-        const kubectl = kubectlOf(stage)
+        const cluster = clusterOf(stage)
         stage.api.fate.faultOf = ({ write }) => (write === undefined ? undefined : "broken")
-        const refused = yield* run(command("good"), { kubectl })
+        const refused = yield* run(command("good"), { cluster })
         stage.api.fate.faultOf = () => undefined
         assert.strictEqual(refused.code, 2)
         assert.include(refused.failure, "The API server does not take it: InternalError")
-        const bare = yield* run(["build", "github:a/b", "--tag", "reg.io/a:1"], { kubectl })
+        const bare = yield* run(["build", "github:a/b", "--tag", "reg.io/a:1"], { cluster })
         assert.strictEqual(bare.code, 2)
         assert.match(bare.failure, /a flake and, behind #, its package: github:owner\/repository#hello-image/)
       })
@@ -215,15 +216,30 @@ layer(NodeServices.layer)("enbi build", (it) => {
 })
 
 const found = (status: object) => ({
+  apiVersion: "enbi.hrzn.ee/v1alpha1",
+  kind: "NixBuild",
   metadata: { name: "a", namespace: "apps", uid: "uid-a", resourceVersion: "1" },
   spec: { flakeUrl: "github:a/b", imageTag: "reg.io/a:1", packageName: "a", system: "x86_64-linux", sandbox: true },
   status
 })
 
+const job = { apiVersion: "batch/v1", kind: "Job", metadata: { name: "a-build-1", namespace: "apps" } }
+const pod = (name: string, namespace: string, labels: Record<string, string>) => ({
+  apiVersion: "v1",
+  kind: "Pod",
+  metadata: { name, namespace, labels },
+  spec: { containers: [{ name: "main" }, { name: "beside" }] }
+})
+const there = [
+  job,
+  pod("a-build-1-x", "apps", { "batch.kubernetes.io/job-name": "a-build-1" }),
+  pod("b-build-1-x", "apps", { "batch.kubernetes.io/job-name": "b-build-1" })
+]
+
 interface Log {
   readonly args: ReadonlyArray<string>
   readonly status: object
-  readonly isJobThere: boolean
+  readonly there: ReadonlyArray<KubernetesObject>
   readonly out?: string
   readonly failure?: string
   readonly asked?: string
@@ -233,51 +249,65 @@ const logs: Record<string, Log> = {
   "of the build Job": {
     args: ["-f"],
     status: { buildJobName: "a-build-1" },
-    isJobThere: true,
-    asked: "logs -n apps job/a-build-1 -f",
-    out: "the log"
+    there,
+    asked: "apps/a-build-1-x?container=main&follow=true&timestamps=false",
+    out: "the log\nof it"
   },
   "of the import Jobs": {
     args: ["--import"],
     status: {},
-    isJobThere: true,
-    asked: "logs -n enbi-system -l enbi.hrzn.ee/nixbuild-uid=uid-a --tail=-1 --prefix",
-    out: "the log"
+    there: [
+      pod("import-1", "enbi-system", { "enbi.hrzn.ee/nixbuild-uid": "uid-a" }),
+      pod("import-2", "enbi-system", { "enbi.hrzn.ee/nixbuild-uid": "uid-a" }),
+      pod("import-3", "enbi-system", { "enbi.hrzn.ee/nixbuild-uid": "uid-b" })
+    ],
+    asked: ["import-1", "import-2"]
+      .map((name) => `enbi-system/${name}?container=main&follow=false&timestamps=false`)
+      .join("\n"),
+    out: ["import-1", "import-2"].map((name) => `[pod/${name}/main] the log\n[pod/${name}/main] of it`).join("\n")
   },
   "that is kept in the NixBuild": {
     args: [],
     status: { buildJobName: "a-build-1", failure: { reason: "BuildFailed", message: "It failed.", log: "the end" } },
-    isJobThere: false,
+    there: [],
     out: "The Job is gone; the end of its log is kept in the NixBuild:\nthe end"
   },
   "of a build that succeeded: it is gone": {
     args: [],
     status: { buildJobName: "a-build-1" },
-    isJobThere: false,
+    there: [],
     failure: "its log with it: it succeeded"
   },
   "of a build that has not begun: how to find out why": {
     args: [],
     status: {},
-    isJobThere: false,
+    there: [],
     failure: "kubectl describe nixbuild -n apps a says what it waits for"
+  },
+  "of a build whose Pod is not there yet: how to find out why": {
+    args: [],
+    status: { buildJobName: "a-build-1" },
+    there: [job],
+    failure: "kubectl describe job -n apps a-build-1 says why"
+  },
+  "of no such build": {
+    args: ["-n", "elsewhere"],
+    status: {},
+    there: [],
+    failure: "There is no NixBuild a in the namespace elsewhere."
   }
 }
 
 layer(NodeServices.layer)("enbi logs", (it) => {
-  for (const [what, { args, asked = "", failure = "", isJobThere, out = "", status }] of Object.entries(logs)) {
+  for (const [what, { args, asked = "", failure = "", out = "", status, there }] of Object.entries(logs)) {
     it.effect(`prints the log ${what}`, () =>
       Effect.gen(function* () {
         const calls: Array<string> = []
-        const result = yield* run(["logs", "a", ...args], {
-          kubectl: (words) => {
-            if (words[0] === "config") return { stdout: "apps" }
-            if (words[1] === "nixbuild") return { stdout: JSON.stringify(found(status)) }
-            if (words[1] === "job") return { stdout: isJobThere ? "job.batch/a-build-1" : "" }
-            calls.push(words.join(" "))
-            return { stdout: "the log\n" }
-          }
-        })
+        const server = makeApiServer()
+        yield* server.objects.restore(found(status))
+        for (const object of there) yield* server.objects.create(object)
+        const log = (words: string) => (calls.push(words), "the log\nof it\n")
+        const result = yield* run(["logs", "a", ...args], { cluster: leadingTo(server, { log }) })
         assert.strictEqual(result.out, out)
         assert.include(result.failure, failure)
         assert.strictEqual(result.code, failure === "" ? 0 : 2)
@@ -285,4 +315,29 @@ layer(NodeServices.layer)("enbi logs", (it) => {
       })
     )
   }
+
+  it.effect("waits for a log that is silent for long", () =>
+    Effect.gen(function* () {
+      const server = makeApiServer()
+      yield* server.objects.restore(found({ buildJobName: "a-build-1" }))
+      for (const object of there) yield* server.objects.create(object)
+      const [asked, spoken] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()]
+      const log = () =>
+        Effect.gen(function* () {
+          yield* Deferred.succeed(asked, undefined)
+          yield* Deferred.await(spoken)
+          return HttpServerResponse.text("at last\n")
+        })
+      const { code, out } = yield* run(["logs", "a", "-f"], {
+        cluster: leadingTo(server, { log }),
+        during: Effect.fnUntraced(function* () {
+          yield* Deferred.await(asked)
+          yield* TestClock.adjust("1 hour")
+          yield* Deferred.succeed(spoken, undefined)
+        })
+      })
+      assert.strictEqual(out, "at last")
+      assert.strictEqual(code, 0)
+    })
+  )
 })

@@ -2,7 +2,10 @@
 import { NodeServices } from "@effect/platform-node"
 import { assert, layer } from "@effect/vitest"
 import { Effect, FileSystem } from "effect"
+import { HttpRouter, HttpServerResponse } from "effect/http"
+import { makeApiServer } from "../memory/api-server.ts"
 import { onePodInVain, twoNodes } from "../memory/given.ts"
+import { leadingTo } from "./cluster.ts"
 import { directory, linesOf, record } from "./recording.ts"
 import { run } from "./run.ts"
 
@@ -28,6 +31,27 @@ const fileOf = Effect.fnUntraced(function* (lines: ReadonlyArray<string>) {
   const file = `${yield* directory}/some.jsonl`
   yield* files.writeFileString(file, lines.map((line) => `${line}\n`).join(""))
   return file
+})
+
+const forbidden = HttpServerResponse.jsonUnsafe({ message: "pods is forbidden", reason: "Forbidden" }, { status: 403 })
+
+/** In which these Pods are the functions'; `log` gives what one has logged, or nothing where that may not be read. */
+const clusterOf = Effect.fnUntraced(function* (
+  pods: ReadonlyArray<string>,
+  log: (asked: string) => string | undefined
+) {
+  const server = makeApiServer()
+  for (const name of [...pods, "other"]) {
+    const labels = { "app.kubernetes.io/part-of": name === "other" ? name : "enbi-functions" }
+    const spec = { containers: [{ name: "functions" }] }
+    yield* server.objects.create({
+      apiVersion: "v1",
+      kind: "Pod",
+      metadata: { name, namespace: "enbi-system", labels },
+      spec
+    })
+  }
+  return leadingTo(server, { log: (asked) => log(asked) ?? Effect.succeed(forbidden) })
 })
 
 layer(NodeServices.layer)("enbi decisions", (it) => {
@@ -108,38 +132,34 @@ layer(NodeServices.layer)("enbi decisions", (it) => {
     30_000
   )
 
-  const log =
-    "logs -n enbi-system -l app.kubernetes.io/part-of=enbi-functions --all-containers --ignore-errors --max-log-requests=50 --tail=-1"
-
   it.effect(
-    "list and replay read the functions' log: by kubectl, from standard input, with what kubectl puts before a line",
+    "list and replay read the functions' log: of the cluster, from standard input, with what kubectl puts before a line",
     () =>
       Effect.gen(function* () {
         const { file, lines } = yield* record({ given: onePodInVain })
         const stdout = logged(lines)
         const expected = headsIn((yield* run(["decisions", "list", file])).out)
         const asked: Array<string> = []
-        const kubectl = (words: ReadonlyArray<string>) => {
-          asked.push(words.join(" "))
-          return { stdout }
-        }
-        const byKubectl = yield* run(["decisions", "list", "--context", "far"], { kubectl })
-        assert.deepStrictEqual(headsIn(byKubectl.out), expected)
-        yield* run(["decisions", "list", "-f"], { kubectl })
-        assert.deepStrictEqual(asked, [`--context far ${log} --timestamps`, `${log} -f`])
+        const one = yield* clusterOf(["one"], (words) => (asked.push(words), stdout))
+        const ofCluster = yield* run(["decisions", "list", "--context", "far"], { cluster: one })
+        assert.deepStrictEqual(headsIn(ofCluster.out), expected)
+        yield* run(["decisions", "list", "-f"], { cluster: one })
+        const log = "enbi-system/one?container=functions"
+        assert.deepStrictEqual(asked, [`${log}&follow=false&timestamps=true`, `${log}&follow=true&timestamps=false`])
         // Of three functions, each in a Pod of its own, one after the other.
         const times = linesOf(stdout).map((line, index) => {
           const time = new Date(Date.UTC(2026, 10, 21) + 1000 * index).toISOString()
           // The second runs on a node of another zone.
           return `${index % 3 === 1 ? time.replace("T00", "T02").replace("Z", "+02:00") : time} ${line}`
         })
-        const byPods = [0, 1, 2].flatMap((pod) => times.filter((_, index) => index % 3 === pod))
-        const refused = "error: pods is forbidden"
-        const sorted = yield* run(["decisions", "list"], {
-          kubectl: () => ({ stdout: [refused, ...byPods].join("\n") })
+        const pods = ["0", "1", "2", "3"]
+        const cluster = yield* clusterOf(pods, (words) => {
+          const pod = Number(/^enbi-system\/(\d)/.exec(words)?.[1])
+          return pod === 3 ? undefined : times.filter((_, index) => index % 3 === pod).join("\n")
         })
+        const sorted = yield* run(["decisions", "list"], { cluster })
         assert.deepStrictEqual(headsIn(sorted.out), expected)
-        assert.include(sorted.failure, refused)
+        assert.include(sorted.failure, "error: pods is forbidden")
         assert.deepStrictEqual(headsIn((yield* run(["decisions", "list", "-"], { stdin: stdout })).out), expected)
         const prefixed = stdout.replace(/^(?=\{)/gm, "[pod/enbi-functions-1/functions] 2026-11-21T00:00:00Z ")
         assert.deepStrictEqual(headsIn((yield* run(["decisions", "list", "-"], { stdin: prefixed })).out), expected)
@@ -232,11 +252,24 @@ layer(NodeServices.layer)("enbi decisions", (it) => {
     )
   }
 
-  it.effect("says when kubectl fails, and ends with 2", () =>
+  it.effect("says when the API server refuses, and ends with 2", () =>
     Effect.gen(function* () {
-      const { code, failure } = yield* run(["decisions", "list"], { kubectl: () => ({ stdout: "", code: 1 }) })
+      const cluster = HttpRouter.add("*", "/*", forbidden)
+      const { code, failure } = yield* run(["decisions", "list"], { cluster })
       assert.strictEqual(code, 2)
-      assert.match(failure, /kubectl logs .* ended with code 1\. Is it the right cluster \(--context\)/)
+      assert.match(failure, /pods is forbidden\. Is it the right cluster \(--context\)/)
+    })
+  )
+
+  it.effect("says when there is no kubeconfig, no such context or no API server, and ends with 2", () =>
+    Effect.gen(function* () {
+      const none = yield* run(["decisions", "list"])
+      assert.strictEqual(none.code, 2)
+      assert.include(none.failure, "There is no kubeconfig ")
+      const cluster = yield* clusterOf([], () => "")
+      const nowhere = yield* run(["decisions", "list", "--context", "nowhere"], { cluster })
+      assert.strictEqual(nowhere.code, 2)
+      assert.include(nowhere.failure, "There is no context nowhere ")
     })
   )
 })

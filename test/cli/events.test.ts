@@ -7,7 +7,7 @@ import type { KubernetesObject } from "../../lib/api/kind.ts"
 import { nixBuild, onePod, onePodInVain } from "../memory/given.ts"
 import { play } from "../memory/story.ts"
 import { makeApiServer } from "../memory/api-server.ts"
-import { leadingTo } from "./proxy.ts"
+import { leadingTo } from "./cluster.ts"
 import { decisionsFile, directory, linesOf, record, undisturbed } from "./recording.ts"
 import { run } from "./run.ts"
 import { sink } from "./sink.ts"
@@ -64,7 +64,7 @@ layer(NodeServices.layer)("enbi events", (it) => {
               assert.isAbove(sent, 2 * inOrder)
               sent = inOrder
               // And what it would lead to is nothing, too.
-              const dry = yield* run(["events", "replay", file], { kubectl: leadingTo(stage.api) })
+              const dry = yield* run(["events", "replay", file], { cluster: leadingTo(stage.api) })
               assert.match(dry.out, new RegExp(`\n${sent} events, 0 writes would follow. Nothing was sent or written`))
               assert.deepStrictEqual(attempts.slice(length), [])
             }).pipe(Effect.scoped, Effect.provide(NodeServices.layer), Effect.orDie)
@@ -80,9 +80,9 @@ layer(NodeServices.layer)("enbi events", (it) => {
       const other = nixBuild({ name: "b", image: "reg.io/b:1", packageName: "good", nodes: [] })
       // The scheduler would place it, but an event about a Pod does not come to it.
       const server = yield* serverWith([...onePod, other])
-      const kubectl = leadingTo(server)
+      const cluster = leadingTo(server)
       const stdin = jsonLines(event("1"), event("2", { name: "gone" }))
-      const { code, out } = yield* run(["events", "replay", "-"], { stdin, kubectl })
+      const { code, out } = yield* run(["events", "replay", "-"], { stdin, cluster })
       assert.strictEqual(code, 0)
       assert.deepStrictEqual(
         linesOf(out).map((line) => line.replace(/[0-9a-f]{10}/g, "#")),
@@ -93,7 +93,7 @@ layer(NodeServices.layer)("enbi events", (it) => {
           "2 events, 1 writes would follow. Nothing was sent or written; --apply --to URL sends them."
         ]
       )
-      const elsewhere = yield* run(["events", "replay", "-", "--function", "importer-status"], { stdin, kubectl })
+      const elsewhere = yield* run(["events", "replay", "-", "--function", "importer-status"], { stdin, cluster })
       assert.include(elsewhere.out, "2 events, 0 writes would follow")
       assert.deepStrictEqual(server.attempts, [])
     })
@@ -101,11 +101,11 @@ layer(NodeServices.layer)("enbi events", (it) => {
 
   it.effect("replay asks for the settings that are not in the cluster, with the Deployment or its ConfigMap", () =>
     Effect.gen(function* () {
-      const kubectl = leadingTo(yield* serverWith([]))
-      for (const missing of ["deployment/enbi-functions", "configmap/enbi-builder"]) {
+      const server = yield* serverWith([])
+      for (const missing of ["enbi-functions", "enbi-builder"]) {
         const { code, failure } = yield* run(["events", "replay", "-"], {
           stdin: jsonLines(event("1")),
-          kubectl: (words) => (words.includes(missing) ? { stdout: "" } : kubectl(words))
+          cluster: leadingTo(server, { missing })
         })
         assert.strictEqual(code, 2, missing)
         assert.match(
@@ -207,7 +207,7 @@ layer(NodeServices.layer)("enbi events", (it) => {
         ...onePod,
         nixBuild({ name: "b", image: "reg.io/b:1", packageName: "good", nodes: [] })
       ])
-      const { code, out } = yield* run(["events", "record"], { kubectl: leadingTo(server), enough: 4 })
+      const { code, out } = yield* run(["events", "record"], { cluster: leadingTo(server), enough: 4 })
       assert.strictEqual(code, 130)
       const events = linesOf(out).map((line) => JSON.parse(line))
       assert.sameMembers(
@@ -216,7 +216,7 @@ layer(NodeServices.layer)("enbi events", (it) => {
           (what) => `dev.knative.apiserver.resource.add ${what}`
         )
       )
-      const replayed = yield* run(["events", "replay", "-", "--name", "b"], { stdin: out, kubectl: leadingTo(server) })
+      const replayed = yield* run(["events", "replay", "-", "--name", "b"], { stdin: out, cluster: leadingTo(server) })
       assert.include(replayed.out, "scheduler: PatchStatus NixBuild apps/b: one has a free slot")
     })
   )

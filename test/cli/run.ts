@@ -1,24 +1,16 @@
-/** Runs `enbi` in this process, with a kubectl that says what the test wants. */
+/** Runs `enbi` in this process, with a kubeconfig that leads where the test wants. */
 import { NodeServices } from "@effect/platform-node"
-import { Effect, Exit, Layer, type Scope, Sink, Stdio, Stream } from "effect"
+import { ConfigProvider, Effect, Exit, FileSystem, Layer, Stdio, Stream } from "effect"
 import { Command } from "effect/cli"
-import { ChildProcessSpawner } from "effect/process"
 import { TestClock, TestConsole } from "effect/testing"
 import { enbi } from "../../cli/commands.ts"
 import { codeOf } from "../../cli/trouble.ts"
-
-/** What kubectl prints, and how it ends: never, if there is no code. */
-export interface Said {
-  readonly stdout: string
-  readonly code?: number
-}
-
-/** What it says to these words; nothing for words that the test does not expect. */
-export type Kubectl = (words: ReadonlyArray<string>) => Said | Effect.Effect<Said, never, Scope.Scope> | undefined
+import { directory } from "./recording.ts"
+import { type Routes, serve } from "./serve.ts"
 
 interface Surroundings {
   readonly stdin?: string
-  readonly kubectl?: Kubectl
+  readonly cluster?: Routes
   /** It is interrupted, as by Ctrl-C, when it has printed so many lines. */
   readonly enough?: number
   /** What goes on in the cluster meanwhile. */
@@ -35,37 +27,35 @@ const printed: Printed = Effect.fnUntraced(function* (text) {
 
 const bytes = (text: string) => Stream.make(new TextEncoder().encode(text))
 
-const spawner = (kubectl: Kubectl) =>
-  ChildProcessSpawner.make((command) => {
-    const words = command._tag === "StandardCommand" ? command.args.map(String) : []
-    const said = kubectl(words)
-    if (said === undefined) return Effect.die(new Error(`the test knows no kubectl ${words.join(" ")}`))
-    return Effect.map(Effect.isEffect(said) ? said : Effect.succeed({ code: 0, ...said }), ({ code, stdout }) =>
-      ChildProcessSpawner.makeHandle({
-        pid: ChildProcessSpawner.ProcessId(1),
-        exitCode: code === undefined ? Effect.never : Effect.succeed(ChildProcessSpawner.ExitCode(code)),
-        isRunning: Effect.succeed(false),
-        kill: () => Effect.void,
-        stdin: Sink.drain,
-        stdout: bytes(stdout),
-        stderr: Stream.empty,
-        all: Stream.empty,
-        getInputFd: () => Sink.drain,
-        getOutputFd: () => Stream.empty,
-        unref: Effect.succeed(Effect.void)
-      })
-    )
-  })
+/** Two contexts that lead to the cluster: the current one, of the namespace `apps`, and `far`; each is a user. */
+const kubeconfigOf = (server: string) => {
+  const names = ["test", "far"]
+  return {
+    "current-context": "test",
+    clusters: [{ name: "test", cluster: { server } }],
+    users: names.map((name) => ({ name, user: { token: name } })),
+    contexts: names.map((user) => ({ name: user, context: { cluster: "test", user, namespace: "apps" } }))
+  }
+}
+
+/** The file, which is not there if there is no cluster. */
+const kubeconfig = Effect.fnUntraced(function* (cluster: Routes | undefined) {
+  const files = yield* FileSystem.FileSystem
+  const file = `${yield* directory}/kubeconfig`
+  if (cluster !== undefined) yield* files.writeFileString(file, JSON.stringify(kubeconfigOf(yield* serve(cluster))))
+  return file
+})
 
 /** What it printed, what went wrong, and its exit code. */
 export const run = (
   args: ReadonlyArray<string>,
-  { during = () => Effect.void, enough = Infinity, kubectl = () => undefined, stdin = "" }: Surroundings = {}
+  { cluster, during = () => Effect.void, enough = Infinity, stdin = "" }: Surroundings = {}
 ) =>
   Effect.gen(function* () {
+    const environment = ConfigProvider.fromUnknown({ KUBECONFIG: yield* kubeconfig(cluster) })
     const program = Effect.andThen(
       Effect.forkChild(during(printed), { startImmediately: true }),
-      Command.runWith(enbi, { version: "test" })(args)
+      Command.runWith(enbi, { version: "test" })(args).pipe(Effect.provide(ConfigProvider.layer(environment)))
     )
     const read = Effect.gen(function* () {
       while ((yield* TestConsole.logLines).length < enough) yield* TestClock.withLive(Effect.sleep("5 millis"))
@@ -76,12 +66,11 @@ export const run = (
     const [out, error] = yield* Effect.all([TestConsole.logLines, TestConsole.errorLines])
     return { out: out.join("\n"), failure: [...error, failure].join("\n"), code: codeOf(exit) }
   }).pipe(
+    Effect.scoped,
     Effect.provide(
-      Layer.mergeAll(
-        TestConsole.layer,
-        Stdio.layerTest({ stdin: bytes(stdin) }),
-        Layer.succeed(ChildProcessSpawner.ChildProcessSpawner, spawner(kubectl))
-      ).pipe(Layer.provideMerge(NodeServices.layer)),
+      Layer.merge(TestConsole.layer, Stdio.layerTest({ stdin: bytes(stdin) })).pipe(
+        Layer.provideMerge(NodeServices.layer)
+      ),
       // Or all runs of a test would share one console.
       { local: true }
     )

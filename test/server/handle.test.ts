@@ -4,7 +4,7 @@ import { CloudEvent } from "cloudevents"
 import { Effect, Layer } from "effect"
 import { KubernetesError } from "../../lib/kube/error.ts"
 import { done, notKnown } from "../../lib/server/answer.ts"
-import { makeHandle } from "../../lib/server/handle.ts"
+import { type Incoming, makeHandle } from "../../lib/server/handle.ts"
 import { Senders } from "../../lib/server/senders.ts"
 import { fake, receiver } from "./serve.ts"
 
@@ -17,7 +17,7 @@ const answerOf = (returned: Awaited<ReturnType<ReturnType<typeof makeHandle>["ha
     ? { status: 204, headers: {}, body: "" }
     : { status: returned.statusCode, headers: returned.headers, body: returned.body }
 
-const call = Effect.fnUntraced(function* (event: unknown, outcome: Effect.Effect<never, KubernetesError> | undefined) {
+const call = Effect.fnUntraced(function* (event: Incoming, outcome: Effect.Effect<never, KubernetesError> | undefined) {
   const looks: Array<unknown> = []
   const observe = (subject: unknown) =>
     Effect.suspend(() => {
@@ -51,7 +51,7 @@ describe("handle", () => {
     })
   )
 
-  const events: Record<string, unknown> = {
+  const events: Record<string, Incoming> = {
     "an event with data": new CloudEvent({ ...attributes, datacontenttype: "application/json", data: { a: 1 } }),
     "an event without data": new CloudEvent(attributes),
     "an event with bytes": new CloudEvent({ ...attributes, data: Buffer.from([0, 255]) }),
@@ -67,9 +67,10 @@ describe("handle", () => {
     )
   }
 
-  const others: Record<string, unknown> = {
+  const others: Record<string, Incoming> = {
     "the body of a request that is no event": { a: 1 },
     nothing: undefined,
+    null: null,
     bytes: Buffer.from("x"),
     text: "x",
     "an event of another version": { ...attributes, specversion: "0.3" }

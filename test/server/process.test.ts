@@ -65,6 +65,20 @@ const mebibytes = Effect.fnUntraced(function* (pid: number, what: "VmRSS" | "VmH
 })
 
 describe("a function's process", () => {
+  it.effect("holds none of the libraries that are for the command line, a desk and the tests", () =>
+    Effect.gen(function* () {
+      const files = yield* FileSystem.FileSystem
+      const text = yield* files.readFileString(file)
+      const packages = [...text.matchAll(/^\/\/ node_modules\/((?:@[^/]+\/)?[^/]+)/gm)].map(([, name]) => name)
+      const held = ["@effect/platform-node", "@effect/platform-node-shared", "effect", "ws"]
+      assert.deepStrictEqual([...new Set(packages)].toSorted(), held)
+      // Loaded where there is a kubeconfig, and there only.
+      const code = text.replaceAll(/^\s*(?:\*|\/\/).*$/gm, "")
+      const outside = [...code.matchAll(/(?:from |import |import\()"(?!node:)[^"]+"/g)].map(([all]) => all)
+      assert.deepStrictEqual(outside, ['import("@kubernetes/client-node"'])
+    }).pipe(Effect.provide(NodeServices.layer))
+  )
+
   it.live(
     "ends what it began on SIGTERM, takes nothing new, and ends with code 0",
     () =>

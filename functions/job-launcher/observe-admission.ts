@@ -1,11 +1,13 @@
 /** Whether the build Pod would be admitted: a dry run that creates nothing. */
+import type { V1Pod } from "@kubernetes/client-node"
 import { Effect, Option, Schema } from "effect"
 import { pods } from "../../lib/api/kubernetes.ts"
+import { manifest } from "../../lib/api/manifest.ts"
 import { Cluster } from "../../lib/cluster.ts"
 import { programs } from "../../lib/nixbuild/job-contract.ts"
 import { forgetRefusal, isLastingRefusal } from "../../lib/refusals.ts"
 import { type BuildPlace, makeBuildPod } from "./build-job.ts"
-import type { Admission } from "./place.ts"
+import type { Admission } from "./observe-place.ts"
 
 // A Job is admitted where its Pod is not, and then waits for ever without a
 // word; and an API server with a feature gate off drops fields in silence.
@@ -13,7 +15,12 @@ export const askAdmission = Effect.fnUntraced(function* (place: BuildPlace) {
   const cluster = yield* Cluster
   const { metadata, spec } = makeBuildPod(place)
   const { namespace } = place.build.metadata
-  const pod = { apiVersion: "v1", kind: "Pod", metadata: { ...metadata, name: "enbi-admission", namespace }, spec }
+  const pod = manifest<V1Pod>()({
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: { ...metadata, name: "enbi-admission", namespace },
+    spec
+  })
   const what = `build Pods ${place.build.metadata.uid} ${place.node}`
   const about = { kind: "Namespace", name: namespace ?? "" }
   return yield* cluster.dryRunCreate(pods, pod).pipe(
