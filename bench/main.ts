@@ -2,7 +2,7 @@
  * `npm run bench`: figures of this checkout, each beside its bare counterpart
  * from the same run, as a table and as .bench/results.json. Ceilings that are
  * missed are said, and are no failure. Arguments name the groups to measure;
- * `process`, `programs`, `dispatcher` and `scale` need no cluster, and `scale` needs Docker.
+ * `process`, `programs`, `dispatcher`, `reads` and `scale` need no cluster, and `scale` needs Docker.
  */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeServices from "@effect/platform-node/NodeServices"
@@ -16,12 +16,19 @@ import { importRows } from "./import.ts"
 import { podRows } from "./pods.ts"
 import { processRows } from "./process.ts"
 import { programRows } from "./programs.ts"
+import { readRows } from "./reads.ts"
 import { requestRows } from "./requests.ts"
 import { type Row, summarize, table } from "./row.ts"
 import { scaleRows } from "./scale.ts"
 
 const onCluster = { builds: buildRows, requests: requestRows, import: importRows, pods: podRows }
-const alone = { process: processRows, programs: programRows, dispatcher: dispatcherRows, scale: scaleRows }
+const alone = {
+  process: processRows,
+  programs: programRows,
+  dispatcher: dispatcherRows,
+  reads: readRows,
+  scale: scaleRows
+}
 const groups = [...Object.keys(alone), ...Object.keys(onCluster)]
 
 const clusterRows = Effect.fnUntraced(function* (names: ReadonlyArray<string>) {

@@ -37,7 +37,7 @@ export const logs = Command.make(
     const { metadata, status } = found.value
     if (isImport) {
       const labels = { [nixBuildUidLabel]: metadata.uid }
-      const all = yield* listFrom(api)(pods, { namespace: systemNamespace, labels })
+      const all = yield* listFrom(api)({ kind: pods, selector: { namespace: systemNamespace, labels } })
       return yield* Effect.forEach(
         all,
         (pod) => {
@@ -57,7 +57,7 @@ export const logs = Command.make(
     }
     if (Option.isSome(yield* getFrom(api)(jobs, { namespace, name: job }))) {
       const labels = { "batch.kubernetes.io/job-name": job }
-      const [pod] = yield* listFrom(api)(pods, { namespace, labels })
+      const [pod] = yield* listFrom(api)({ kind: pods, selector: { namespace, labels } })
       if (pod === undefined) {
         return yield* new Trouble({
           message: `Job ${job} has no Pod yet: kubectl describe job -n ${namespace} ${job} says why.`

@@ -2,6 +2,7 @@
 import { Effect, Option } from "effect"
 import { nodes } from "../lib/api/kubernetes.ts"
 import type { System } from "../lib/api/nixbuild.ts"
+import { all } from "../lib/api/question.ts"
 import { systemOf } from "../lib/api/system.ts"
 import { listFrom } from "../lib/cluster.ts"
 import type { KubernetesApi } from "../lib/kube/api.ts"
@@ -18,7 +19,7 @@ export const namespaceOr = Effect.fnUntraced(function* (namespace: Option.Option
 /** The system of all nodes, if they have only one. */
 export const systemOfNodes = Effect.fnUntraced(function* (api: (typeof KubernetesApi)["Service"]) {
   const counts = new Map<System, number>()
-  for (const { metadata } of yield* listFrom(api)(nodes)) {
+  for (const { metadata } of yield* listFrom(api)(all(nodes))) {
     const system = systemOf(metadata.labels?.["kubernetes.io/arch"])
     if (system !== undefined) counts.set(system, (counts.get(system) ?? 0) + 1)
   }

@@ -45,7 +45,7 @@ const functionsLog = (follow: boolean) =>
       const { connected } = yield* Kubernetes
       const { api, log } = yield* connected
       const labels = { "app.kubernetes.io/part-of": "enbi-functions" }
-      const found = yield* orTrouble(listFrom(api)(pods, { namespace: systemNamespace, labels }))
+      const found = yield* orTrouble(listFrom(api)({ kind: pods, selector: { namespace: systemNamespace, labels } }))
       const each = found.flatMap((pod) => containersOf(pod).map((container) => ({ pod, container })))
       const lines = Stream.flatMap(
         Stream.fromIterable(each),

@@ -5,7 +5,8 @@
  */
 import { Context, Deferred, Effect, Layer, Option, Result, Schema, Stream } from "effect"
 import { type Identified, type Kind, ObjectMeta } from "../lib/api/kind.ts"
-import { Cluster, getFrom, listFrom, reading, type Selection, writesOf } from "../lib/cluster.ts"
+import { all } from "../lib/api/question.ts"
+import { Cluster, getFrom, listFrom, reading, writesOf } from "../lib/cluster.ts"
 import type { CloudEvent } from "../lib/events.ts"
 import { KubernetesApi } from "../lib/kube/api.ts"
 import type { KubernetesError } from "../lib/kube/error.ts"
@@ -86,7 +87,7 @@ const makeCache = (kinds: ReadonlyArray<Kind>) =>
       const { items } = list
       const store = storeOf(kind)
       const time = yield* preciseTime
-      const before = store.list({})
+      const before = store.list(all(kind))
       const changed = yield* Effect.filter(items, (seen) => put(kind, seen))
       const keys = new Set(yield* mapInTurns(items, ({ metadata }) => keyOf(metadata)))
       const gone = before
@@ -163,7 +164,7 @@ const makeCache = (kinds: ReadonlyArray<Kind>) =>
     const cluster = Cluster.of({
       get: (kind, at) => read(kind, (store) => Option.fromUndefinedOr(store?.get(keyOf(at)))),
       getFresh: getFrom(api),
-      list: (kind, selection: Selection = {}) => read(kind, (store) => store?.list(selection) ?? []),
+      list: (question) => read(question.kind, (store) => store?.list(question) ?? []),
       listFresh: listFrom(api),
       dryRunCreate: writes.dryRunCreate,
       create: (kind, object) => writes.create(kind, object).pipe(Effect.tap(keep(kind, "add"))),

@@ -97,22 +97,25 @@ const makeLane = Effect.fnUntraced(function* (definition: EnbiFunction<unknown>,
   const { ask } = yield* makeLooks(definition, ({ event, subject }) =>
     run(definition, event, subject).pipe(settle({ function: name, event, subject }))
   )
-  /** Most events are about Pods of others. */
-  const needsNoLook = Effect.fnUntraced(function* ({ kind = "", name = "", namespace }: CloudEvent) {
+  /** As the cache has it, where something of its kind needs no look. */
+  const objectOf = Effect.fnUntraced(function* ({ kind = "", name = "", namespace }: CloudEvent) {
     const ignored = (definition.ignores ?? []).filter((ignored) => ignored.kind === kind)
     const known = kindNamed(kind)
-    if (ignored.length === 0 || known === undefined) return false
+    if (ignored.length === 0 || known === undefined) return undefined
     const cluster = yield* Cluster
-    const found: Option.Option<unknown> = yield* cluster.get(known, { name, namespace })
-    return Option.exists(found, (object) => ignored.some(({ matches }) => matches(object)))
+    return Option.getOrUndefined(yield* cluster.get(known, { name, namespace }))
   })
-  const look = (event: CloudEvent) =>
-    definition.subjects(event).pipe(
+  /** Most events are about Pods of others. */
+  const needsNoLook = (event: CloudEvent, object: unknown): boolean =>
+    (definition.ignores ?? []).some(({ kind, matches }) => kind === event.kind && matches(object, event))
+  const look = (event: CloudEvent, object: unknown) =>
+    definition.subjects(event, object).pipe(
       Effect.flatMap((subjects) => Effect.forEach(subjects, (subject) => ask({ event, subject }), { discard: true })),
       settle({ function: name, event })
     )
   const send = Effect.fnUntraced(function* (event: CloudEvent) {
-    if (!(yield* Effect.orDie(needsNoLook(event)))) yield* look(event)
+    const object = yield* Effect.orDie(objectOf(event))
+    if (!needsNoLook(event, object)) yield* look(event, object)
     yield* observeEvent({ function: name, event })
   })
   return { name, filters, send }

@@ -5,7 +5,7 @@
  */
 import { Effect, Queue } from "effect"
 import { keyOf } from "../lib/api/kind.ts"
-import type { CloudEvent } from "../lib/events.ts"
+import { type CloudEvent, isAddition, isDeletion } from "../lib/events.ts"
 
 export const makeEventQueue = Effect.gen(function* () {
   const waiting = new Map<string, CloudEvent>()
@@ -17,7 +17,9 @@ export const makeEventQueue = Effect.gen(function* () {
         const { kind = "", name = "", namespace } = event
         const key = keyOf({ kind, name, namespace })
         const before = waiting.get(key)
-        waiting.set(key, before?.time === undefined ? event : { ...event, time: before.time })
+        // What has come and changed since has come.
+        const type = before !== undefined && isAddition(before) && !isDeletion(event) ? before.type : event.type
+        waiting.set(key, { ...event, type, ...(before?.time === undefined ? {} : { time: before.time }) })
         if (before === undefined) Queue.offerUnsafe(keys, key)
       }),
     /** Brings one after the other, for ever, in the order in which their objects first came. */

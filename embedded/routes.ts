@@ -1,6 +1,7 @@
 /** What the process answers over HTTP: whether it lives, whether it is ready, and what Prometheus asks for. */
 import { Effect, Layer } from "effect"
 import { nixBuilds } from "../lib/api/nixbuild.ts"
+import { all } from "../lib/api/question.ts"
 import { Cluster } from "../lib/cluster.ts"
 import { health, metrics } from "../lib/server/health.ts"
 import { setActive } from "../lib/telemetry/nixbuild-metrics.ts"
@@ -13,7 +14,7 @@ const whyNotReady = Effect.map(isComplete, (is) => (is ? undefined : "the cluste
 const measureActive = Effect.gen(function* () {
   const cluster = yield* Cluster
   // Before, nothing would be said to be active, and that is not so.
-  if (yield* isComplete) yield* setActive(yield* cluster.list(nixBuilds))
+  if (yield* isComplete) yield* setActive(yield* cluster.list(all(nixBuilds)))
 })
 
 /** All of them. */

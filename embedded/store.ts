@@ -1,8 +1,7 @@
-/** The objects of one kind, by name, and found by namespace, node or controller, or as those that are open. */
+/** The objects of one kind, by name, with an index for each question that has been asked about them. */
 import { Predicate } from "effect"
 import type { Identified, Kind } from "../lib/api/kind.ts"
-import type { Selection } from "../lib/cluster.ts"
-import { controllerUidLabel } from "../lib/keys.ts"
+import type { Index, Question } from "../lib/api/question.ts"
 
 /** Where an object is in its store. */
 export const keyOf = ({ name, namespace = "" }: { readonly name: string; readonly namespace?: string | undefined }) =>
@@ -12,7 +11,7 @@ export const keyOf = ({ name, namespace = "" }: { readonly name: string; readonl
 export interface Found<A extends Identified> {
   readonly kind: string
   readonly get: (key: string) => A | undefined
-  readonly list: (selection: Selection) => ReadonlyArray<A>
+  list(question: Question<A>): ReadonlyArray<A>
 }
 
 /** A change in it. */
@@ -21,101 +20,65 @@ interface Kept {
   readonly forget: (key: string) => void
 }
 
-export const makeStore = (kind: Pick<Kind, "isOpen" | "kind">): Found<Identified> & Kept => {
+export const makeStore = ({ kind }: Pick<Kind, "kind">): Found<Identified> & Kept => {
   const objects = new Map<string, Identified>()
-  const byTerm = new Map<string, Set<string>>()
-  const termsOf = (object: Identified) => [...placesOf(object), ...(isOpenIn(kind, object) ? [open] : [])]
+  // Made when first asked for: a question that nobody asks costs nothing.
+  const indexes = new Map<Index, ReturnType<typeof makeIndexed>>()
 
-  const index = (key: string, terms: ReadonlyArray<string>) => {
-    for (const term of terms) byTerm.set(term, (byTerm.get(term) ?? new Set()).add(key))
-  }
-
-  const unindex = (key: string, terms: ReadonlyArray<string>) => {
-    for (const term of terms) {
-      const keys = byTerm.get(term)
-      keys?.delete(key)
-      if (keys?.size === 0) byTerm.delete(term)
-    }
+  const indexedBy = (index: Index) => {
+    const known = indexes.get(index)
+    if (known !== undefined) return known
+    const made = makeIndexed(index)
+    for (const [key, object] of objects) made.put(key, { before: undefined, object })
+    indexes.set(index, made)
+    return made
   }
 
   const forget = (key: string) => {
     const before = objects.get(key)
-    if (before === undefined) return
     objects.delete(key)
-    unindex(key, termsOf(before))
+    for (const indexed of indexes.values()) indexed.put(key, { before, object: undefined })
   }
 
   const put = (object: Identified) => {
     const key = keyOf(object.metadata)
     const before = objects.get(key)
-    const [old, terms] = [before === undefined ? [] : termsOf(before), termsOf(object)]
-    // Most changes change none.
-    unindex(
-      key,
-      old.filter((term) => !terms.includes(term))
-    )
-    index(
-      key,
-      terms.filter((term) => !old.includes(term))
-    )
+    for (const indexed of indexes.values()) indexed.put(key, { before, object })
     objects.set(key, object)
   }
 
-  /** Those of the term that the fewest have, if the selection names one. */
-  const candidates = (selection: Selection): Iterable<Identified> => {
-    const [fewest] = wantedTerms(selection)
-      .map((term) => byTerm.get(term) ?? new Set<string>())
-      .toSorted((a, b) => a.size - b.size)
-    return fewest === undefined ? objects.values() : Array.from(fewest, (key) => objects.get(key)).filter(isThere)
-  }
-
   return {
-    kind: kind.kind,
+    kind,
     get: (key) => objects.get(key),
     put,
     forget,
-    list: (selection) =>
-      Array.from(candidates(selection)).filter(
-        (object) => isSelected(object, selection) && (selection.isOpen === undefined || isOpenIn(kind, object))
-      )
+    list: ({ by }) =>
+      by === undefined
+        ? Array.from(objects.values())
+        : Array.from(indexedBy(by.index).get(by.key), (key) => objects.get(key)).filter(Predicate.isNotUndefined)
   }
 }
 
-const isOpenIn = (kind: Pick<Kind, "isOpen">, object: Identified): boolean => kind.isOpen?.(object) ?? true
-
-const isThere = Predicate.isNotUndefined
-
-const inNamespace = (namespace: string) => `namespace ${namespace}`
-const onNode = (name: string) => `node ${name}`
-const ofController = (uid: string) => `controller ${uid}`
-
-const some = (value: string | undefined, term: (value: string) => string) => (value === undefined ? [] : [term(value)])
-
-const open = "open"
-
-const placesOf = (object: Identified): ReadonlyArray<string> => {
-  const { labels, namespace } = object.metadata
-  return [
-    ...some(namespace, inNamespace),
-    ...some(nodeNameOf(object), onNode),
-    ...some(labels?.[controllerUidLabel], ofController)
-  ]
+interface Changed {
+  readonly before: Identified | undefined
+  readonly object: Identified | undefined
 }
 
-const wantedTerms = ({ isOpen, labels, namespace, nodeName }: Selection): ReadonlyArray<string> => [
-  ...(isOpen === undefined ? [] : [open]),
-  ...some(namespace, inNamespace),
-  ...some(nodeName, onNode),
-  ...some(labels?.[controllerUidLabel], ofController)
-]
-
-/** Of Pods. */
-const nodeNameOf = (object: object): string | undefined => {
-  const spec = Predicate.hasProperty(object, "spec") ? object.spec : undefined
-  return Predicate.hasProperty(spec, "nodeName") && Predicate.isString(spec.nodeName) ? spec.nodeName : undefined
+/** By each key of an index, where the objects that have it are in the store. */
+const makeIndexed = (index: Index) => {
+  const places = new Map<string, Set<string>>()
+  const keysOf = (object: Identified | undefined) => (object === undefined ? [] : index.keysOf(object))
+  return {
+    get: (key: string): Iterable<string> => places.get(key) ?? [],
+    put: (place: string, { before, object }: Changed) => {
+      const [old, keys] = [keysOf(before), keysOf(object)]
+      for (const key of old) {
+        // Most changes change none.
+        if (keys.includes(key)) continue
+        places.get(key)?.delete(place)
+        if (places.get(key)?.size === 0) places.delete(key)
+      }
+      for (const key of keys) if (!old.includes(key)) places.set(key, (places.get(key) ?? new Set()).add(place))
+    }
+  }
 }
-
-const isSelected = (object: Identified, { labels = {}, namespace, nodeName }: Selection): boolean =>
-  (namespace === undefined || object.metadata.namespace === namespace) &&
-  (nodeName === undefined || nodeNameOf(object) === nodeName) &&
-  Object.entries(labels).every(([key, value]) => object.metadata.labels?.[key] === value)

@@ -7,22 +7,10 @@ import type { V1DeleteOptions } from "@kubernetes/client-node"
 import { Context, Effect, Layer, Option, Result, Schema } from "effect"
 import { type Identified, type Kind, KubernetesObject, pathOf } from "./api/kind.ts"
 import { manifest } from "./api/manifest.ts"
+import { answers, type Question, type Selector } from "./api/question.ts"
 import { KubernetesApi } from "./kube/api.ts"
 import type { Body, Query } from "./kube/requests.ts"
 import { KubernetesError } from "./kube/error.ts"
-
-export interface Selection {
-  /** Only those for which something may be left to do: see `Kind`. */
-  readonly isOpen?: true
-  readonly namespace?: string | undefined
-  readonly labels?: Readonly<Record<string, string>>
-  /** Pods only: those bound to this node. */
-  readonly nodeName?: string
-  /** Pods only, and past any cache: those in this phase. */
-  readonly phase?: "Pending"
-  /** Events only: those about the object of this uid. */
-  readonly involvedUid?: string
-}
 
 /** Names one object to write to. */
 export interface Target {
@@ -36,10 +24,7 @@ type Get = <A extends Identified>(
   at: { readonly namespace?: string | undefined; readonly name: string }
 ) => Effect.Effect<Option.Option<A>, KubernetesError>
 
-type List = <A extends Identified>(
-  kind: Kind<A>,
-  selection?: Selection
-) => Effect.Effect<ReadonlyArray<A>, KubernetesError>
+type List = <A extends Identified>(question: Question<A>) => Effect.Effect<ReadonlyArray<A>, KubernetesError>
 
 export class Cluster extends Context.Service<
   Cluster,
@@ -71,18 +56,13 @@ const malformed = (cause: Schema.SchemaError) =>
 const json = (value: unknown): Body => ({ type: "application/json", value })
 
 /** The query of a list: label and field selectors. */
-export const queryOf = (kind: Kind, selection: Selection = {}): Query => {
-  const labels = [
+export const queryOf = (kind: Kind, { fields = [], labels = {} }: Selector = {}): Query => {
+  const terms = [
     ...(kind.selector === undefined ? [] : [kind.selector]),
-    ...Object.entries(selection.labels ?? {}).map(([key, value]) => `${key}=${value}`)
-  ]
-  const fields = [
-    ...(selection.nodeName === undefined ? [] : [`spec.nodeName=${selection.nodeName}`]),
-    ...(selection.phase === undefined ? [] : [`status.phase=${selection.phase}`]),
-    ...(selection.involvedUid === undefined ? [] : [`involvedObject.uid=${selection.involvedUid}`])
+    ...Object.entries(labels).map(([key, value]) => `${key}=${value}`)
   ]
   return {
-    ...(labels.length === 0 ? {} : { labelSelector: labels.join(",") }),
+    ...(terms.length === 0 ? {} : { labelSelector: terms.join(",") }),
     ...(fields.length === 0 ? {} : { fieldSelector: fields.join(",") })
   }
 }
@@ -116,12 +96,15 @@ export const getFrom =
       )
     )
 
+const listWith = <A extends Identified>(api: Api, { kind, selector }: Question<A>) =>
+  Effect.map(api.list(pathOf(kind, selector), queryOf(kind, selector), reading(kind)), ({ items }) => items)
+
 export const listFrom =
   (api: Api): List =>
-  (kind, selection = {}) =>
-    api.list(pathOf(kind, { namespace: selection.namespace }), queryOf(kind, selection), reading(kind)).pipe(
-      Effect.flatMap(({ items }) => Effect.forEach(items, (item) => Effect.fromResult(item))),
-      Effect.map((found) => found.filter(isWanted(kind, selection)))
+  (question) =>
+    listWith(api, question).pipe(
+      Effect.flatMap((items) => Effect.forEach(items, (item) => Effect.fromResult(item))),
+      Effect.map((found) => found.filter((object) => answers(question, object)))
     )
 
 export const writesOf = (
@@ -158,26 +141,20 @@ export const writesOf = (
   }
 }
 
-/** Whether a selection leaves it in that the query could not express. */
-const isWanted =
-  <A extends Identified>(kind: Kind<A>, { isOpen }: Selection) =>
-  (object: A): boolean =>
-    isOpen === undefined || (kind.isOpen?.(object) ?? true)
-
 /** Without a cache: what is read is what is there. Whatever can't be read is left alone, as the cache does. */
 export const live = (api: Api): (typeof Cluster)["Service"] => {
   const get = getFrom(api)
   return Cluster.of({
     get: (kind, at) => Effect.catchIf(get(kind, at), isUnreadable, leaveAlone(kind)),
     getFresh: get,
-    list: (kind, selection = {}) =>
-      api.list(pathOf(kind, { namespace: selection.namespace }), queryOf(kind, selection), reading(kind)).pipe(
-        Effect.flatMap(({ items }) =>
+    list: (question) =>
+      listWith(api, question).pipe(
+        Effect.flatMap((items) =>
           Effect.forEach(items, (item) =>
-            Effect.fromResult(item).pipe(Effect.map(Option.some), Effect.catch(leaveAlone(kind)))
+            Effect.fromResult(item).pipe(Effect.map(Option.some), Effect.catch(leaveAlone(question.kind)))
           )
         ),
-        Effect.map((found) => found.flatMap(Option.toArray).filter(isWanted(kind, selection)))
+        Effect.map((found) => found.flatMap(Option.toArray).filter((object) => answers(question, object)))
       ),
     listFresh: listFrom(api),
     ...writesOf(api)

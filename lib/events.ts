@@ -34,6 +34,14 @@ export const matches = (filter: EventFilter, event: CloudEvent): boolean => {
   return Object.entries(filter).every(([key, value]) => attributes[key] === value)
 }
 
+const verb = (event: CloudEvent): string | undefined => event.type.split(".").at(-1)
+
+/** The object has come, or is told of for the first time. */
+export const isAddition = (event: CloudEvent): boolean => verb(event) === "add"
+
+/** The object has gone. */
+export const isDeletion = (event: CloudEvent): boolean => verb(event) === "delete"
+
 export const sweepType = "dev.knative.sources.ping"
 
 /** Every 30 s: look at all that is open, since events get lost. */

@@ -52,8 +52,11 @@ export interface EnbiFunction<O> {
   readonly permissions: ReadonlyArray<Permission>
   /** What needs no look, by what an event brought of it: only to stop before anything is read. */
   readonly ignores?: ReadonlyArray<Ignored>
-  /** Which objects an event asks to look at: for a sweep all that are open. */
-  readonly subjects: (event: CloudEvent) => Reads<ReadonlyArray<Reference>>
+  /**
+   * Which objects an event asks to look at: for a sweep all that are open. `object` is the one that changed, where it
+   * came with the event or a cache has it. It may be an old one or a lie, so it only says whom to look at.
+   */
+  readonly subjects: (event: CloudEvent, object?: unknown) => Reads<ReadonlyArray<Reference>>
   /** Everything that the decision needs, or nothing when the object is gone. */
   readonly observe: (subject: Reference) => Reads<Option.Option<O>>
   readonly Observed: Schema.Codec<O, unknown>

@@ -1,46 +1,47 @@
 /** Reads a Job of ours with its Pod, and where the Pod does not start, what Kubernetes says of it. */
 import { Effect, Option } from "effect"
-import { isFailed, isSucceeded, type Job, jobs, type Pod, pods, type Report, reports } from "./api/kubernetes.ts"
+import { type Job, jobs, type Pod, type Report } from "./api/kubernetes.ts"
+import { podsOf, reportsAbout } from "./api/kubernetes-questions.ts"
 import { Cluster } from "./cluster.ts"
-import { controllerUidLabel } from "./keys.ts"
 import { seenSince } from "./since.ts"
 import { isFinished, isSlowToStart, type Work } from "./work.ts"
 
-interface At {
+interface Named {
   readonly namespace: string | undefined
   readonly name: string
+}
+
+interface At {
   /** Whether somebody waits for its end; otherwise nothing is asked past a cache. */
   readonly isOpen: boolean
   readonly time: string
 }
 
-export const observeWork = Effect.fnUntraced(function* ({ isOpen, name, namespace, time }: At) {
+export const observeWork = Effect.fnUntraced(function* ({ name, namespace, ...at }: At & Named) {
   const cluster = yield* Cluster
   const job = yield* cluster.get(jobs, { namespace, name })
   if (Option.isNone(job)) return Option.none()
-  const seen = yield* observePod(job.value, isOpen)
-  const work = workOf(job.value, seen)
-  if (!isOpen || isFinished(work) || !isSlowToStart(work, time)) return Option.some(work)
-  // Whoever is to be called off must not have started meanwhile.
-  const [pod] = yield* cluster.listFresh(pods, podsOf(job.value))
-  const report = newest(yield* cluster.listFresh(reports, { namespace, involvedUid: (pod ?? job.value).metadata.uid }))
-  const waitingSince = yield* seenSince({ what: `waits ${job.value.metadata.uid}`, words: "" })
-  return Option.some({ ...workOf(job.value, pod), ...(report === undefined ? {} : { report }), waitingSince })
+  const [pod] = yield* cluster.list(podsOf(job.value))
+  return Option.some(yield* observeStart({ ...at, job: job.value, pod }))
 })
 
-/** The Pods of a Job. */
-// By uid: a Job that was deleted and made again under the same name must not be told of by its forerunner's Pod.
-export const podsOf = ({ metadata }: Job) => ({
-  namespace: metadata.namespace,
-  labels: { [controllerUidLabel]: metadata.uid }
-})
+interface Seen extends At {
+  readonly job: Job
+  readonly pod: Pod | undefined
+}
 
-const observePod = Effect.fnUntraced(function* (job: Job, isOpen: boolean) {
+/** The work of a Job whose Pod was looked for. */
+export const observeStart = Effect.fnUntraced(function* ({ isOpen, job, pod: seen, time }: Seen) {
   const cluster = yield* Cluster
-  const [seen] = yield* cluster.list(pods, podsOf(job))
   // Job and Pod come by different watches, and a Pod that is gone makes the Job a failed one.
-  const isNews = isOpen && (isSucceeded(job) || isFailed(job))
-  return seen === undefined && isNews ? (yield* cluster.listFresh(pods, podsOf(job)))[0] : seen
+  const isNews = seen === undefined && isOpen && isFinished({ job })
+  const work = workOf(job, isNews ? (yield* cluster.listFresh(podsOf(job)))[0] : seen)
+  if (!isOpen || isFinished(work) || !isSlowToStart(work, time)) return work
+  // Whoever is to be called off must not have started meanwhile.
+  const [pod] = yield* cluster.listFresh(podsOf(job))
+  const report = newest(yield* cluster.listFresh(reportsAbout((pod ?? job).metadata)))
+  const waitingSince = yield* seenSince({ what: `waits ${job.metadata.uid}`, words: "" })
+  return { ...workOf(job, pod), ...(report === undefined ? {} : { report }), waitingSince }
 })
 
 const workOf = (job: Job, pod: Pod | undefined): Work => ({ job, ...(pod === undefined ? {} : { pod }) })

@@ -17,6 +17,11 @@ interface Conditioned<Type extends string, Reason extends string> {
 export interface Summary<Type extends string, Reason extends string, Status> {
   readonly conditions: ReadonlyArray<ConditionUpdate<Type, Reason>>
   readonly fields: (conditions: ReadonlyArray<Condition<Type, Reason>>) => Partial<Status>
+  /** What goes with a write, and is no reason for one. */
+  readonly beside?: (told: {
+    readonly conditions: ReadonlyArray<Condition<Type, Reason>>
+    readonly observedGeneration: number
+  }) => Change<Written<Status>>
 }
 
 /** What a function says of a status: the rest follows. */
@@ -68,7 +73,7 @@ export const makeStatusWriter =
     const status = { ...change.fields, conditions, observedGeneration, ...summary.fields(conditions) }
     const after = Object.entries({ ...object.status, ...status }).filter(([, value]) => value !== null)
     // Equal.equals hashes both first, at a tenth of what a build costs.
-    return isDeepStrictEqual(Object.fromEntries(after), { ...object.status })
-      ? []
-      : [{ action: "PatchStatus", why: change.why, target: referTo(kind, object), status }]
+    if (isDeepStrictEqual(Object.fromEntries(after), { ...object.status })) return []
+    const beside = summary.beside?.({ conditions, observedGeneration })
+    return [{ action: "PatchStatus", why: change.why, target: referTo(kind, object), status: { ...status, ...beside } }]
   }

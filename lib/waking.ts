@@ -19,6 +19,13 @@ const entriesOf = ({ metadata }: Pod): ReadonlyArray<string> => {
 
 const suffixOf = ({ metadata }: Arrival["build"]): string => ` ${metadata.namespace}/${metadata.name}`
 
+/** The NixBuilds that it was woken for. */
+export const wakersOf = (pod: Pod) =>
+  entriesOf(pod).flatMap((entry) => {
+    const [, namespace, name] = /^\S+ ([^/]+)\/(.+)$/u.exec(entry) ?? []
+    return namespace === undefined || name === undefined ? [] : [{ namespace, name }]
+  })
+
 /** Of several images that come in the same second each wakes the Pod by itself. */
 export const isWokenFor = (pod: Pod, { build, importedTime }: Arrival): boolean =>
   entriesOf(pod).includes(`${importedTime}${suffixOf(build)}`)

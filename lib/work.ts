@@ -151,6 +151,10 @@ const heldContainer = (pod: Pod): Obstacle | undefined => {
       }
 }
 
+/** It is being started, and nobody says of it that it can't. */
+export const isOnItsWay = (pod: Pod): boolean =>
+  !isOver(pod) && !hasStarted(pod) && unscheduled(pod) === undefined && heldContainer(pod) === undefined
+
 /** Why the Pod ended before our container ran. */
 const wordsOfEnd = (pod: Pod): string => {
   const { message, reason } = pod.status ?? {}

@@ -42,8 +42,8 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     name: "what the cache does not show is gone",
     file: "functions/retention/observe.ts",
-    find: "const past = { get: cluster.getFresh, list: cluster.listFresh }",
-    replace: "const past = cluster"
+    find: "const past = yield* lookPast",
+    replace: "const past = look"
   },
   {
     name: "what was changed in the last moment is deleted all the same",
@@ -87,14 +87,14 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     name: "a Pod that is not seen yet is gone",
     file: "lib/observe-work.ts",
-    find: "(yield* cluster.listFresh(pods, podsOf(job)))[0]",
+    find: "(yield* cluster.listFresh(podsOf(job)))[0]",
     replace: "seen"
   },
   {
     name: "a Job is told of by whichever Pod has its name",
-    file: "lib/observe-work.ts",
-    find: `[controllerUidLabel]: metadata.uid`,
-    replace: `"batch.kubernetes.io/job-name": metadata.name`
+    file: "lib/api/kubernetes-questions.ts",
+    find: "label: controllerUidLabel, asked: ofJob",
+    replace: `label: "batch.kubernetes.io/job-name", asked: ({ metadata }: Job) => ({ ...ofJob({ metadata }), value: metadata.name })`
   },
   {
     name: "slots have no end",
@@ -141,8 +141,8 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     name: "a NixBuild that goes makes no room",
     file: "functions/pod-failure-detector/observe.ts",
-    find: "(yield* cluster.list(pods, { namespace, isOpen: true })).filter(isOpen).map(referToPod)",
-    replace: "[]"
+    find: "Option.isNone(build) || isWaitingFor",
+    replace: "Option.isSome(build) && isWaitingFor"
   },
   {
     name: "a NixBuild that a person deleted is made again at once",
@@ -249,7 +249,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     name: "Ready comes with the end only",
     file: "lib/nixbuild-status.ts",
-    find: "conditions: [readinessOf({ ...status, ...fields, conditions })],",
+    find: "conditions: [readinessOf({ ...build.status, ...fields, conditions })],",
     replace: "conditions: [],"
   },
   {

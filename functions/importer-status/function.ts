@@ -1,9 +1,13 @@
 import { events, jobs, leases, nodes, pods } from "../../lib/api/kubernetes.ts"
 import { nixBuilds } from "../../lib/api/nixbuild.ts"
-import { changed, sweep } from "../../lib/events.ts"
+import { changed, isDeletion, sweep } from "../../lib/events.ts"
 import { allow, allowStatus, defineFunction } from "../../lib/function.ts"
-import { jobsOfOthers, podsOfOthers } from "../../lib/nixbuild-subjects.ts"
+import { ignore } from "../../lib/ignored.ts"
+import { nixBuildAnnotation } from "../../lib/keys.ts"
+import { podsOfOthers } from "../../lib/nixbuild-subjects.ts"
+import { isOnItsWay } from "../../lib/work.ts"
 import { decide } from "./decide.ts"
+import { isConcerned, tellsNothing } from "./observe-news.ts"
 import { observe, Observed, subjects } from "./observe.ts"
 import { sets } from "./sets.ts"
 
@@ -23,7 +27,12 @@ export default defineFunction({
     allow(events, "create", "get", "list"),
     allow(leases, "get", "patch")
   ],
-  ignores: [jobsOfOthers, podsOfOthers],
+  ignores: [
+    ignore(jobs, (job) => job.metadata.annotations?.[nixBuildAnnotation] === undefined || tellsNothing(job)),
+    podsOfOthers,
+    ignore(pods, isOnItsWay),
+    ignore(nixBuilds, (build, event) => isDeletion(event) || !isConcerned(build))
+  ],
   subjects,
   observe,
   Observed,

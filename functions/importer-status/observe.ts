@@ -1,5 +1,5 @@
 /** What came of a NixBuild's Jobs on each node, and which Pods there still wait for the image. */
-import { Effect, Option, Schema } from "effect"
+import { Clock, Effect, Option, Predicate, Schema } from "effect"
 import type { Reference } from "../../lib/api/kind.ts"
 import { jobs, Lease, leases, Node, nodes, Pod, pods, withoutImages } from "../../lib/api/kubernetes.ts"
 import {
@@ -12,19 +12,28 @@ import {
   unsettledNodes,
   wantedNodes
 } from "../../lib/api/nixbuild.ts"
+import {
+  jobsOf,
+  podsOfJobsOf,
+  podsWaiting,
+  podsWaitingInAnyPhase,
+  podsWaitingOn
+} from "../../lib/api/kubernetes-questions.ts"
+import { all } from "../../lib/api/question.ts"
 import { Cluster } from "../../lib/cluster.ts"
 import { type CloudEvent, isSweep } from "../../lib/events.ts"
 import { Refusal } from "../../lib/function.ts"
-import { nixBuildUidLabel } from "../../lib/keys.ts"
+import { controllerUidLabel, nixBuildUidLabel } from "../../lib/keys.ts"
 import { jobName, systemNamespace, tagLeaseName } from "../../lib/names.ts"
 import { referToBuild, subjectsAmong } from "../../lib/nixbuild-subjects.ts"
 import { Settings } from "../../lib/settings.ts"
 import { tagOf } from "../../lib/tags.ts"
 import { currentTime } from "../../lib/time.ts"
 import { awaitedImages, isWaitingFor } from "../../lib/waiting.ts"
-import { observeWork } from "../../lib/observe-work.ts"
-import { endedWell, Work } from "../../lib/work.ts"
+import { observeStart } from "../../lib/observe-work.ts"
+import { endedWell, isFinished, terminatedOf, Work } from "../../lib/work.ts"
 import { isMissed } from "./missed.ts"
+import { newsOf } from "./observe-news.ts"
 
 const optional = Schema.optionalKey
 
@@ -50,16 +59,31 @@ export const Observed = Schema.Struct({
   refusals: Schema.Array(Refusal).pipe(Schema.withDecodingDefaultKey(Effect.succeed([])))
 })
 
-export const subjects = Effect.fn("importer-status.subjects")(function* (event: CloudEvent) {
-  if (!isSweep(event)) return yield* subjectsAmong(isOpen)(event)
+export const subjects = Effect.fn("importer-status.subjects")(function* (event: CloudEvent, object?: unknown) {
   const cluster = yield* Cluster
-  const withJobs = new Set((yield* cluster.list(jobs)).map((job) => job.metadata.labels?.[nixBuildUidLabel]))
-  const waiting = yield* cluster.list(pods, { isOpen: true })
+  if (!isSweep(event)) {
+    const asked = yield* subjectsAmong(isOpen)(event, object)
+    const isNews = newsOf(event, object)
+    if (isNews === undefined) return asked
+    return yield* Effect.filter(asked, (at) => Effect.map(cluster.get(nixBuilds, at), Option.exists(isNews)))
+  }
+  const withJobs = new Set((yield* cluster.list(all(jobs))).map((job) => job.metadata.labels?.[nixBuildUidLabel]))
+  const waiting = yield* cluster.list((yield* isTimeForAll) ? podsWaitingInAnyPhase() : podsWaiting())
   const awaited = new Set(waiting.flatMap(awaitedImages))
   const needsLook = (build: NixBuild): boolean =>
     isOpen(build) || (!hasFailed(build) && (withJobs.has(build.metadata.uid) || awaited.has(tagOf(build))))
-  return (yield* cluster.list(nixBuilds)).filter(needsLook).map(referToBuild)
+  return (yield* cluster.list(all(nixBuilds))).filter(needsLook).map(referToBuild)
 })
+
+// A Pod that has run and lost its image is not Pending. Whoever has no cache looks through all Pods for those, so it is
+// done with one sweep in ten.
+const sweepMillis = 30_000
+const sweepsBetween = 10
+
+const isTimeForAll = Effect.map(
+  Clock.currentTimeMillis,
+  (millis) => Math.floor(millis / sweepMillis) % sweepsBetween === 0
+)
 
 export const observe = Effect.fn("importer-status.observe")(function* (subject: Reference) {
   const cluster = yield* Cluster
@@ -69,8 +93,9 @@ export const observe = Effect.fn("importer-status.observe")(function* (subject: 
   // One that is back in the queue may have other nodes.
   if (build.value.status?.buildNode === undefined) return Option.none()
   const time = yield* currentTime
+  const works = yield* observeWorks(build.value, time)
   const places = yield* Effect.forEach(wantedNodes(build.value), (name) =>
-    observePlace({ build: build.value, name, time })
+    observePlace({ build: build.value, name, time }, works)
   )
   const isNews = places.some(
     ({ import: work, name }) => work !== undefined && endedWell(work) && unsettledNodes(build.value).includes(name)
@@ -101,35 +126,71 @@ interface At {
   readonly time: string
 }
 
-const observePlace = Effect.fnUntraced(function* ({ build, name, time }: At) {
+/** The Jobs of a NixBuild with their Pods, two lists for all its nodes. */
+const observeWorks = Effect.fnUntraced(function* ({ metadata }: NixBuild, time: string) {
   const cluster = yield* Cluster
+  const there = yield* cluster.list(jobsOf(metadata))
+  const itsPods = there.length === 0 ? [] : yield* cluster.list(podsOfJobsOf(metadata))
+  const podOf = new Map(itsPods.map((pod) => [pod.metadata.labels?.[controllerUidLabel], pod]))
+  const jobAt = new Map(there.map((job) => [`${job.metadata.namespace}/${job.metadata.name}`, job]))
+  return Effect.fnUntraced(function* ({ isOpen, name, namespace = "" }: Named) {
+    const job = jobAt.get(`${namespace}/${name}`)
+    return job === undefined ? undefined : yield* observeStart({ job, pod: podOf.get(job.metadata.uid), isOpen, time })
+  })
+})
+
+interface Named {
+  readonly namespace: string | undefined
+  readonly name: string
+  readonly isOpen: boolean
+}
+
+type Works = Effect.Success<ReturnType<typeof observeWorks>>
+
+const observePlace = Effect.fnUntraced(function* ({ build, name, time }: At, workAt: Works) {
   const attempt = { build: build.metadata, node: name, attempt: attemptOn(build, name) }
   const isOpen = unsettledNodes(build).includes(name)
   const { namespace } = build.metadata
-  const buildWork = yield* observeWork({ namespace, name: jobName("build", attempt), isOpen, time })
-  const importWork = yield* observeWork({
-    namespace: systemNamespace,
-    name: jobName("import", attempt),
-    isOpen,
-    time
-  })
-  // Whose node is gone is given up, so one that only the cache misses has to be told from it.
-  const hasWork = Option.isSome(buildWork) || Option.isSome(importWork)
-  const seen = yield* cluster.get(nodes, { name })
-  const node = Option.isNone(seen) && hasWork ? yield* cluster.getFresh(nodes, { name }) : seen
+  const buildWork = yield* workAt({ namespace, name: jobName("build", attempt), isOpen })
+  const importWork = yield* workAt({ namespace: systemNamespace, name: jobName("import", attempt), isOpen })
+  const works = [buildWork, importWork].filter(Predicate.isNotUndefined)
+  const node = isNodeOfInterest({ isOpen, buildWork, importWork }) ? yield* observeNode(name, works) : Option.none()
+  const isThere = nodeStatusOf(build, name)?.importedTime !== undefined
   return {
     name,
     ...(Option.isSome(node) ? { node: withoutImages(node.value) } : {}),
-    ...(Option.isSome(buildWork) ? { build: buildWork.value } : {}),
-    ...(Option.isSome(importWork) ? { import: importWork.value } : {}),
-    waiting: yield* observeWaiting({ build, name, time })
+    ...(buildWork === undefined ? {} : { build: buildWork }),
+    ...(importWork === undefined ? {} : { import: importWork }),
+    // Until the image is there, nobody is woken.
+    waiting:
+      isThere || (importWork !== undefined && endedWell(importWork)) ? yield* observeWaiting({ build, name, time }) : []
   }
+})
+
+interface Facts {
+  readonly isOpen: boolean
+  readonly buildWork: Work | undefined
+  readonly importWork: Work | undefined
+}
+
+/** The node matters to work that goes on there, and where none was begun. */
+const isNodeOfInterest = ({ buildWork, importWork, isOpen }: Facts): boolean => {
+  if (terminatedOf(importWork?.pod) !== undefined) return false
+  if (buildWork === undefined && isOpen) return true
+  return [buildWork, importWork].some((work) => work !== undefined && !isFinished(work))
+}
+
+// Whose node is gone is given up, so one that only the cache misses has to be told from it.
+const observeNode = Effect.fnUntraced(function* (name: string, works: ReadonlyArray<Work>) {
+  const cluster = yield* Cluster
+  const seen = yield* cluster.get(nodes, { name })
+  return Option.isNone(seen) && works.length > 0 ? yield* cluster.getFresh(nodes, { name }) : seen
 })
 
 const observeWaiting = Effect.fnUntraced(function* ({ build, name, time }: At) {
   const cluster = yield* Cluster
   const isWaiting = (pod: Pod): boolean => isWaitingFor(pod, build.spec.imageTag)
-  const waiting = (yield* cluster.list(pods, { nodeName: name, isOpen: true })).filter(isWaiting)
+  const waiting = (yield* cluster.list(podsWaitingOn(name))).filter(isWaiting)
   const known = nodeStatusOf(build, name)
   if (known === undefined || !isMissed(known, { build, waiting, time })) return waiting
   // A Pod that started long ago, and the cache does not know it yet, would have the image brought once more.

@@ -10,11 +10,12 @@ import {
 } from "../../lib/api/kubernetes.ts"
 import { networkPolicies } from "../../lib/api/network-policy.ts"
 import { nixBuilds } from "../../lib/api/nixbuild.ts"
-import { changed, sweep } from "../../lib/events.ts"
+import { changed, isDeletion, sweep } from "../../lib/events.ts"
 import { allow, allowStatus, defineFunction } from "../../lib/function.ts"
-import { jobsOfOthers } from "../../lib/nixbuild-subjects.ts"
+import { ignore } from "../../lib/ignored.ts"
+import { hasEnded, newClaims } from "../../lib/nixbuild-subjects.ts"
 import { decide } from "./decide.ts"
-import { observe, Observed, subjects } from "./observe.ts"
+import { isOpen, isStep, isUnderWay, observe, Observed, subjects } from "./observe.ts"
 
 /** NixBuilds with a node → volume, build Job, import Job. */
 export default defineFunction({
@@ -38,7 +39,11 @@ export default defineFunction({
     allowStatus(nixBuilds),
     allow(leases, "get", "create", "patch")
   ],
-  ignores: [jobsOfOthers],
+  ignores: [
+    ignore(jobs, (job) => !isStep(job) || !hasEnded(job)),
+    newClaims,
+    ignore(nixBuilds, (build, event) => isDeletion(event) || !isOpen(build) || isUnderWay(build))
+  ],
   subjects,
   observe,
   Observed,

@@ -3,13 +3,14 @@
  * still bring an image that it is not held to.
  */
 import { Effect, Option } from "effect"
-import { isFailed, isSucceeded, type Job, jobs, leases, pods } from "../../lib/api/kubernetes.ts"
-import { attemptOn, type NixBuild, nixBuilds, unsettledNodes } from "../../lib/api/nixbuild.ts"
+import { isFailed, isSucceeded, type Job, jobs, leases } from "../../lib/api/kubernetes.ts"
+import { attemptOn, type NixBuild, unsettledNodes } from "../../lib/api/nixbuild.ts"
+import { importsUnder, podsOf } from "../../lib/api/kubernetes-questions.ts"
+import { buildsIn } from "../../lib/api/nixbuild-questions.ts"
 import { Cluster } from "../../lib/cluster.ts"
-import { nixBuildAnnotation, tagLabel } from "../../lib/keys.ts"
+import { nixBuildAnnotation } from "../../lib/keys.ts"
 import { jobName, systemNamespace, tagLeaseName } from "../../lib/names.ts"
 import { holderOf, tagOf } from "../../lib/tags.ts"
-import { podsOf } from "../../lib/observe-work.ts"
 import { endedWell } from "../../lib/work.ts"
 import { admitImport } from "./tag.ts"
 
@@ -42,7 +43,7 @@ const isMoving = Effect.fnUntraced(function* ({
   const cluster = yield* Cluster
   const { system } = build.spec
   const tag = tagOf(build)
-  const builds = (yield* cluster.listFresh(nixBuilds, { namespace: holder })).filter(
+  const builds = (yield* cluster.listFresh(buildsIn(holder))).filter(
     (build) => build.spec.system === system && tagOf(build) === tag
   )
   for (const other of builds) {
@@ -53,10 +54,7 @@ const isMoving = Effect.fnUntraced(function* ({
     }
   }
   // Of a NixBuild that is gone, too.
-  const imports = yield* cluster.listFresh(jobs, {
-    namespace: systemNamespace,
-    labels: { [tagLabel]: tagLeaseName(tag) }
-  })
+  const imports = yield* cluster.listFresh(importsUnder(tagLeaseName(tag)))
   return imports.some(
     (job) => job.metadata.annotations?.[nixBuildAnnotation]?.startsWith(`${holder}/`) === true && !isFailed(job)
   )
@@ -66,6 +64,6 @@ const isMoving = Effect.fnUntraced(function* ({
 const hasBuilt = Effect.fnUntraced(function* (job: Job) {
   if (isSucceeded(job) || isFailed(job)) return isSucceeded(job)
   const cluster = yield* Cluster
-  const [pod] = yield* cluster.listFresh(pods, podsOf(job))
+  const [pod] = yield* cluster.listFresh(podsOf(job))
   return endedWell({ job, ...(pod === undefined ? {} : { pod }) })
 })

@@ -1,22 +1,21 @@
 /** What there is in a namespace that says what its builds may reach. */
 import { Effect } from "effect"
-import { type Namespace, persistentVolumeClaims } from "../../lib/api/kubernetes.ts"
-import { networkPolicies } from "../../lib/api/network-policy.ts"
+import type { Namespace, PersistentVolumeClaim } from "../../lib/api/kubernetes.ts"
+import { networkPoliciesIn } from "../../lib/api/kubernetes-questions.ts"
 import { Cluster } from "../../lib/cluster.ts"
 import { buildEgressAnnotation, followsEgressAnnotation } from "../../lib/keys.ts"
 import type { KubernetesError } from "../../lib/kube/error.ts"
 import type { Egress } from "./egress.ts"
 
-export const observeEgress = Effect.fnUntraced(function* ({
-  metadata
-}: Namespace): Effect.fn.Return<Egress, KubernetesError, Cluster> {
+export const observeEgress = Effect.fnUntraced(function* (
+  { metadata }: Namespace,
+  claims: ReadonlyArray<PersistentVolumeClaim>
+): Effect.fn.Return<Egress, KubernetesError, Cluster> {
   const cluster = yield* Cluster
-  const at = { namespace: metadata.name }
   const asked = metadata.annotations?.[buildEgressAnnotation]
-  const claims = yield* cluster.list(persistentVolumeClaims, at)
   return {
     ...(asked === undefined ? {} : { asked }),
     isOfOldCaches: claims.some(({ metadata }) => metadata.annotations?.[followsEgressAnnotation] === undefined),
-    policies: yield* cluster.list(networkPolicies, at)
+    policies: yield* cluster.list(networkPoliciesIn(metadata.name))
   }
 })

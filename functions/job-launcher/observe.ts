@@ -1,25 +1,9 @@
 /** What there is on each node that wants the image: volume, Jobs, and whether the build Pod would be admitted. */
-import type { V1Pod } from "@kubernetes/client-node"
-import { Effect, Equal, Option, Schema, Struct } from "effect"
+import { Effect, Equal, Option, Schema } from "effect"
 import { isTrue } from "../../lib/conditions.ts"
 import type { Reference } from "../../lib/api/kind.ts"
-import {
-  isSucceeded,
-  Job,
-  jobs,
-  type Namespace,
-  namespaces,
-  Node,
-  nodes,
-  PersistentVolume,
-  PersistentVolumeClaim,
-  persistentVolumeClaims,
-  persistentVolumes,
-  Pod,
-  pods,
-  withoutImages
-} from "../../lib/api/kubernetes.ts"
-import { manifest } from "../../lib/api/manifest.ts"
+import { type Job, type Namespace, namespaces } from "../../lib/api/kubernetes.ts"
+import { claimsIn, jobsOf } from "../../lib/api/kubernetes-questions.ts"
 import {
   attemptOn,
   conditionsOf,
@@ -28,52 +12,30 @@ import {
   NixBuild,
   nixBuilds,
   nodeStatusOf,
-  unsettledNodes
+  unsettledNodes,
+  wantedNodes
 } from "../../lib/api/nixbuild.ts"
+import { buildsIn } from "../../lib/api/nixbuild-questions.ts"
 import { Cluster } from "../../lib/cluster.ts"
 import { Refusal } from "../../lib/function.ts"
-import { forgetRefusal, isLastingRefusal } from "../../lib/refusals.ts"
+import { namespaceAnnotation, nixBuildAnnotation, tagLabel } from "../../lib/keys.ts"
 import { hasSlot, isObstructed, needsSlot } from "../../lib/slots.ts"
-import { endedWell, isFinished, Work } from "../../lib/work.ts"
-import { observeWork } from "../../lib/observe-work.ts"
+import { endedWell } from "../../lib/work.ts"
 import { isSourcePending } from "../../lib/source.ts"
 import { subjectsAmong } from "../../lib/nixbuild-subjects.ts"
-import { claimName, jobName, persistentVolumeName, systemNamespace, volumeJobName } from "../../lib/names.ts"
-import { programs } from "../../lib/nixbuild/job-contract.ts"
+import { jobName } from "../../lib/names.ts"
 import { Settings, SettingsSchema } from "../../lib/settings.ts"
 import { currentTime } from "../../lib/time.ts"
 import { writeFilter } from "../../lib/uid-filter.ts"
-import { type BuildPlace, makeBuildPod } from "./build-job.ts"
+import { askAdmission } from "./observe-admission.ts"
+import type { BuildPlace } from "./build-job.ts"
 import { Egress } from "./egress.ts"
 import { observeClaim } from "./observe-claim.ts"
 import { observeEgress } from "./observe-egress.ts"
-import { waitForSource } from "./source.ts"
+import { type Claims, type Jobs, observePlace, Place } from "./observe-place.ts"
 import { Claim } from "./tag.ts"
 
 const optional = Schema.optionalKey
-
-/** What the API server makes of the build Pod in a dry run. */
-export const Admission = Schema.Struct({
-  /** Unclear: denied for the first time, which may pass. */
-  outcome: Schema.Literals(["Admitted", "Denied", "FieldsDropped", "Unclear"]),
-  message: Schema.String
-})
-export type Admission = typeof Admission.Type
-
-export const Place = Schema.Struct({
-  node: Node,
-  volume: optional(PersistentVolume),
-  claim: optional(PersistentVolumeClaim),
-  volumeJob: optional(Job),
-  /** The volume Job's Pod, and what Kubernetes says while it does not start. */
-  volumeWait: optional(Schema.Struct(Struct.omit(Work.fields, ["job"]))),
-  buildJob: optional(Job),
-  buildPod: optional(Pod),
-  importJob: optional(Job),
-  /** Asked only when everything else is ready for the build Job. */
-  admission: optional(Admission)
-})
-export type Place = typeof Place.Type
 
 export const Observed = Schema.Struct({
   time: Schema.String,
@@ -93,13 +55,33 @@ export const Observed = Schema.Struct({
 })
 
 /** A NixBuild that was given a node, or had one, and that some node still wants. */
-const isOpen = (build: NixBuild): boolean =>
+export const isOpen = (build: NixBuild): boolean =>
   build.metadata.deletionTimestamp === undefined &&
   (isTrue(conditionsOf(build), "Scheduled") ||
     isTrue(conditionsOf(build), "Launched") ||
     (build.status?.nodes ?? []).some(isObstructed)) &&
   !hasFailed(build) &&
   unsettledNodes(build).length > 0
+
+/** Its one build Job is there and has not succeeded yet: nothing follows from it. */
+export const isUnderWay = (build: NixBuild): boolean => isBegun(build) && !isTrue(conditionsOf(build), "Success")
+
+/** The build Job of the one node that wants the image is there, and nothing keeps it. */
+const isBegun = (build: NixBuild): boolean => {
+  const { buildJobName, buildNode = "" } = build.status ?? {}
+  const attempt = { build: build.metadata, node: buildNode, attempt: attemptOn(build, buildNode) }
+  return (
+    isTrue(conditionsOf(build), "Launched") &&
+    buildJobName === jobName("build", attempt) &&
+    wantedNodes(build).length === 1 &&
+    nodeStatusOf(build, buildNode) === undefined
+  )
+}
+
+/** Whether another step follows from a Job's end: that of a volume, and that of a build. */
+export const isStep = ({ metadata: { annotations, labels } }: Job): boolean =>
+  labels?.[tagLabel] === undefined &&
+  (annotations?.[nixBuildAnnotation] !== undefined || annotations?.[namespaceAnnotation] !== undefined)
 
 /** It has succeeded, and nothing imports yet what it gave. */
 export const isBuilt = ({ buildJob, buildPod, importJob }: Place): boolean =>
@@ -123,6 +105,8 @@ export const observe = Effect.fn("job-launcher.observe")(function* (subject: Ref
 })
 
 interface Found {
+  /** All of the namespace. */
+  readonly claims: Claims
   readonly namespace: Namespace
   readonly observed: typeof Observed.Type
   /** Where all is there but the build Job. */
@@ -131,12 +115,15 @@ interface Found {
 
 const askAdmissions = Effect.fnUntraced(function* (found: Option.Option<Found>) {
   if (Option.isNone(found)) return Option.none<typeof Observed.Type>()
-  const { namespace, observed, ready } = found.value
+  const { claims, namespace, observed, ready } = found.value
   if (ready.length === 0) return Option.some(observed)
   const asked = Effect.forEach(ready, (place) =>
     Effect.map(askAdmission(place), (admission) => [place.node, admission] as const)
   )
-  const [egress, answers] = yield* Effect.all([observeEgress(namespace), asked], { concurrency: "unbounded" })
+  const [egress, answers] = yield* Effect.all(
+    [Effect.flatMap(claims, (claims) => observeEgress(namespace, claims)), asked],
+    { concurrency: "unbounded" }
+  )
   const admissions = new Map(answers)
   const places = observed.places.map((place) => {
     const admission = admissions.get(place.node.metadata.name)
@@ -149,6 +136,9 @@ const observeBuild = Effect.fnUntraced(function* (build: Option.Option<NixBuild>
   const cluster = yield* Cluster
   const settings = yield* Settings
   if (Option.isNone(build) || !isOpen(build.value)) return Option.none()
+  const itsJobs = yield* cluster.list(jobsOf(build.value.metadata))
+  const jobAt = new Map(itsJobs.map((job) => [job.metadata.name, job]))
+  if (isBegun(build.value) && isImported(build.value, jobAt)) return Option.none()
   const namespace = yield* cluster.get(namespaces, { name: build.value.metadata.namespace ?? "" })
   if (Option.isNone(namespace)) return Option.none()
   const namespaceUid = namespace.value.metadata.uid
@@ -162,8 +152,9 @@ const observeBuild = Effect.fnUntraced(function* (build: Option.Option<NixBuild>
         isSourcePending(build.value, name) ||
         isObstructed(nodeStatusOf(build.value, name)))
   )
+  const claims = yield* Effect.cached(cluster.list(claimsIn(namespace.value.metadata.name)))
   const places = yield* Effect.forEach(due, (name) =>
-    observePlace({ build: build.value, namespaceUid, node: name, time })
+    observePlace({ build: build.value, namespaceUid, node: name, time }, { claims, jobAt })
   )
   const there = places.flatMap((place) => (place === undefined ? [] : [place]))
   const ready = there.flatMap(({ isReady, place }) => (isReady ? [place.node.metadata.name] : []))
@@ -179,111 +170,21 @@ const observeBuild = Effect.fnUntraced(function* (build: Option.Option<NixBuild>
     ...(found.some(isBuilt) ? { claim: yield* observeClaim(build.value) } : {})
   }
   return Option.some<Found>({
+    claims,
     namespace: namespace.value,
     observed,
     ready: ready.map((node) => ({ build: build.value, node, settings, liveFilter, liveTime: time }))
   })
 })
 
+/** Its import Job is there too, and importer-status tells what becomes of it. */
+const isImported = (build: NixBuild, jobAt: Jobs): boolean =>
+  unsettledNodes(build).every((node) =>
+    jobAt.has(jobName("import", { build: build.metadata, node, attempt: attemptOn(build, node) }))
+  )
+
 const filterLive = Effect.fnUntraced(function* ({ metadata }: NixBuild) {
   const cluster = yield* Cluster
-  const live = yield* cluster.list(nixBuilds, { namespace: metadata.namespace })
+  const live = yield* cluster.list(buildsIn(metadata.namespace ?? ""))
   return writeFilter({ of: metadata.uid, uids: live.map(({ metadata }) => metadata.uid) })
 })
-
-interface At {
-  readonly build: NixBuild
-  readonly namespaceUid: string
-  readonly node: string
-  readonly time: string
-}
-
-const observePlace = Effect.fnUntraced(function* ({ build, namespaceUid, node: name, time }: At) {
-  const { namespace } = build.metadata
-  const attempt = { build: build.metadata, node: name, attempt: attemptOn(build, name) }
-  const cluster = yield* Cluster
-  const node = yield* cluster.get(nodes, { name })
-  if (Option.isNone(node)) return undefined
-  const found = {
-    volume: yield* cluster.get(persistentVolumes, { name: persistentVolumeName(namespaceUid, name) }),
-    claim: yield* cluster.get(persistentVolumeClaims, { namespace, name: claimName(name) }),
-    importJob: yield* cluster.get(jobs, { namespace: systemNamespace, name: jobName("import", attempt) })
-  }
-  const volumeWork = yield* observeWork({
-    namespace: systemNamespace,
-    name: volumeJobName(namespaceUid, name),
-    isOpen: Option.isNone(found.claim),
-    time
-  })
-  const buildWork = yield* observeWork({ namespace, name: jobName("build", attempt), isOpen: false, time })
-  const isPrepared = Option.isSome(found.claim) || Option.exists(volumeWork, endedWell)
-  const place: Place = {
-    node: withoutImages(node.value),
-    ...(Option.isSome(found.volume) ? { volume: found.volume.value } : {}),
-    ...(Option.isSome(found.claim) ? { claim: found.claim.value } : {}),
-    ...(Option.isSome(volumeWork) ? inVolume(volumeWork.value) : {}),
-    ...(Option.isSome(buildWork) ? inBuild(buildWork.value) : {}),
-    ...(Option.isSome(found.importJob) ? { importJob: found.importJob.value } : {})
-  }
-  const isReady = isPrepared && Option.isNone(buildWork) && waitForSource(build, name) === undefined
-  return { place, isReady }
-})
-
-const inVolume = ({ job, ...wait }: Work) => ({ volumeJob: job, ...(isFinished({ job }) ? {} : { volumeWait: wait }) })
-
-// A container of others may make a failed Job of one that has built.
-const inBuild = ({ job, pod }: Work) => ({
-  buildJob: job,
-  ...(pod === undefined || isSucceeded(job) ? {} : { buildPod: pod })
-})
-
-// A Job is admitted where its Pod is not, and then waits for ever without a
-// word; and an API server with a feature gate off drops fields in silence.
-const askAdmission = Effect.fnUntraced(function* (place: BuildPlace) {
-  const cluster = yield* Cluster
-  const { metadata, spec } = makeBuildPod(place)
-  const { namespace } = place.build.metadata
-  const pod = manifest<V1Pod>()({
-    apiVersion: "v1",
-    kind: "Pod",
-    metadata: { ...metadata, name: "enbi-admission", namespace },
-    spec
-  })
-  const what = `build Pods ${place.build.metadata.uid} ${place.node}`
-  const about = { kind: "Namespace", name: namespace ?? "" }
-  return yield* cluster.dryRunCreate(pods, pod).pipe(
-    Effect.tap(() => forgetRefusal({ what, about })),
-    Effect.map((stored): Admission => {
-      const isKept =
-        !place.build.spec.sandbox || Option.exists(Schema.decodeUnknownOption(SandboxedPod)(stored), isUnmasked)
-      return { outcome: isKept ? "Admitted" : "FieldsDropped", message: "" }
-    }),
-    Effect.catchIf(
-      (error) => error.isObjection,
-      Effect.fnUntraced(function* (error) {
-        const isLasting = yield* isLastingRefusal({ what, about, error })
-        if (!isLasting && error.isRetryable) return yield* Effect.fail(error)
-        const outcome = isLasting ? ("Denied" as const) : ("Unclear" as const)
-        return { outcome, message: error.message }
-      })
-    )
-  )
-})
-
-const SandboxedPod = Schema.Struct({
-  spec: Schema.Struct({
-    hostUsers: Schema.Literal(false),
-    // A webhook may have added containers of its own; the field is either kept for all or for none.
-    containers: Schema.Array(
-      Schema.Struct({
-        name: Schema.String,
-        securityContext: Schema.optionalKey(Schema.Struct({ procMount: Schema.optionalKey(Schema.String) }))
-      })
-    )
-  })
-})
-
-const isUnmasked = ({ spec }: typeof SandboxedPod.Type): boolean =>
-  spec.containers.some(
-    ({ name, securityContext }) => name === programs.build && securityContext?.procMount === "Unmasked"
-  )

@@ -1,10 +1,10 @@
 import { events, nodes, pods, resourceQuotas } from "../../lib/api/kubernetes.ts"
 import { nixBuilds } from "../../lib/api/nixbuild.ts"
-import { changed, sweep } from "../../lib/events.ts"
+import { changed, isAddition, isDeletion, sweep } from "../../lib/events.ts"
 import { allow, defineFunction } from "../../lib/function.ts"
 import { ignore } from "../../lib/ignored.ts"
 import { decide } from "./decide.ts"
-import { isOpen, observe, Observed, subjects } from "./observe.ts"
+import { hasNoNews, isOpen, observe, Observed, subjects } from "./observe.ts"
 
 // Kubernetes, "Quota on object count": count/<resource>.<group>.
 const countOfBuilds = `count/${nixBuilds.plural}.${nixBuilds.apiVersion.split("/")[0]}`
@@ -21,6 +21,7 @@ export default defineFunction({
   ],
   ignores: [
     ignore(pods, (pod) => !isOpen(pod)),
+    ignore(nixBuilds, (build, event) => !isAddition(event) && !isDeletion(event) && hasNoNews(build)),
     // Those of Pods and CPU change all the time.
     ignore(resourceQuotas, ({ spec }) => !Object.keys(spec?.hard ?? {}).some((resource) => resource === countOfBuilds))
   ],

@@ -1,12 +1,14 @@
 /** What is known about a Pod that may wait for images: its node, its NixBuilds, what it was told. */
 import { Effect, Option, Schema } from "effect"
+import { isTrue } from "../../lib/conditions.ts"
 import type { Reference } from "../../lib/api/kind.ts"
-import { type Event, events, Node, nodes, Pod, pods, withoutImages } from "../../lib/api/kubernetes.ts"
-import { NixBuild, nixBuilds } from "../../lib/api/nixbuild.ts"
+import { type Event, Node, nodes, Pod, pods, withoutImages } from "../../lib/api/kubernetes.ts"
+import { eventsRegarding, podsWaiting, podsWaitingIn } from "../../lib/api/kubernetes-questions.ts"
+import { conditionsOf, NixBuild, nixBuilds, type NodeStatus } from "../../lib/api/nixbuild.ts"
 import { Cluster } from "../../lib/cluster.ts"
 import { type CloudEvent, isSweep } from "../../lib/events.ts"
 import { Refusal } from "../../lib/function.ts"
-import { regardingLabel } from "../../lib/keys.ts"
+import { isUnderWay } from "../../lib/slots.ts"
 import { currentTime } from "../../lib/time.ts"
 import { isWaitingFor, waitingContainers } from "../../lib/waiting.ts"
 import { asksForBuilds } from "./annotations.ts"
@@ -38,20 +40,26 @@ export const subjects = Effect.fn("pod-failure-detector.subjects")(function* (ev
   const { kind, name, namespace } = event
   if (kind === "Pod" && name !== undefined) return [{ kind, namespace: namespace ?? "", name }]
   const cluster = yield* Cluster
-  if (isSweep(event)) return (yield* cluster.list(pods, { isOpen: true })).filter(isOpen).map(referToPod)
-  const build =
-    kind === "NixBuild" ? yield* cluster.get(nixBuilds, { namespace, name: name ?? "" }) : Option.none<NixBuild>()
+  const waiting = yield* cluster.list(isSweep(event) ? podsWaiting() : podsWaitingIn(namespace ?? ""))
+  const open = waiting.filter(isOpen)
+  if (kind !== "NixBuild" || open.length === 0) return open.map(referToPod)
+  const build = yield* cluster.get(nixBuilds, { namespace, name: name ?? "" })
   // Where a NixBuild went or a quota changed there may be room for one that was refused.
-  if (Option.isNone(build))
-    return (yield* cluster.list(pods, { namespace, isOpen: true })).filter(isOpen).map(referToPod)
-  const { imageTag } = build.value.spec
-  return (yield* cluster.list(pods, { isOpen: true }))
-    .filter((pod) => isOpen(pod) && isWaitingFor(pod, imageTag))
-    .map(referToPod)
+  const isAbout = (pod: Pod): boolean => Option.isNone(build) || isWaitingFor(pod, build.value.spec.imageTag)
+  return open.filter(isAbout).map(referToPod)
 })
 
 /** One that asks for images, and waits for one. */
 export const isOpen = (pod: Pod): boolean => asksForBuilds(pod) && waitingContainers(pod).length > 0
+
+/** Nothing keeps it from going on and nothing of it has failed: its Pods were told of it when it was new. */
+export const hasNoNews = (build: NixBuild): boolean =>
+  build.metadata.deletionTimestamp === undefined &&
+  isTrue(conditionsOf(build), "Scheduled") &&
+  conditionsOf(build).every(({ status }) => status !== "False") &&
+  (build.status?.nodes ?? []).every((node) => node.message === undefined && (isUnderWay(node) || isImported(node)))
+
+const isImported = ({ reason }: NodeStatus): boolean => reason === "ImagePulled"
 
 const referToPod = ({ metadata }: Pod): Reference => ({
   kind: "Pod",
@@ -65,10 +73,7 @@ export const observe = Effect.fn("pod-failure-detector.observe")(function* (subj
   if (Option.isNone(pod) || !isOpen(pod.value)) return Option.none()
   const { metadata, spec } = pod.value
   const node = yield* spec.nodeName === undefined ? Effect.succeedNone : cluster.get(nodes, { name: spec.nodeName })
-  const said = yield* cluster.list(events, {
-    namespace: metadata.namespace,
-    labels: { [regardingLabel]: metadata.uid }
-  })
+  const said = yield* cluster.list(eventsRegarding(metadata))
   const { requests } = requestsOf(pod.value, Option.getOrUndefined(node))
   const builds = yield* Effect.forEach(requests, ({ name }) =>
     cluster.get(nixBuilds, { namespace: metadata.namespace, name })

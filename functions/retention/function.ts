@@ -8,10 +8,13 @@ import {
   pods
 } from "../../lib/api/kubernetes.ts"
 import { nixBuilds } from "../../lib/api/nixbuild.ts"
-import { changed, sweep } from "../../lib/events.ts"
+import { changed, isDeletion, sweep } from "../../lib/events.ts"
 import { allow, defineFunction } from "../../lib/function.ts"
+import { ignore } from "../../lib/ignored.ts"
+import { nixBuildAnnotation } from "../../lib/keys.ts"
+import { hasEnded } from "../../lib/nixbuild-subjects.ts"
 import { decide } from "./decide.ts"
-import { observe, Observed, subjects } from "./observe.ts"
+import { mayLeaveSomething, observe, Observed, subjects } from "./observe.ts"
 import { around } from "./volumes.ts"
 
 /** What nobody needs any more → deleted. */
@@ -22,7 +25,7 @@ export default defineFunction({
   // It looks at everything with every event, and what is superfluous is so a little later too.
   pauseSeconds: 10,
   permissions: [
-    allow(namespaces, "get"),
+    allow(namespaces, "get", "list"),
     allow(nodes, "get", "list"),
     allow(pods, "list"),
     // Only ours: the policies `enbi-functions-volumes` and `enbi-functions-claims` refuse the rest.
@@ -32,6 +35,15 @@ export default defineFunction({
     // Only what Pods asked for, or what says when: the policy `enbi-functions-nixbuilds` refuses the rest.
     allow(nixBuilds, "get", "list", "delete"),
     allow(leases, "list", "patch", "delete")
+  ],
+  ignores: [
+    ignore(nixBuilds, (build, event) => !isDeletion(event) && !mayLeaveSomething(build)),
+    // Those of NixBuilds are looked at when these end; of the others, it goes on when the directories are removed.
+    ignore(
+      jobs,
+      (job, event) =>
+        isDeletion(event) || job.metadata.annotations?.[nixBuildAnnotation] !== undefined || !hasEnded(job)
+    )
   ],
   subjects,
   observe,

@@ -1,9 +1,72 @@
-/** Reads of the cache, or past it. */
-import { Effect } from "effect"
-import type { Cluster } from "../../lib/cluster.ts"
+/** Reads of the cache, or past it. What many of them ask for is read as one list, and once in a look. */
+import { Effect, Option } from "effect"
+import type { Identified, Kind } from "../../lib/api/kind.ts"
+import { type Namespace, namespaces, type Node, nodes } from "../../lib/api/kubernetes.ts"
+import { type NixBuild, nixBuilds } from "../../lib/api/nixbuild.ts"
+import { buildsIn } from "../../lib/api/nixbuild-questions.ts"
+import { all, type Question } from "../../lib/api/question.ts"
+import { Cluster } from "../../lib/cluster.ts"
 import type { KubernetesError } from "../../lib/kube/error.ts"
 
-export type Look = Pick<(typeof Cluster)["Service"], "get" | "list">
+type At = { readonly namespace?: string | undefined; readonly name: string }
+type Get<A> = (at: At) => Effect.Effect<Option.Option<A>, KubernetesError>
+type All<A> = Effect.Effect<ReadonlyArray<A>, KubernetesError>
+
+export interface Look extends Pick<(typeof Cluster)["Service"], "get" | "list"> {
+  readonly builds: All<NixBuild>
+  readonly nodes: All<Node>
+  readonly build: Get<NixBuild>
+  readonly node: Get<Node>
+  readonly namespace: Get<Namespace>
+}
+
+/** At NixBuilds of this namespace, or at all. */
+export const makeLook = Effect.fnUntraced(function* (namespace: string | undefined) {
+  const cluster = yield* Cluster
+  const builds = yield* readOnce(cluster, namespace === undefined ? all(nixBuilds) : buildsIn(namespace))
+  const node = yield* readOnce(cluster, all(nodes))
+  const ofNamespaces = yield* readOnce(cluster, all(namespaces))
+  const look: Look = {
+    ...cluster,
+    builds: builds.all,
+    nodes: node.all,
+    build: builds.get,
+    node: node.get,
+    namespace: ofNamespaces.get
+  }
+  return look
+})
+
+/** What the API server says now. */
+export const lookPast = Effect.map(Cluster, (cluster): Look => {
+  const getOf =
+    <A extends Identified>(kind: Kind<A>): Get<A> =>
+    (at) =>
+      cluster.getFresh(kind, at)
+  return {
+    get: cluster.getFresh,
+    list: cluster.listFresh,
+    builds: cluster.listFresh(all(nixBuilds)),
+    nodes: cluster.listFresh(all(nodes)),
+    build: getOf(nixBuilds),
+    node: getOf(nodes),
+    namespace: getOf(namespaces)
+  }
+})
+
+const placeOf = ({ name, namespace = "" }: At): string => `${namespace}/${name}`
+
+const readOnce = Effect.fnUntraced(function* <A extends Identified>(
+  { list }: (typeof Cluster)["Service"],
+  question: Question<A>
+) {
+  const found = yield* Effect.cached(list(question))
+  const byPlace = yield* Effect.cached(
+    Effect.map(found, (objects) => new Map(objects.map((object) => [placeOf(object.metadata), object])))
+  )
+  const get: Get<A> = (at) => Effect.map(byPlace, (objects) => Option.fromUndefinedOr(objects.get(placeOf(at))))
+  return { all: found, get }
+})
 
 /** What we can't read, such as what a newer version wrote, is in no cache: that is no reason to remove anything. */
 export const orNothing = <A, R>(self: Effect.Effect<ReadonlyArray<A>, KubernetesError, R>) =>

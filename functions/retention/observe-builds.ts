@@ -1,24 +1,19 @@
 /** Finished NixBuilds, where some of them may have to go. */
 import { Effect } from "effect"
 import { conditionOf, isTrue } from "../../lib/conditions.ts"
-import { nodes, type Pod, pods } from "../../lib/api/kubernetes.ts"
-import {
-  conditionsOf,
-  hasFailed,
-  type NixBuild,
-  nixBuilds,
-  nodeStatusOf,
-  unsettledNodes
-} from "../../lib/api/nixbuild.ts"
+import type { Pod } from "../../lib/api/kubernetes.ts"
+import { podsPendingIn, podsWaiting } from "../../lib/api/kubernetes-questions.ts"
+import { conditionsOf, hasFailed, type NixBuild, nodeStatusOf, unsettledNodes } from "../../lib/api/nixbuild.ts"
 import { Cluster } from "../../lib/cluster.ts"
 import { tagOf } from "../../lib/tags.ts"
 import { mapInTurns } from "../../lib/turns.ts"
 import { awaitedImages } from "../../lib/waiting.ts"
+import type { Look } from "./look.ts"
 import { type FinishedBuild, type History, removeBuilds } from "./history.ts"
 
-export const observeBuilds = Effect.fnUntraced(function* (limits: Omit<History, "finished">) {
+export const observeBuilds = Effect.fnUntraced(function* (look: Look, limits: Omit<History, "finished">) {
   const cluster = yield* Cluster
-  const builds = (yield* cluster.list(nixBuilds)).filter(
+  const builds = (yield* look.builds).filter(
     (build) => isTrue(conditionsOf(build), "Complete") && build.metadata.deletionTimestamp === undefined
   )
   const finished = yield* mapInTurns(builds, (build) => finish(build, { pending: [], waiting: [] }))
@@ -27,13 +22,11 @@ export const observeBuilds = Effect.fnUntraced(function* (limits: Omit<History, 
     excess.flatMap((action) => (action.action === "Delete" ? [action.target.namespace ?? ""] : []))
   )
   if (namespaces.size === 0) return []
-  const names = new Set((yield* cluster.list(nodes)).map(({ metadata }) => metadata.name))
-  const seen = yield* cluster.list(pods, { isOpen: true })
+  const names = new Set((yield* look.nodes).map(({ metadata }) => metadata.name))
+  const seen = yield* cluster.list(podsWaiting())
   // One that the cache has not seen yet would wait for what is removed here. It is new, and so Pending; one that runs
   // and has lost its image only just now asks again.
-  const fresh = yield* Effect.forEach(namespaces, (namespace) =>
-    cluster.listFresh(pods, { namespace, phase: "Pending" })
-  )
+  const fresh = yield* Effect.forEach(namespaces, (namespace) => cluster.listFresh(podsPendingIn(namespace)))
   const waiting = awaiting([...seen, ...fresh.flat()])
   return builds
     .filter(({ metadata }) => namespaces.has(metadata.namespace ?? ""))

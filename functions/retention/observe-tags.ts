@@ -1,7 +1,9 @@
 /** Leases of image tags that a namespace does not use any more, or that are marked so. */
 import { Effect } from "effect"
-import { type Lease, leases, nodes, type Pod, pods } from "../../lib/api/kubernetes.ts"
-import { hasFailed, type NixBuild, nixBuilds, unsettledNodes } from "../../lib/api/nixbuild.ts"
+import { type Lease, leases, type Pod } from "../../lib/api/kubernetes.ts"
+import { hasFailed, type NixBuild, unsettledNodes } from "../../lib/api/nixbuild.ts"
+import { podsIn } from "../../lib/api/kubernetes-questions.ts"
+import { all } from "../../lib/api/question.ts"
 import { Cluster } from "../../lib/cluster.ts"
 import { unusedSinceAnnotation } from "../../lib/keys.ts"
 import { once } from "../../lib/once.ts"
@@ -9,14 +11,14 @@ import { fullTag, heldTagOf, joiningOf, tagOf, usersOf } from "../../lib/tags.ts
 import { containersOf } from "../../lib/waiting.ts"
 import { type HeldTag, isRelease, releaseTag, reportOf, reportsOf } from "./leases.ts"
 import { mapInTurns } from "../../lib/turns.ts"
-import { type Look, orNothing } from "./look.ts"
+import { type Look, lookPast, orNothing } from "./look.ts"
 
-export const observeTags = Effect.fnUntraced(function* (time: string) {
+export const observeTags = Effect.fnUntraced(function* (look: Look, time: string) {
   const cluster = yield* Cluster
-  const acting = yield* lookAtTags(cluster, { among: yield* cluster.list(leases), time })
+  const acting = yield* lookAtTags(look, { among: yield* cluster.list(all(leases)), time })
   const due = acting.filter((tag) => isRelease(tag, time))
   // A mark does no harm, but what is released could be another's in the next moment.
-  const past = { get: cluster.getFresh, list: cluster.listFresh }
+  const past = yield* lookPast
   const among = due.map(({ lease }) => lease)
   const confirmed = among.length === 0 ? [] : yield* orNothing(lookAtTags(past, { among, time }))
   return [...acting.filter((tag) => !isRelease(tag, time)), ...confirmed]
@@ -29,7 +31,7 @@ interface Among {
 
 /** Those that something is to be done about. */
 const lookAtTags = Effect.fnUntraced(function* (look: Look, { among, time }: Among) {
-  const named = yield* mapInTurns(yield* look.list(nixBuilds), (build) => ({
+  const named = yield* mapInTurns(yield* look.builds, (build) => ({
     build,
     use: useOf(build.metadata.namespace, tagOf(build))
   }))
@@ -46,7 +48,7 @@ const lookAtTags = Effect.fnUntraced(function* (look: Look, { among, time }: Amo
       lease.metadata.annotations?.[unusedSinceAnnotation] !== undefined
   )
   if (open.length === 0) return []
-  const reports = yield* mapInTurns(yield* look.list(nodes), reportOf)
+  const reports = yield* mapInTurns(yield* look.nodes, reportOf)
   const reported = reportsOf(reports, new Set(open.map(({ lease }) => heldTagOf(lease))))
   const there = new Set(reports.map(({ node }) => node))
   const found = open
@@ -65,7 +67,7 @@ const lookAtTags = Effect.fnUntraced(function* (look: Look, { among, time }: Amo
 /** Without the namespaces that have a Pod of the image; only theirs are asked for, since there are many. */
 const withoutUsed = Effect.fnUntraced(function* (look: Look, tags: ReadonlyArray<HeldTag>) {
   const namespaces = new Set(tags.flatMap(({ idle }) => idle))
-  const there = yield* Effect.forEach(namespaces, (namespace) => look.list(pods, { namespace }))
+  const there = yield* Effect.forEach(namespaces, (namespace) => look.list(podsIn(namespace)))
   const used = new Set(
     there.flat().flatMap((pod) => imagesOf(pod).map((image) => useOf(pod.metadata.namespace, image)))
   )

@@ -4,13 +4,13 @@ import {
   isFailed,
   isSucceeded,
   jobs,
-  namespaces,
-  nodes,
   type PersistentVolume,
   persistentVolumeClaims,
   withoutImages
 } from "../../lib/api/kubernetes.ts"
-import { attemptOn, nixBuilds } from "../../lib/api/nixbuild.ts"
+import { jobsIn } from "../../lib/api/kubernetes-questions.ts"
+import { attemptOn } from "../../lib/api/nixbuild.ts"
+import { buildsIn } from "../../lib/api/nixbuild-questions.ts"
 import { claimName, jobName, removalJobName, systemNamespace, volumeJobName } from "../../lib/names.ts"
 import { isOfFormerNode } from "../../lib/volume.ts"
 import type { Look } from "./look.ts"
@@ -23,8 +23,8 @@ export interface PlacedVolume {
 
 export const observeVolume = Effect.fnUntraced(function* (look: Look, { place, volume }: PlacedVolume) {
   const { namespace: name, namespaceUid, node: nodeName } = place
-  const namespace = yield* look.get(namespaces, { name })
-  const node = Option.map(yield* look.get(nodes, { name: nodeName }), withoutImages)
+  const namespace = yield* look.namespace({ name })
+  const node = Option.map(yield* look.node({ name: nodeName }), withoutImages)
   const isFormer = Option.exists(node, (node) => isOfFormerNode(volume, node))
   const isWhole =
     Option.isSome(node) && !isFormer && Option.exists(namespace, ({ metadata }) => metadata.uid === namespaceUid)
@@ -51,11 +51,11 @@ export const observeVolume = Effect.fnUntraced(function* (look: Look, { place, v
 
 /** A Job names its node only in its affinity, but also by its name. */
 const buildingAt = Effect.fnUntraced(function* (look: Look, { namespace, node }: Place) {
-  const builds = yield* look.list(nixBuilds, { namespace })
+  const builds = yield* look.list(buildsIn(namespace))
   const names = new Set(
     builds.map((build) => jobName("build", { build: build.metadata, node, attempt: attemptOn(build, node) }))
   )
-  return (yield* look.list(jobs, { namespace }))
+  return (yield* look.list(jobsIn(namespace)))
     .filter((job) => names.has(job.metadata.name) && !isSucceeded(job) && !isFailed(job))
     .map(({ metadata }) => metadata.name)
 })

@@ -7,17 +7,20 @@ import { Effect, Option, Schema } from "effect"
 import type { Action } from "../../lib/action.ts"
 import type { Reference } from "../../lib/api/kind.ts"
 import { type Job, jobs, type PersistentVolume, persistentVolumes } from "../../lib/api/kubernetes.ts"
-import { nixBuilds } from "../../lib/api/nixbuild.ts"
+import { isTrue } from "../../lib/conditions.ts"
+import { conditionsOf, type NixBuild } from "../../lib/api/nixbuild.ts"
+import { all } from "../../lib/api/question.ts"
 import { Cluster } from "../../lib/cluster.ts"
 import { nixBuildAnnotation, nixBuildUidLabel } from "../../lib/keys.ts"
 import type { KubernetesError } from "../../lib/kube/error.ts"
+import { type CloudEvent, isSweep } from "../../lib/events.ts"
 import { Refusal } from "../../lib/function.ts"
 import { Settings } from "../../lib/settings.ts"
 import { currentTime } from "../../lib/time.ts"
 import { History } from "./history.ts"
 import { OwnedJob, removeJob } from "./jobs.ts"
 import { HeldTag } from "./leases.ts"
-import { type Look, orNothing } from "./look.ts"
+import { type Look, lookPast, makeLook, orNothing } from "./look.ts"
 import { observeBuilds } from "./observe-builds.ts"
 import { observeTags } from "./observe-tags.ts"
 import { observeVolume } from "./observe-volume.ts"
@@ -33,25 +36,50 @@ export const Observed = Schema.Struct({
   refusals: Schema.Array(Refusal).pipe(Schema.withDecodingDefaultKey(Effect.succeed([])))
 })
 
-// Whether something is needed depends on much else, so every event leads to one look at everything.
 const everything: Reference = { kind: "Cluster", name: "all" }
+const allVolumes: Reference = { kind: "PersistentVolume", name: "all" }
 
-export const subjects = () => Effect.succeed([everything])
+/**
+ * Whether something is needed depends on much else, so one look is at many objects:
+ *
+ * | event               | the look is at                                     |
+ * |---------------------|----------------------------------------------------|
+ * | of a NixBuild       | the NixBuilds of its namespace, and their Jobs     |
+ * | of a Namespace, Job | the cache volumes                                  |
+ * | sweep               | all that there is                                  |
+ */
+export const subjects = (event: CloudEvent) => Effect.succeed([subjectOf(event)])
 
-export const observe = Effect.fn("retention.observe")(function* () {
+const subjectOf = (event: CloudEvent): Reference => {
+  if (isSweep(event)) return everything
+  return event.kind === "NixBuild" ? { kind: "Namespace", name: event.namespace ?? "" } : allVolumes
+}
+
+/** It is over, or about to go. */
+export const mayLeaveSomething = (build: NixBuild): boolean =>
+  build.metadata.deletionTimestamp !== undefined || isTrue(conditionsOf(build), "Complete")
+
+export const observe = Effect.fn("retention.observe")(function* (subject: Reference = everything) {
   const cluster = yield* Cluster
+  const only = subject.kind === "Namespace" ? subject.name : undefined
+  const [isOfBuilds, isOfVolumes] = [subject.kind !== allVolumes.kind, only === undefined]
+  const look = yield* makeLook(only)
   const { builderImage, failedBuildsHistoryLimit, successfulBuildsHistoryLimit } = yield* Settings
   const time = yield* currentTime
-  const owned = (yield* cluster.list(jobs)).flatMap(ownedJob)
-  const volumes = (yield* cluster.list(persistentVolumes)).flatMap(placedVolume)
+  const owned = isOfBuilds ? (yield* cluster.list(all(jobs))).flatMap(ownedJob) : []
+  const ofThese = owned.filter(({ owner }) => only === undefined || owner.namespace === only)
+  const volumes = isOfVolumes ? (yield* cluster.list(all(persistentVolumes))).flatMap(placedVolume) : []
   const limits = { time, failedBuildsHistoryLimit, successfulBuildsHistoryLimit }
   const observed = {
     ...limits,
     builderImage,
-    jobs: yield* confirm(owned, { lookAt: observeJob, act: removeJob }),
-    finished: yield* orNothing(observeBuilds(limits)),
-    tags: yield* observeTags(time),
-    volumes: yield* confirm(volumes, { lookAt: observeVolume, act: (volume) => removeVolume(volume, builderImage) }),
+    jobs: yield* confirm(look, ofThese, { lookAt: observeJob, act: removeJob }),
+    finished: isOfBuilds ? yield* orNothing(observeBuilds(look, limits)) : [],
+    tags: isOfBuilds && isOfVolumes ? yield* observeTags(look, time) : [],
+    volumes: yield* confirm(look, volumes, {
+      lookAt: observeVolume,
+      act: (volume) => removeVolume(volume, builderImage)
+    }),
     refusals: []
   }
   const { finished, jobs: found, tags, volumes: caches } = observed
@@ -65,13 +93,13 @@ interface Candidacy<Candidate, Facts> {
 
 /** What the API server says of those on which we would act by the cache's word. */
 const confirm = Effect.fnUntraced(function* <Candidate, Facts>(
+  look: Look,
   candidates: ReadonlyArray<Candidate>,
   { act, lookAt }: Candidacy<Candidate, Facts>
 ) {
-  const cluster = yield* Cluster
-  const past = { get: cluster.getFresh, list: cluster.listFresh }
+  const past = yield* lookPast
   const found = yield* Effect.forEach(candidates, (candidate) =>
-    lookAt(cluster, candidate).pipe(
+    lookAt(look, candidate).pipe(
       Effect.flatMap((facts) =>
         act(facts).length === 0 ? Effect.succeed([]) : Effect.map(lookAt(past, candidate), (facts) => [facts])
       ),
@@ -92,9 +120,9 @@ const ownedJob = (job: Job): ReadonlyArray<Owned> => {
   return isOurs && namespace !== undefined && name !== undefined ? [{ job, owner: { namespace, name } }] : []
 }
 
-const observeJob = ({ get }: Look, { job, owner }: Owned) =>
+const observeJob = (look: Look, { job, owner }: Owned) =>
   Effect.map(
-    get(nixBuilds, owner),
+    look.build(owner),
     Option.match({ onNone: () => ({ job }), onSome: (build): typeof OwnedJob.Type => ({ job, build }) })
   )
 

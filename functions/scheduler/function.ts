@@ -1,9 +1,11 @@
 import { events, leases, nodes } from "../../lib/api/kubernetes.ts"
 import { nixBuilds } from "../../lib/api/nixbuild.ts"
-import { changed, sweep } from "../../lib/events.ts"
+import { changed, isDeletion, sweep } from "../../lib/events.ts"
 import { allow, allowStatus, defineFunction } from "../../lib/function.ts"
+import { ignore } from "../../lib/ignored.ts"
+import { newClaims } from "../../lib/nixbuild-subjects.ts"
 import { decide } from "./decide.ts"
-import { observe, Observed, subjects } from "./observe.ts"
+import { keepsItsSlots, observe, Observed, subjects } from "./observe.ts"
 import { claimsUnder } from "./tag.ts"
 
 /** NixBuilds without a node → `status.buildNode`. */
@@ -18,6 +20,7 @@ export default defineFunction({
     allow(events, "get", "create"),
     allow(leases, "get", "list", "create", "patch")
   ],
+  ignores: [ignore(nixBuilds, (build, event) => !isDeletion(event) && keepsItsSlots(build)), newClaims],
   subjects,
   observe,
   Observed,

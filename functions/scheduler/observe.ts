@@ -1,13 +1,16 @@
 /** All that competes for build slots: NixBuilds that nodes still want, nodes, and the rules. */
-import { Effect, Option, Schema } from "effect"
+import { Effect, Equal, Option, Schema } from "effect"
 import { isTrue } from "../../lib/conditions.ts"
 import type { Reference } from "../../lib/api/kind.ts"
 import { Lease, leases, Node, nodes, withoutImages } from "../../lib/api/kubernetes.ts"
-import { conditionsOf, hasFailed, NixBuild, nixBuilds, unsettledNodes } from "../../lib/api/nixbuild.ts"
+import { conditionsOf, hasFailed, NixBuild, unsettledNodes, wantedNodes } from "../../lib/api/nixbuild.ts"
+import { buildsIn, openBuilds } from "../../lib/api/nixbuild-questions.ts"
+import { all } from "../../lib/api/question.ts"
 import { Cluster } from "../../lib/cluster.ts"
 import { Refusal } from "../../lib/function.ts"
+import { systemNamespace, tagLeaseName } from "../../lib/names.ts"
 import { Settings } from "../../lib/settings.ts"
-import { lacksSlot } from "../../lib/slots.ts"
+import { lacksSlot, needsSlot, slotsOf } from "../../lib/slots.ts"
 import { heldTagOf, holderOf, tagOf } from "../../lib/tags.ts"
 import { currentTime } from "../../lib/time.ts"
 
@@ -37,7 +40,7 @@ export const observe = Effect.fn("scheduler.observe")(function* () {
   const cluster = yield* Cluster
   const { maxBuildsPerNode, nodeRepel } = yield* Settings
   const time = yield* currentTime
-  const open = (yield* cluster.list(nixBuilds, { isOpen: true })).filter(
+  const open = (yield* cluster.list(openBuilds())).filter(
     (build) => !hasFailed(build) && build.metadata.deletionTimestamp === undefined
   )
   const unfinished = oldestFirst(open.filter((build) => !isTrue(conditionsOf(build), "Complete")))
@@ -45,13 +48,12 @@ export const observe = Effect.fn("scheduler.observe")(function* () {
     open.filter((build) => isTrue(conditionsOf(build), "Complete") && unsettledNodes(build).length > 0)
   )
   if (![...unfinished, ...delivering].some((build) => mayWantSlot(build, time))) return Option.none()
-  const tags = new Set(unfinished.map(tagOf))
-  const claims = (yield* cluster.list(leases)).filter((lease) => tags.has(heldTagOf(lease)))
+  const claims = yield* observeClaims(new Set(unfinished.map(tagOf)))
   const holders = new Map(claims.map((lease) => [heldTagOf(lease), holderOf(lease)]))
   const wishes = new Set(unfinished.flatMap((build) => [wishOf(build), wishOf(build, holders.get(tagOf(build)))]))
   const namespaces = new Set(unfinished.flatMap((build) => [build.metadata.namespace, holders.get(tagOf(build))]))
   const alike = yield* Effect.forEach(namespaces, (namespace) =>
-    namespace === undefined ? Effect.succeed([]) : cluster.list(nixBuilds, { namespace })
+    namespace === undefined ? Effect.succeed([]) : cluster.list(buildsIn(namespace))
   )
   return Option.some({
     time,
@@ -61,11 +63,31 @@ export const observe = Effect.fn("scheduler.observe")(function* () {
       .flat()
       .filter((build) => isTrue(conditionsOf(build), "Complete") && !hasFailed(build) && wishes.has(wishOf(build))),
     leases: claims,
-    nodes: (yield* cluster.list(nodes)).map(withoutImages),
+    nodes: (yield* cluster.list(all(nodes))).map(withoutImages),
     maxBuildsPerNode,
     nodeRepel,
     refusals: []
   })
+})
+
+/** It builds on each node that is to have the image, so it neither asks for a slot nor has one for others. */
+export const keepsItsSlots = (build: NixBuild): boolean =>
+  build.metadata.deletionTimestamp === undefined &&
+  isTrue(conditionsOf(build), "Scheduled") &&
+  !isTrue(conditionsOf(build), "Complete") &&
+  Equal.equals(new Set(slotsOf(build)), new Set(wantedNodes(build))) &&
+  wantedNodes(build).every((name) => needsSlot(build, name))
+
+// A Lease stays as long as a node may have the image, so all of them are many pages.
+const fewTags = 20
+
+const observeClaims = Effect.fnUntraced(function* (tags: ReadonlySet<string>) {
+  const cluster = yield* Cluster
+  if (tags.size > fewTags) return (yield* cluster.list(all(leases))).filter((lease) => tags.has(heldTagOf(lease)))
+  const claims = yield* Effect.forEach(tags, (tag) =>
+    cluster.get(leases, { namespace: systemNamespace, name: tagLeaseName(tag) })
+  )
+  return claims.flatMap(Option.toArray)
 })
 
 const mayWantSlot = (build: NixBuild, time: string): boolean =>

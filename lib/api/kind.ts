@@ -16,9 +16,9 @@ export interface Kind<A extends Identified = Identified> {
   readonly onlyNamespace?: string
   /** Only objects with this label selector are of interest: keeps the watch cache small. */
   readonly selector?: string
+  /** Fields that the API server selects by, beside name and namespace: a custom kind says so in its definition. */
+  readonly selectableFields?: ReadonlyArray<string>
   readonly schema: Schema.Codec<A, unknown>
-  /** Whether something may be left to do for it: few are open at a time, and those are asked for among all. */
-  isOpen?(object: A): boolean
   /** The status of an object that has none yet: a default in the CRD. */
   readonly initialStatus?: object
   /** A kind of ours: what its CustomResourceDefinition says beside the schema. */

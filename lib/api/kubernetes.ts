@@ -1,7 +1,6 @@
 /** The kinds of Kubernetes itself that the functions read, with the fields that they look at. */
 import { Schema } from "effect"
 import { systemNamespace } from "../names.ts"
-import { waitingContainers } from "../waiting.ts"
 import { defineKind, type Kind, ObjectMeta } from "./kind.ts"
 
 const optional = Schema.optionalKey
@@ -76,8 +75,8 @@ export const pods = defineKind<Pod>({
   kind: "Pod",
   plural: "pods",
   namespaced: true,
-  schema: Pod,
-  isOpen: (pod) => waitingContainers(pod).length > 0
+  selectableFields: ["spec.nodeName", "status.phase"],
+  schema: Pod
 })
 
 const Taint = Schema.Struct({ key: Schema.String, value: optional(Schema.String), effect: Schema.String })
@@ -180,6 +179,7 @@ export const events = defineKind<Event>({
   plural: "events",
   namespaced: true,
   selector: ours,
+  selectableFields: ["involvedObject.uid"],
   schema: Event
 })
 
@@ -200,6 +200,7 @@ export const reports: Kind<Report> = {
   kind: "Event",
   plural: "events",
   namespaced: true,
+  selectableFields: ["involvedObject.uid"],
   schema: Report
 }
 

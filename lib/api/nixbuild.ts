@@ -154,6 +154,12 @@ export const Status = Schema.Struct({
   ),
   status: optional(Phase.annotate({ description: "Pending, Scheduled, Building, Importing, Succeeded or Failed." })),
   buildNode: optional(Schema.String.annotate({ description: "The node that builds." })),
+  settled: optional(
+    Schema.Boolean.annotate({
+      description:
+        "True once nothing is left to do: the build failed, or every node that wants the image has it or won't get it. Absent: something is. kubectl get nixbuilds --field-selector status.settled!=true lists those."
+    })
+  ),
   scheduledNodes: optional(
     Schema.Array(Schema.String).annotate({
       description:
@@ -230,8 +236,8 @@ export const nixBuilds = defineKind<NixBuild>({
   kind: "NixBuild",
   plural: "nixbuilds",
   namespaced: true,
+  selectableFields: ["status.settled"],
   schema: NixBuild,
-  isOpen: (build) => isOpen(build),
   initialStatus: { conditions: [pending] },
   custom: {
     singular: "nixbuild",

@@ -7,7 +7,7 @@ import { isJsonObject, structural } from "./structural.ts"
 const columnOf = ({ isWide, ...column }: Column) => ({ ...column, ...(isWide === true ? { priority: 1 } : {}) })
 
 /** None for a kind of Kubernetes. */
-export const makeCrd = ({ apiVersion, custom, initialStatus, kind, plural, schema }: Kind) => {
+export const makeCrd = ({ apiVersion, custom, initialStatus, kind, plural, schema, selectableFields }: Kind) => {
   if (custom === undefined) return []
   const group = groupOf({ apiVersion })
   const { description, properties, required } = structural(schema)
@@ -27,6 +27,9 @@ export const makeCrd = ({ apiVersion, custom, initialStatus, kind, plural, schem
           served: true,
           storage: true,
           subresources: { status: {} },
+          ...(selectableFields === undefined
+            ? {}
+            : { selectableFields: selectableFields.map((field) => ({ jsonPath: `.${field}` })) }),
           additionalPrinterColumns: columns.map(columnOf)
         }
       ]

@@ -56,6 +56,8 @@ export const answerFrom = (
 
   const list: Api["list"] = Effect.fnUntraced(function* (path, query, read) {
     const asked = yield* understand("GET", path, { query })
+    const unknown = termsOf(query["fieldSelector"]).find(({ key }) => !isSelectable(asked.kind, key))
+    if (unknown !== undefined) return yield* refuse(400, "BadRequest", `${unknown.key} is not a known field selector`)
     const all = Effect.sync(() =>
       [...objects.objects.values()].filter(
         (object) =>
@@ -111,18 +113,29 @@ const understand = Effect.fnUntraced(function* (
 const preconditionsIn = (body: unknown): Fields =>
   isFields(body) && isFields(body["preconditions"]) ? body["preconditions"] : {}
 
-/** Label selectors of the form key=value, and the field selectors that are used. */
-export const isSelected = (object: Stored, query: Query): boolean => {
-  const terms = String(query["labelSelector"] ?? "").split(",")
-  const [field = "", wanted] = String(query["fieldSelector"] ?? "").split("=")
-  return (
-    terms.every((term) => {
-      const [key = "", value] = term.split("=")
-      return term === "" || object.metadata.labels?.[key] === value
-    }) &&
-    (field === "" || fieldOf(object, field) === wanted)
+/** Selectors of the forms key=value and key!=value; what is absent is the empty string to a field selector. */
+export const isSelected = (object: Stored, query: Query): boolean =>
+  termsOf(query["labelSelector"]).every(({ isEqual, key, value }) =>
+    isEqual ? object.metadata.labels?.[key] === value : object.metadata.labels?.[key] !== value
+  ) &&
+  termsOf(query["fieldSelector"]).every(
+    ({ isEqual, key, value }) => (String(fieldOf(object, key) ?? "") === value) === isEqual
   )
-}
+
+const termsOf = (selector: Query[string] | undefined) =>
+  String(selector ?? "")
+    .split(",")
+    .filter((term) => term !== "")
+    .map((term) => {
+      const [, key = "", operator, value = ""] = /^(.+?)(!=|==?)(.*)$/u.exec(term) ?? []
+      return { key, value, isEqual: operator !== "!=" }
+    })
+
+// One kind may be read in two ways, as Events are.
+const isSelectable = (name: string, field: string): boolean =>
+  field === "metadata.name" ||
+  field === "metadata.namespace" ||
+  knownKinds().some(({ kind, selectableFields = [] }) => kind === name && selectableFields.includes(field))
 
 const fieldOf = (object: Stored, path: string): unknown =>
   path.split(".").reduce<unknown>((value, key) => (isFields(value) ? value[key] : undefined), object)

@@ -10,6 +10,7 @@ import type { CloudEvent } from "../events.ts"
 import type { Cluster } from "../cluster.ts"
 import type { EnbiFunction } from "../function.ts"
 import type { KubernetesError } from "../kube/error.ts"
+import { objectOf } from "../ignored.ts"
 import { makeLooks, type Task } from "../looks.ts"
 import { observeEvent } from "../observers.ts"
 import { run } from "../run.ts"
@@ -66,8 +67,8 @@ const makeReceiver = Effect.fnUntraced(function* (definition: EnbiFunction<unkno
     return Effect.flatMap(ask(task), (outcome) => (isLater ? Effect.succeed(done) : Deferred.await(outcome)))
   }
 
-  const lookAtAll = (event: CloudEvent) =>
-    inSlot(definition.subjects(event)).pipe(
+  const lookAtAll = (event: CloudEvent, data: Event["data"]) =>
+    inSlot(definition.subjects(event, objectOf(event, data))).pipe(
       traced(definition.name, event),
       Effect.flatMap((subjects) =>
         Effect.forEach(subjects, (subject) => lookAt({ event, subject }), {
@@ -85,7 +86,7 @@ const makeReceiver = Effect.fnUntraced(function* (definition: EnbiFunction<unkno
     const { attributes, data } = yield* read
     const event = yield* Effect.fromResult(arrive(attributes, traceparent))
     // Whoever hangs up leaves work behind, for which its place has to count.
-    const answer = needsNoLook(definition, event, data) ? done : yield* Effect.uninterruptible(lookAtAll(event))
+    const answer = needsNoLook(definition, event, data) ? done : yield* Effect.uninterruptible(lookAtAll(event, data))
     yield* Effect.provideContext(observeEvent({ function: definition.name, event, data }), services)
     return answer
   })

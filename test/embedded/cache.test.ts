@@ -4,6 +4,7 @@ import { Context, Effect, Fiber, Layer, Logger, Option, type Scope } from "effec
 import * as Cache from "../../embedded/cache.ts"
 import { knownKinds } from "../../lib/api/kind.ts"
 import { pods } from "../../lib/api/kubernetes.ts"
+import { all } from "../../lib/api/question.ts"
 import { Cluster } from "../../lib/cluster.ts"
 import { KubernetesApi } from "../../lib/kube/api.ts"
 import { makeApiServer } from "../memory/api-server.ts"
@@ -192,7 +193,7 @@ describe("an object that can't be read", () => {
         yield* api.objects.create(broken)
         yield* api.objects.create({ ...pod, metadata: { ...pod.metadata, name: "c" } })
         yield* catchUp
-        const names = Effect.map(cluster.list(pods), (all) => all.map(({ metadata }) => metadata.name).toSorted())
+        const names = Effect.map(cluster.list(all(pods)), (all) => all.map(({ metadata }) => metadata.name).toSorted())
         assert.deepStrictEqual(yield* names, ["a", "c"])
         yield* views.relist(["Pod"])
         assert.deepStrictEqual(yield* names, ["a", "c"])

@@ -34,6 +34,24 @@ it.effect("those about one object that wait are one: the newest, since the time 
   })
 )
 
+it.effect("what has come and changed since has come, unless it has gone", () =>
+  Effect.gen(function* () {
+    const queue = yield* makeEventQueue
+    const told: Array<string> = []
+    const offer = (name: string, verb: string) =>
+      queue.offer({ ...event(name, "1", "10:00"), type: `dev.knative.apiserver.resource.${verb}` })
+    for (const verb of ["add", "update"]) yield* offer("a", verb)
+    for (const verb of ["add", "update", "delete"]) yield* offer("b", verb)
+    for (const verb of ["delete", "add"]) yield* offer("c", verb)
+    yield* Effect.forkChild(
+      queue.deliver(({ name, type }) => Effect.sync(() => void told.push(`${type.split(".").at(-1)} ${name}`))),
+      { startImmediately: true }
+    )
+    yield* Effect.repeat(Effect.yieldNow, { times: 10 })
+    assert.deepStrictEqual(told, ["add a", "delete b", "add c"])
+  })
+)
+
 it.effect("whoever brings an event waits for nobody", () =>
   Effect.gen(function* () {
     const queue = yield* makeEventQueue

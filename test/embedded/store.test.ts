@@ -2,63 +2,57 @@
 import { assert, it } from "@effect/vitest"
 import fc from "fast-check"
 import { keyOf, makeStore } from "../../embedded/store.ts"
-import { controllerUidLabel } from "../../lib/keys.ts"
+import type { Identified } from "../../lib/api/kind.ts"
+import { type Pod, pods } from "../../lib/api/kubernetes.ts"
+import { all, answers, inNamespace, labelled, type Question, question } from "../../lib/api/question.ts"
 
 const few = fc.constantFrom("a", "b", "c")
 const maybe = fc.option(few, { nil: undefined })
 
 const objects = fc
-  .record({ name: few, namespace: few, nodeName: maybe, controller: maybe, app: maybe })
-  .map(({ app, controller, name, namespace, nodeName }) => ({
+  .record({ name: few, namespace: few, app: maybe, words: fc.uniqueArray(few, { maxLength: 2 }) })
+  .map(({ app, name, namespace, words }) => ({
     metadata: {
       name,
       namespace,
       uid: `${namespace}-${name}`,
       resourceVersion: "1",
-      labels: {
-        ...(controller === undefined ? {} : { [controllerUidLabel]: controller }),
-        ...(app === undefined ? {} : { app })
-      }
+      labels: app === undefined ? {} : { app },
+      annotations: { words: words.join(" ") }
     },
-    spec: nodeName === undefined ? {} : { nodeName }
+    spec: { containers: [] }
   }))
 
-const selections = fc
-  .record({ namespace: maybe, nodeName: maybe, controller: maybe, app: maybe, isOpen: fc.boolean() })
-  .map(({ app, controller, isOpen, namespace, nodeName }) => ({
-    ...(isOpen ? { isOpen } : {}),
-    ...(namespace === undefined ? {} : { namespace }),
-    ...(nodeName === undefined ? {} : { nodeName }),
-    labels: {
-      ...(controller === undefined ? {} : { [controllerUidLabel]: controller }),
-      ...(app === undefined ? {} : { app })
-    }
-  }))
+const wordsOf = ({ metadata }: Identified) => (metadata.annotations?.["words"] ?? "").split(" ")
+
+const within = inNamespace(pods)
+const ofApp = labelled({ kind: pods, label: "app", asked: (value: string) => ({ value }) })
+const withWord = question({ kind: pods, keysOf: wordsOf, keyFor: (word: string) => word, selectorFor: () => ({}) })
+
+const questions = fc.oneof(fc.constant(all(pods)), few.map(within), few.map(ofApp), few.map(withWord))
 
 type Named = { readonly metadata: { readonly name: string; readonly namespace?: string } }
 const keysOf = (found: ReadonlyArray<Named>) => found.map(({ metadata }) => keyOf(metadata)).toSorted()
 
-it("gives what a look at all objects would give, whatever came, changed and went", () => {
+it("gives what a look at all objects would give, whatever came, changed and went, and whenever it was asked first", () => {
+  const changes = fc.tuple(objects, fc.boolean(), fc.option(questions, { nil: undefined }))
   fc.assert(
-    fc.property(fc.array(fc.tuple(objects, fc.boolean()), { maxLength: 30 }), selections, (story, selection) => {
-      const store = makeStore({ kind: "Pod", isOpen: ({ metadata }) => metadata.labels?.["app"] === "a" })
-      const all = new Map<string, (typeof story)[number][0]>()
-      for (const [object, isThere] of story) {
+    fc.property(fc.array(changes, { maxLength: 30 }), (story) => {
+      const store = makeStore(pods)
+      const there = new Map<string, Pod>()
+      const mustAnswer = (asked: Question<Pod>) =>
+        assert.deepStrictEqual(
+          keysOf(store.list(asked)),
+          keysOf([...there.values()].filter((object) => answers(asked, object)))
+        )
+      for (const [object, isThere, asked] of story) {
         const key = keyOf(object.metadata)
         if (isThere) store.put(object)
         else store.forget(key)
-        if (isThere) all.set(key, object)
-        else all.delete(key)
+        if (isThere) there.set(key, object)
+        else there.delete(key)
+        if (asked !== undefined) mustAnswer(asked)
       }
-      const wanted = Object.entries(selection.labels)
-      const expected = [...all.values()].filter(
-        ({ metadata, spec }) =>
-          (selection.namespace === undefined || metadata.namespace === selection.namespace) &&
-          (selection.nodeName === undefined || ("nodeName" in spec && spec.nodeName === selection.nodeName)) &&
-          (selection.isOpen === undefined || metadata.labels.app === "a") &&
-          wanted.every(([key, value]) => new Map(Object.entries(metadata.labels)).get(key) === value)
-      )
-      assert.deepStrictEqual(keysOf(store.list(selection)), keysOf(expected))
     })
   )
 })

@@ -73,8 +73,16 @@ describe("a function's account", () => {
           node("one")
         ]
       })
+      const { asked: crowded } = yield* playAlone({
+        given: [
+          namespace("apps"),
+          ...Array.from({ length: 21 }, (_, index) =>
+            nixBuild({ name: `n-${index}`, nodes: [], image: `reg.io/n-${index}:1`, packageName: "good" })
+          )
+        ]
+      })
       const decided = yield* Effect.forEach(functions, ({ name }) => decidedBy(name))
-      const asked = [...usual, ...ending, ...waiting, ...sharing, ...decided.flat()]
+      const asked = [...usual, ...ending, ...waiting, ...sharing, ...crowded, ...decided.flat()]
       const forbidden = functions.flatMap(({ name, permissions }) =>
         asked.filter((access) => access.function === name && !isPermitted(permissions, access)).map(words)
       )

@@ -49,7 +49,7 @@ it.effect("a NixBuild that can't be read, such as one that a newer version wrote
     const readable: (typeof Cluster)["Service"] = {
       ...live,
       get: (kind, at) => (kind.kind === "NixBuild" ? Effect.succeedNone : live.get(kind, at)),
-      list: (kind, selection) => (kind.kind === "NixBuild" ? Effect.succeed([]) : live.list(kind, selection))
+      list: (question) => (question.kind.kind === "NixBuild" ? Effect.succeed([]) : live.list(question))
     }
     const seen = yield* observe().pipe(
       Effect.provideService(Cluster, readable),

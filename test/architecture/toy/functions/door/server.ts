@@ -2,6 +2,7 @@ import { NodeHttpServer } from "@effect/platform-node"
 import { Effect, Layer } from "effect"
 import { HttpRouter, HttpServerResponse } from "effect/http"
 import { createServer } from "node:http"
+import { all } from "../../../../../lib/api/question.ts"
 import { Cluster } from "../../../../../lib/cluster.ts"
 import { defineServer } from "../../../../../lib/definition.ts"
 import { allow } from "../../../../../lib/function.ts"
@@ -12,8 +13,8 @@ const knock = HttpRouter.add(
   "/knock",
   Effect.gen(function* () {
     const cluster = yield* Cluster
-    const all = yield* Effect.orDie(cluster.list(greetings))
-    return HttpServerResponse.text(all.map(({ status }) => status?.words ?? "").join("\n"))
+    const found = yield* Effect.orDie(cluster.list(all(greetings)))
+    return HttpServerResponse.text(found.map(({ status }) => status?.words ?? "").join("\n"))
   })
 )
 

@@ -1,6 +1,7 @@
 /** What a greeting needs: itself. */
 import { Effect, Option, Schema } from "effect"
 import type { Reference } from "../../../../../lib/api/kind.ts"
+import { all } from "../../../../../lib/api/question.ts"
 import { Cluster } from "../../../../../lib/cluster.ts"
 import type { CloudEvent } from "../../../../../lib/events.ts"
 import { currentTime } from "../../../../../lib/time.ts"
@@ -17,7 +18,7 @@ const referTo = ({ name, namespace = "" }: { readonly name: string; readonly nam
 export const subjects = Effect.fn("greeter.subjects")(function* ({ kind, name = "", namespace }: CloudEvent) {
   if (kind === greetings.kind) return [referTo({ name, ...(namespace === undefined ? {} : { namespace }) })]
   const cluster = yield* Cluster
-  return (yield* cluster.list(greetings)).map(({ metadata }) => referTo(metadata))
+  return (yield* cluster.list(all(greetings))).map(({ metadata }) => referTo(metadata))
 })
 
 export const observe = Effect.fn("greeter.observe")(function* (subject: Reference) {
