@@ -9,13 +9,13 @@ import { type Cause, DateTime, Effect, FileSystem, Path, Queue, Schedule, Schema
 import { ChildProcess, ChildProcessSpawner } from "effect/process"
 import { parse } from "yaml"
 import { makeBuildJob, makeBuildPod } from "../functions/job-launcher/build-job.ts"
-import { type Kind, pathOf } from "../lib/api/kind.ts"
-import { events, jobs, leases, pods } from "../lib/api/kubernetes.ts"
+import { type Kind, pathOf } from "../lib/kubernetes/kind.ts"
+import { events, jobs, leases, pods } from "../lib/kubernetes/kinds.ts"
 import { type NixBuild, nixBuilds } from "../lib/api/nixbuild.ts"
-import { KubernetesApi } from "../lib/kube/api.ts"
-import { systemNamespace } from "../lib/names.ts"
-import type { SettingsValue } from "../lib/settings.ts"
-import { CommandFailed } from "../images/command.ts"
+import { KubernetesApi } from "../lib/kubernetes/connection.ts"
+import { systemNamespace } from "../lib/kubernetes/system-namespace.ts"
+import type { SettingsValue } from "../lib/api/settings.ts"
+import { CommandFailed } from "../tools/command.ts"
 import {
   apply,
   isRunning,

@@ -1,7 +1,7 @@
 /** The functions in a container of Docker's, under the limits of `embedded/deployment.yaml`, with what the kernel counts of them. */
 import { Effect, FileSystem, Schedule, Schema } from "effect"
 import { parse } from "yaml"
-import { CommandFailed, output } from "../images/command.ts"
+import { CommandFailed, output } from "../tools/command.ts"
 
 const Deployment = Schema.Struct({
   spec: Schema.Struct({

@@ -1,7 +1,7 @@
 /** Importing 200 MB that are on the node already, under another name, against the first import of them. */
 import { Effect } from "effect"
 import { randomUUID } from "node:crypto"
-import { CommandFailed, output } from "../images/command.ts"
+import { CommandFailed, output } from "../tools/command.ts"
 import { makeBare } from "./bare.ts"
 import { node } from "./cluster.ts"
 import type { Row } from "./row.ts"

@@ -7,7 +7,7 @@
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Console, Effect, FileSystem, Layer, Result } from "effect"
-import { CommandFailed } from "../images/command.ts"
+import { CommandFailed } from "../tools/command.ts"
 import { bringUp } from "../test/cluster/bring-up.ts"
 import { Kubeconfig, layer } from "../test/cluster/kubectl.ts"
 import { buildRows } from "./builds.ts"

@@ -2,7 +2,7 @@
 import { Clock, Effect, FileSystem, Option, Path, Schedule, Schema, Stream } from "effect"
 import { ChildProcess, ChildProcessSpawner } from "effect/process"
 import { bundle } from "../images/bundle.ts"
-import { CommandFailed } from "../images/command.ts"
+import { CommandFailed } from "../tools/command.ts"
 import { serveCluster } from "./stand-in/server.ts"
 import type { Row } from "./row.ts"
 

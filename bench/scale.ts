@@ -4,10 +4,10 @@
  * answers for its health at all times, and builds, also much at once.
  */
 import { Console, Effect, FileSystem, Schedule, Schema, Stream } from "effect"
-import { pathOf } from "../lib/api/kind.ts"
-import { type Pod, pods } from "../lib/api/kubernetes.ts"
+import { pathOf } from "../lib/kubernetes/kind.ts"
+import { type Pod, pods } from "../lib/kubernetes/kinds.ts"
 import { nixBuilds } from "../lib/api/nixbuild.ts"
-import { CommandFailed } from "../images/command.ts"
+import { CommandFailed } from "../tools/command.ts"
 import { buildImages } from "../images/images.ts"
 import { nixBuild, waitingPod } from "../test/memory/given.ts"
 import { isReady, readImage, spawn } from "./process.ts"

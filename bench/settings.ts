@@ -1,6 +1,6 @@
 /** Settings for Pods and Jobs that a measurement makes as the functions would. */
 import { Schema } from "effect"
-import { SettingsSchema } from "../lib/settings.ts"
+import { SettingsSchema } from "../lib/api/settings.ts"
 
 // The shape of Jobs depends on no other setting.
 export const settingsWith = (builderImage: string) =>

@@ -1,10 +1,10 @@
 /** All commands. */
 import { Command } from "effect/cli"
-import { build } from "./build.ts"
-import { decisions } from "./decisions.ts"
-import { events } from "./events.ts"
+import { build } from "./build/build.ts"
+import { decisions } from "./decisions/decisions.ts"
+import { events } from "./events/events.ts"
 import { Kubernetes } from "./kubernetes.ts"
-import { logs } from "./logs.ts"
+import { logs } from "./build/logs.ts"
 import { root } from "./root.ts"
 
 export const enbi = root.pipe(

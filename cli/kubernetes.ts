@@ -3,13 +3,13 @@
  * for when a command first asks: most also work on files, far from any cluster.
  */
 import { Context, Effect, type FileSystem, Layer, type Option, type Stream } from "effect"
-import { KubernetesApi } from "../lib/kube/api.ts"
-import { KubernetesError } from "../lib/kube/error.ts"
-import { readKubeconfig } from "../lib/kube/kubeconfig.ts"
-import { makeRequests } from "../lib/kube/requests.ts"
-import { makeFollow } from "../lib/kube/watch.ts"
-import { type Log, makeLogs } from "./pod-logs.ts"
-import { Trouble } from "./trouble.ts"
+import { KubernetesApi } from "../lib/kubernetes/connection.ts"
+import { KubernetesError } from "../lib/kubernetes/error.ts"
+import { readKubeconfig } from "../lib/kubernetes/kubeconfig.ts"
+import { makeRequests } from "../lib/kubernetes/requests.ts"
+import { makeFollow } from "../lib/kubernetes/watch.ts"
+import { type Log, makeLogs } from "./build/pod-logs.ts"
+import { Trouble } from "./exit.ts"
 
 interface Connected {
   readonly api: (typeof KubernetesApi)["Service"]

@@ -4,8 +4,8 @@ import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Console, Effect } from "effect"
 import { CliError, Command } from "effect/cli"
 import { enbi } from "./commands.ts"
-import { BadAnswer, codeOf } from "./trouble.ts"
-import { version } from "../images/version.ts"
+import { BadAnswer, codeOf } from "./exit.ts"
+import { version } from "../lib/version.ts"
 
 // Whoever reads us, such as head, may have enough.
 process.stdout.on("error", () => process.exit(0))

@@ -6,15 +6,15 @@
  */
 import { Duration, Effect, Option, Schedule, Schema } from "effect"
 import { parseAllDocuments } from "yaml"
-import { kindNamed } from "../lib/api/kind.ts"
-import { Cluster } from "../lib/cluster.ts"
-import { type CloudEvent, type EventFilter, matches } from "../lib/events.ts"
-import type { EnbiFunction } from "../lib/function.ts"
-import { KubernetesError } from "../lib/kube/error.ts"
-import { makeLooks } from "../lib/looks.ts"
-import { observeEvent } from "../lib/observers.ts"
-import { run } from "../lib/run.ts"
-import type { Settings } from "../lib/settings.ts"
+import { kindNamed } from "../lib/kubernetes/kind.ts"
+import { Cluster } from "../lib/kubernetes/cluster.ts"
+import { type CloudEvent, type EventFilter, matches } from "../lib/runtime/events.ts"
+import type { EnbiFunction } from "../lib/runtime/function.ts"
+import { KubernetesError } from "../lib/kubernetes/error.ts"
+import { makeLooks } from "../lib/runtime/queue.ts"
+import { observeEvent } from "../lib/runtime/observers.ts"
+import { run } from "../lib/runtime/reconcile.ts"
+import type { Settings } from "../lib/api/settings.ts"
 
 export class TriggerRefused extends Schema.TaggedError<TriggerRefused>()("TriggerRefused", {
   message: Schema.String

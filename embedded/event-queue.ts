@@ -4,8 +4,8 @@
  * object that wait are one, so the queue is never longer than the cluster.
  */
 import { Effect, Queue } from "effect"
-import { keyOf } from "../lib/api/kind.ts"
-import { type CloudEvent, isAddition, isDeletion } from "../lib/events.ts"
+import { keyOf } from "../lib/kubernetes/kind.ts"
+import { type CloudEvent, isAddition, isDeletion } from "../lib/runtime/events.ts"
 
 export const makeEventQueue = Effect.gen(function* () {
   const waiting = new Map<string, CloudEvent>()

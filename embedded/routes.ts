@@ -1,11 +1,11 @@
 /** What the process answers over HTTP: whether it lives, whether it is ready, and what Prometheus asks for. */
 import { Effect, Layer } from "effect"
 import { nixBuilds } from "../lib/api/nixbuild.ts"
-import { all } from "../lib/api/question.ts"
-import { Cluster } from "../lib/cluster.ts"
+import { all } from "../lib/kubernetes/question.ts"
+import { Cluster } from "../lib/kubernetes/cluster.ts"
 import { health, metrics } from "../lib/server/health.ts"
 import { setActive } from "../lib/telemetry/nixbuild-metrics.ts"
-import { WatchCache } from "./cache.ts"
+import { WatchCache } from "../lib/runtime/watch-cache.ts"
 
 const isComplete = Effect.flatMap(WatchCache, (cache) => cache.isComplete)
 

@@ -6,7 +6,7 @@
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import { Config, Effect, Layer } from "effect"
 import { HttpRouter } from "effect/http"
-import { runProcess } from "../lib/process.ts"
+import { runProcess } from "../lib/runtime/process.ts"
 import { DrainingServer } from "../lib/server/draining-server.ts"
 import { routes } from "./dead-letter-routes.ts"
 

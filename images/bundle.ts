@@ -35,7 +35,7 @@ const write = (input: Record<string, string>, dir: string) =>
 const programs = {
   function: `
     import { realpathSync } from "node:fs"
-    import { makeHandle } from "../../lib/server/handle.ts"
+    import { makeHandle } from "../../lib/server/func.ts"
     import { serve } from "../../lib/server/main.ts"
     import definition from "./function.ts"
     const isStarted = process.argv[1] !== undefined && realpathSync(process.argv[1]) === import.meta.filename

@@ -1,7 +1,7 @@
 /** The images of the functions and of the builder in Docker, made from this checkout. */
 import { Effect, Path } from "effect"
 import { bundle } from "./bundle.ts"
-import { CommandFailed, output } from "./command.ts"
+import { CommandFailed, output } from "../tools/command.ts"
 
 /** Their references, whose tags are hashes of what went in. */
 export interface Images {

@@ -7,9 +7,9 @@ import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Console, Effect, Option } from "effect"
 import { Command, Flag } from "effect/cli"
-import { output } from "./command.ts"
+import { output } from "../tools/command.ts"
 import { buildImages } from "./images.ts"
-import { version } from "./version.ts"
+import { version } from "../lib/version.ts"
 
 const docker = (...args: ReadonlyArray<string>) => output({ command: "docker", args })
 

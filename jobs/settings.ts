@@ -4,7 +4,7 @@ import { LockedInput } from "../lib/api/nixbuild.ts"
 import { systems } from "../lib/api/system.ts"
 import { buildVariables, cacheAt, importVariables, mountPaths, volumeVariables } from "../lib/nixbuild/job-contract.ts"
 import { Digest } from "../lib/oci/image.ts"
-import { filterPattern } from "../lib/uid-filter.ts"
+import { filterPattern } from "../lib/nixbuild/uid-filter.ts"
 import { proxies } from "./build/closed.ts"
 
 /** A uid of Kubernetes. It names folders on the node, so it may be nothing that leads elsewhere. */

@@ -1,9 +1,9 @@
 /** A kind cluster with this checkout's functions in it: what `npm start` and the cluster tests both begin with. */
 import { Effect, Path } from "effect"
 import { parseAllDocuments } from "yaml"
-import { output } from "../images/command.ts"
+import { output } from "../tools/command.ts"
 import type { Images } from "../images/images.ts"
-import { version } from "../images/version.ts"
+import { version } from "../lib/version.ts"
 
 const root = new URL("../", import.meta.url)
 

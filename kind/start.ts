@@ -6,7 +6,7 @@
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Clock, Console, Effect, Ref, Schedule, Schema } from "effect"
-import { CommandFailed } from "../images/command.ts"
+import { CommandFailed } from "../tools/command.ts"
 import { buildImages } from "../images/images.ts"
 import { apply, bringUpCluster, forgetOlderImages, installFunctions, kubectl, loadImages, manifests } from "./deploy.ts"
 

@@ -1,7 +1,7 @@
 /** Ranges of addresses: how they are written, and what is in them. */
 import { assert, describe, it } from "@effect/vitest"
 import { Schema } from "effect"
-import { behindNat64, Cidr, rangeWith } from "../lib/cidr.ts"
+import { behindNat64, Cidr, rangeWith } from "../lib/api/cidr.ts"
 
 const problemIn = (text: string): string => {
   const read = Schema.decodeResult(Cidr)(text)

@@ -4,8 +4,8 @@ import { assert, describe, it } from "@effect/vitest"
 import { ConfigProvider, Effect, FileSystem, Layer, Path } from "effect"
 import { reasons } from "../lib/api/reasons.ts"
 import { metrics } from "../lib/telemetry/metrics.ts"
-import { settingDescriptions } from "../lib/setting-descriptions.ts"
-import { Settings } from "../lib/settings.ts"
+import { settingDescriptions } from "../lib/api/setting-descriptions.ts"
+import { Settings } from "../lib/api/settings.ts"
 
 const read = Effect.fnUntraced(function* (path: string) {
   const files = yield* FileSystem.FileSystem

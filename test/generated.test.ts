@@ -2,7 +2,7 @@
 import { NodeServices } from "@effect/platform-node"
 import { assert, it } from "@effect/vitest"
 import { Effect, FileSystem } from "effect"
-import { generated, left } from "../lib/generate/files.ts"
+import { generated, left } from "../generate/files.ts"
 
 it.effect("generated files are current; if not: npm run generate", () =>
   Effect.gen(function* () {

@@ -1,7 +1,7 @@
 /** What is no Kubernetes object is a compile error: `tsc` fails here when one of these mistakes passes. */
 import type { V1NetworkPolicy, V1Pod } from "@kubernetes/client-node"
 import { assert, it } from "@effect/vitest"
-import { manifest } from "../lib/api/manifest.ts"
+import { manifest } from "../lib/kubernetes/manifest.ts"
 
 const pod = manifest<V1Pod>()
 const containers = [{ name: "a", image: "a" }]

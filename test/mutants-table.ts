@@ -11,31 +11,31 @@ export interface Mutant {
 export const mutants: ReadonlyArray<Mutant> = [
   {
     name: "a child's name is random",
-    file: "lib/names.ts",
+    file: "lib/api/names.ts",
     find: "hash10(build.uid, node, String(attempt))",
     replace: "hash10(build.uid, node, String(Math.random()))"
   },
   {
     name: "a failed write is taken for done",
-    file: "lib/interpret.ts",
+    file: "lib/runtime/interpret.ts",
     find: "yield* carryOut(action)",
     replace: "yield* Effect.ignore(carryOut(action))"
   },
   {
     name: "a write is made on what was seen, whatever is there by now",
-    file: "lib/interpret.ts",
+    file: "lib/runtime/interpret.ts",
     find: "const metadata = { uid, resourceVersion }",
     replace: "const metadata = { uid }"
   },
   {
     name: "whatever has the name is ours",
-    file: "lib/interpret.ts",
+    file: "lib/runtime/interpret.ts",
     find: "if (!isOurs) {",
     replace: "if (isOurs && !isOurs) {"
   },
   {
     name: "a deletion does not name the uid",
-    file: "lib/cluster.ts",
+    file: "lib/kubernetes/cluster.ts",
     find: "preconditions: known,",
     replace: ""
   },
@@ -47,26 +47,26 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     name: "what was changed in the last moment is deleted all the same",
-    file: "lib/interpret.ts",
+    file: "lib/runtime/interpret.ts",
     find: "action.ifUnchanged === true ? metadata : { uid }",
     replace: "{ uid }"
   },
   {
     name: "what is there already is an error",
-    file: "lib/interpret.ts",
+    file: "lib/runtime/interpret.ts",
     find: `error.status === 409 && error.reason === "AlreadyExists"`,
     replace: "error.status === 0 && error.status !== 0"
   },
   {
     name: "a second try takes a fresh name",
-    file: "lib/interpret.ts",
+    file: "lib/runtime/interpret.ts",
     find: "() => Effect.as(mustBeOurs(object), {})",
     replace:
       "() => Effect.as(cluster.create(kind, { ...object, metadata: { ...object.metadata, name: `${object.metadata.name}-again` } }), {})"
   },
   {
     name: "a write that met a newer object is not decided anew",
-    file: "lib/run.ts",
+    file: "lib/runtime/reconcile.ts",
     find: "times: 2,",
     replace: "times: 0,"
   },
@@ -86,13 +86,13 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     name: "a Pod that is not seen yet is gone",
-    file: "lib/observe-work.ts",
+    file: "lib/nixbuild/observe-work.ts",
     find: "(yield* cluster.listFresh(podsOf(job)))[0]",
     replace: "seen"
   },
   {
     name: "a Job is told of by whichever Pod has its name",
-    file: "lib/api/kubernetes-questions.ts",
+    file: "lib/nixbuild/object-questions.ts",
     find: "label: controllerUidLabel, asked: ofJob",
     replace: `label: "batch.kubernetes.io/job-name", asked: ({ metadata }: Job) => ({ ...ofJob({ metadata }), value: metadata.name })`
   },
@@ -122,7 +122,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     name: "an attempt that is called off keeps its number",
-    file: "lib/slots.ts",
+    file: "lib/nixbuild/slots.ts",
     find: "attempt: attemptOn(build, node) + 1,",
     replace: "attempt: attemptOn(build, node),"
   },
@@ -152,61 +152,61 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     name: "of two images that come in one second one wakes the Pod",
-    file: "lib/waking.ts",
+    file: "lib/nixbuild/waking.ts",
     find: "entriesOf(pod).includes(`${importedTime}${suffixOf(build)}`)",
     replace: "entriesOf(pod).some((entry) => entry.startsWith(importedTime))"
   },
   {
     name: "two images of one Pod take each other's word back",
-    file: "lib/waking.ts",
+    file: "lib/nixbuild/waking.ts",
     find: "...entriesOf(pod).filter((entry) => !entry.endsWith(suffixOf(build))),",
     replace: ""
   },
   {
     name: "a sweep looks at nothing",
-    file: "lib/nixbuild-subjects.ts",
+    file: "lib/nixbuild/subjects.ts",
     find: ".filter(needsLook)",
     replace: ".filter(() => false)"
   },
   {
     name: "conditions keep speaking of an older generation",
-    file: "lib/status-writer.ts",
+    file: "lib/runtime/status-writer.ts",
     find: "({ ...condition, observedGeneration }))",
     replace: "({ ...condition }))"
   },
   {
     name: "a condition's time moves with every write",
-    file: "lib/conditions.ts",
+    file: "lib/kubernetes/condition.ts",
     find: "before?.status === update.status ? before.lastTransitionTime : time",
     replace: "time"
   },
   {
     name: "an older event overwrites what the cache has",
-    file: "embedded/cache.ts",
+    file: "lib/runtime/watch-cache.ts",
     find: " || (before !== undefined && isOlder(metadata, before))",
     replace: ""
   },
   {
     name: "what we create is not in the cache before the watch tells",
-    file: "embedded/cache.ts",
+    file: "lib/runtime/watch-cache.ts",
     find: 'writes.create(kind, object).pipe(Effect.tap(keep(kind, "add")))',
     replace: "writes.create(kind, object)"
   },
   {
     name: "what a list does not hold stays in the cache",
-    file: "embedded/cache.ts",
+    file: "lib/runtime/watch-cache.ts",
     find: "        store.forget(keyOf(metadata))\n",
     replace: ""
   },
   {
     name: "the end of an old object takes the new one of its name from the cache",
-    file: "embedded/cache.ts",
+    file: "lib/runtime/watch-cache.ts",
     find: "if (store.get(keyOf(metadata))?.metadata.uid === metadata.uid) store",
     replace: "store"
   },
   {
     name: "each node asks the forge itself",
-    file: "lib/source.ts",
+    file: "lib/nixbuild/source.ts",
     find: "sourceOf(build) === undefined && node !== build.status?.buildNode",
     replace: "sourceOf(build) === undefined && node === undefined"
   },
@@ -248,7 +248,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     name: "Ready comes with the end only",
-    file: "lib/nixbuild-status.ts",
+    file: "lib/nixbuild/status.ts",
     find: "conditions: [readinessOf({ ...build.status, ...fields, conditions })],",
     replace: "conditions: [],"
   },

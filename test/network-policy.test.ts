@@ -1,8 +1,8 @@
 /** Which Pods a NetworkPolicy holds, by Kubernetes' rules, and which our own lets where. */
 import { assert, describe, it } from "@effect/vitest"
 import { Schema } from "effect"
-import { holdsEgress, NetworkPolicy } from "../lib/api/network-policy.ts"
-import { makeEgressPolicy } from "../lib/egress.ts"
+import { holdsEgress, NetworkPolicy } from "../lib/kubernetes/network-policy.ts"
+import { makeEgressPolicy } from "../lib/api/egress.ts"
 
 const labels = { app: "a", tier: "" }
 const read = Schema.decodeUnknownSync(NetworkPolicy)

@@ -1,7 +1,7 @@
 /** Sizes in settings, as Kubernetes writes them. */
 import { assert, it } from "@effect/vitest"
 import { Option, Schema } from "effect"
-import { BytesFromQuantity } from "../lib/quantity.ts"
+import { BytesFromQuantity } from "../lib/kubernetes/quantity.ts"
 
 const rows: ReadonlyArray<readonly [string, number | undefined, string]> = [
   ["0", 0, "no limit"],

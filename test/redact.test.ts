@@ -1,6 +1,6 @@
 /** What may not leave the cluster in a record or recording. */
 import { assert, describe, it } from "@effect/vitest"
-import { redact } from "../lib/redact.ts"
+import { redact } from "../lib/runtime/redact.ts"
 
 const secret = "xyzzyxyzzyxyzzyxyzzy"
 

@@ -1,7 +1,7 @@
 /** Settings that are refused when the functions start, so that no Job is made with them. */
 import { assert, describe, it } from "@effect/vitest"
 import { ConfigProvider, Effect, Exit, Layer } from "effect"
-import { Settings } from "../lib/settings.ts"
+import { Settings } from "../lib/api/settings.ts"
 
 const read = (variables: Readonly<Record<string, string>>) =>
   Effect.gen(function* () {

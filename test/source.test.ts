@@ -1,6 +1,6 @@
 /** What a build Pod may say that spec.flakeUrl was resolved to. */
 import { assert, describe, it } from "@effect/vitest"
-import { namesRevision, refusalOf } from "../lib/source.ts"
+import { namesRevision, refusalOf } from "../lib/nixbuild/source.ts"
 
 const rev = "f5d531177a7330e9b270c15cca5df0eb72b8684c"
 const hash = "narHash=sha256-67LA2Gv%2BjAlomOQO4e%2BwDA1%2BwBXdeMx68qUYuXUFocc%3D"

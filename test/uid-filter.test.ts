@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import fc from "fast-check"
 import { createHash } from "node:crypto"
 import { makeBuildJob } from "../functions/job-launcher/build-job.ts"
-import { filterPattern, readFilter, writeFilter } from "../lib/uid-filter.ts"
+import { filterPattern, readFilter, writeFilter } from "../lib/nixbuild/uid-filter.ts"
 import { settings } from "./memory/given.ts"
 import { buildOf } from "./scheduler/worlds.ts"
 

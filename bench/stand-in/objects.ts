@@ -1,8 +1,8 @@
 /** A cluster in which much has happened: its nodes, the Pods of others, and NixBuilds that are finished, as retention leaves them. */
 import { reasons } from "../../lib/api/reasons.ts"
-import { managedBy } from "../../lib/api/kubernetes.ts"
-import { heldByLabel, heldTagAnnotation } from "../../lib/keys.ts"
-import { tagLeaseName } from "../../lib/names.ts"
+import { managedBy } from "../../lib/kubernetes/kinds.ts"
+import { heldByLabel, heldTagAnnotation } from "../../lib/api/annotations.ts"
+import { tagLeaseName } from "../../lib/api/names.ts"
 
 export interface Size {
   readonly nodes: number

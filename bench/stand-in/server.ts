@@ -2,10 +2,10 @@
 import { Effect, Queue, Ref, Schedule } from "effect"
 import { randomUUID } from "node:crypto"
 import { answerFrom, type Asked, isWrite } from "../../lib/memory/api-server.ts"
-import { keyOf } from "../../lib/api/kind.ts"
+import { keyOf } from "../../lib/kubernetes/kind.ts"
 import { makeFront, serve } from "../../lib/memory/http.ts"
 import { makeObjects, type Objects } from "../../lib/memory/objects.ts"
-import type { KubernetesError } from "../../lib/kube/error.ts"
+import type { KubernetesError } from "../../lib/kubernetes/error.ts"
 import { makeWorld } from "../../test/memory/world.ts"
 import { objectsOf, type Size } from "./objects.ts"
 

@@ -4,7 +4,7 @@
  * there; then removes the Jobs that succeeded and leaves those that failed for
  * reading. Sets `Success`, `Complete` and `Stalled`.
  */
-import { type Action, isAbout, referTo } from "../../lib/action.ts"
+import { type Action, isAbout, referTo } from "../../lib/runtime/action.ts"
 import { type Reason, reasons } from "../../lib/api/reasons.ts"
 import {
   askedRetryOf,
@@ -17,23 +17,23 @@ import {
   type NodeStatus,
   nodeStatusOf
 } from "../../lib/api/nixbuild.ts"
-import type { Refusal } from "../../lib/function.ts"
-import { wokenAnnotation } from "../../lib/keys.ts"
+import type { Refusal } from "../../lib/runtime/function.ts"
+import { wokenAnnotation } from "../../lib/api/annotations.ts"
 import { lastLines } from "../../lib/last-lines.ts"
-import { type ConditionUpdate, isTrue } from "../../lib/conditions.ts"
-import { patchStatus, type StatusChange } from "../../lib/nixbuild-status.ts"
-import { isHeld, isUnderWay, withoutSlots } from "../../lib/slots.ts"
-import { runs } from "../../lib/work.ts"
+import { type ConditionUpdate, isTrue } from "../../lib/kubernetes/condition.ts"
+import { patchStatus, type StatusChange } from "../../lib/nixbuild/status.ts"
+import { isHeld, isUnderWay, withoutSlots } from "../../lib/nixbuild/slots.ts"
+import { runs } from "../../lib/nixbuild/work.ts"
 import { overdue } from "./overdue.ts"
 import { callOff } from "./waiting.ts"
-import { say, sayRefused } from "../../lib/say.ts"
-import { isWokenFor, wokenFor } from "../../lib/waking.ts"
+import { say, sayRefused } from "../../lib/runtime/event-recorder.ts"
+import { isWokenFor, wokenFor } from "../../lib/nixbuild/waking.ts"
 import { sourceFields } from "./locked.ts"
-import { recordImages } from "../../lib/tags.ts"
+import { recordImages } from "../../lib/nixbuild/tag-claim.ts"
 import type { Observed } from "./observe.ts"
 import { failureAt, isMain, obstacleAt, type Seen, seen, settle, type World } from "./settle.ts"
 import { retryAll } from "./retry.ts"
-import { jobs, pods } from "../../lib/api/kubernetes.ts"
+import { jobs, pods } from "../../lib/kubernetes/kinds.ts"
 import type { Sets } from "./sets.ts"
 
 export const decide = (observed: typeof Observed.Type): ReadonlyArray<Action<Sets>> => {

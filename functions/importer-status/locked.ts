@@ -8,8 +8,8 @@ import { Equal, Option, Schema } from "effect"
 import { reasons } from "../../lib/api/reasons.ts"
 import type { NixBuild } from "../../lib/api/nixbuild.ts"
 import { BuildResult } from "../../lib/nixbuild/job-result.ts"
-import { refusalOf, type Source, sourceOf } from "../../lib/source.ts"
-import { terminatedOf, type Work } from "../../lib/work.ts"
+import { refusalOf, type Source, sourceOf } from "../../lib/nixbuild/source.ts"
+import { terminatedOf, type Work } from "../../lib/nixbuild/work.ts"
 import type { buildOutcome } from "./outcome.ts"
 
 const decode = Schema.decodeUnknownOption(Schema.fromJsonString(BuildResult))

@@ -1,8 +1,8 @@
 /** Work that is under way and will never end by itself: its node is lost, or was lost for a moment too many. */
-import type { Pod } from "../../lib/api/kubernetes.ts"
+import type { Pod } from "../../lib/kubernetes/kinds.ts"
 import type { Failure } from "../../lib/api/nixbuild.ts"
-import { secondsBetween } from "../../lib/time.ts"
-import { containerOf, isFinished } from "../../lib/work.ts"
+import { secondsBetween } from "../../lib/kubernetes/time.ts"
+import { containerOf, isFinished } from "../../lib/nixbuild/work.ts"
 import type { Place } from "./observe.ts"
 
 /** Why the work on a node will not end, if there is such work. */

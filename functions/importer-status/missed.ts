@@ -1,9 +1,9 @@
 /** Whether a node lost the image that it had. */
-import type { Pod } from "../../lib/api/kubernetes.ts"
+import type { Pod } from "../../lib/kubernetes/kinds.ts"
 import type { NixBuild, NodeStatus } from "../../lib/api/nixbuild.ts"
-import { secondsBetween } from "../../lib/time.ts"
-import { isSameImage, waitingContainers } from "../../lib/waiting.ts"
-import { isWokenFor } from "../../lib/waking.ts"
+import { secondsBetween } from "../../lib/kubernetes/time.ts"
+import { isSameImage, waitingContainers } from "../../lib/nixbuild/waiting-pods.ts"
+import { isWokenFor } from "../../lib/nixbuild/waking.ts"
 
 // A Pod that was woken starts within a second or two. Only one that still waits this long after tells that the image
 // is gone, so that an import and its echo are not mistaken for a loss.

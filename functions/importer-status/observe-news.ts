@@ -1,7 +1,7 @@
 /** Which events are news, by what came with them: only to stop early, and the sweep finds what is missed. */
 import { Option, Schema } from "effect"
-import { isTrue } from "../../lib/conditions.ts"
-import { isSucceeded, type Job, jobs, Pod } from "../../lib/api/kubernetes.ts"
+import { isTrue } from "../../lib/kubernetes/condition.ts"
+import { isSucceeded, type Job, jobs, Pod } from "../../lib/kubernetes/kinds.ts"
 import {
   askedRetryOf,
   attemptOn,
@@ -10,10 +10,10 @@ import {
   unsettledNodes,
   wantedNodes
 } from "../../lib/api/nixbuild.ts"
-import type { CloudEvent } from "../../lib/events.ts"
-import { jobName } from "../../lib/names.ts"
-import { hasEnded } from "../../lib/nixbuild-subjects.ts"
-import { hasStarted, isOver, terminatedOf } from "../../lib/work.ts"
+import type { CloudEvent } from "../../lib/runtime/events.ts"
+import { jobName } from "../../lib/api/names.ts"
+import { hasEnded } from "../../lib/nixbuild/subjects.ts"
+import { hasStarted, isOver, terminatedOf } from "../../lib/nixbuild/work.ts"
 
 /** Whether a Job has nothing to tell that its Pod does not, or the sweep sees. */
 export const tellsNothing = (job: Job): boolean => !hasEnded(job) && job.spec?.suspend !== true

@@ -1,7 +1,7 @@
 /** What came of a NixBuild's Jobs on each node, and which Pods there still wait for the image. */
 import { Clock, Effect, Option, Predicate, Schema } from "effect"
-import type { Reference } from "../../lib/api/kind.ts"
-import { jobs, Lease, leases, Node, nodes, Pod, pods, withoutImages } from "../../lib/api/kubernetes.ts"
+import type { Reference } from "../../lib/kubernetes/kind.ts"
+import { jobs, Lease, leases, Node, nodes, Pod, pods, withoutImages } from "../../lib/kubernetes/kinds.ts"
 import {
   attemptOn,
   hasFailed,
@@ -18,20 +18,21 @@ import {
   podsWaiting,
   podsWaitingInAnyPhase,
   podsWaitingOn
-} from "../../lib/api/kubernetes-questions.ts"
-import { all } from "../../lib/api/question.ts"
-import { Cluster } from "../../lib/cluster.ts"
-import { type CloudEvent, isSweep } from "../../lib/events.ts"
-import { Refusal } from "../../lib/function.ts"
-import { controllerUidLabel, nixBuildUidLabel } from "../../lib/keys.ts"
-import { jobName, systemNamespace, tagLeaseName } from "../../lib/names.ts"
-import { referToBuild, subjectsAmong } from "../../lib/nixbuild-subjects.ts"
-import { Settings } from "../../lib/settings.ts"
-import { tagOf } from "../../lib/tags.ts"
-import { currentTime } from "../../lib/time.ts"
-import { awaitedImages, isWaitingFor } from "../../lib/waiting.ts"
-import { observeStart } from "../../lib/observe-work.ts"
-import { endedWell, isFinished, terminatedOf, Work } from "../../lib/work.ts"
+} from "../../lib/nixbuild/object-questions.ts"
+import { all } from "../../lib/kubernetes/question.ts"
+import { Cluster } from "../../lib/kubernetes/cluster.ts"
+import { type CloudEvent, isSweep } from "../../lib/runtime/events.ts"
+import { Refusal } from "../../lib/runtime/function.ts"
+import { controllerUidLabel, nixBuildUidLabel } from "../../lib/api/annotations.ts"
+import { jobName, tagLeaseName } from "../../lib/api/names.ts"
+import { systemNamespace } from "../../lib/kubernetes/system-namespace.ts"
+import { referToBuild, subjectsAmong } from "../../lib/nixbuild/subjects.ts"
+import { Settings } from "../../lib/api/settings.ts"
+import { tagOf } from "../../lib/nixbuild/tag-claim.ts"
+import { currentTime } from "../../lib/kubernetes/time.ts"
+import { awaitedImages, isWaitingFor } from "../../lib/nixbuild/waiting-pods.ts"
+import { observeStart } from "../../lib/nixbuild/observe-work.ts"
+import { endedWell, isFinished, terminatedOf, Work } from "../../lib/nixbuild/work.ts"
 import { isMissed } from "./missed.ts"
 import { newsOf } from "./observe-news.ts"
 

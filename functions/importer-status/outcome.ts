@@ -4,7 +4,7 @@
  */
 import { Option, Schema } from "effect"
 import { type Reason, reasons } from "../../lib/api/reasons.ts"
-import type { Pod } from "../../lib/api/kubernetes.ts"
+import type { Pod } from "../../lib/kubernetes/kinds.ts"
 import type { Failure } from "../../lib/api/nixbuild.ts"
 import { lastLines } from "../../lib/last-lines.ts"
 import {
@@ -14,7 +14,7 @@ import {
   type ImportSucceeded,
   type JobFailed
 } from "../../lib/nixbuild/job-result.ts"
-import { hasNeverRun, isFinished, isOver, terminatedOf, type Work } from "../../lib/work.ts"
+import { hasNeverRun, isFinished, isOver, terminatedOf, type Work } from "../../lib/nixbuild/work.ts"
 
 /** Nothing while our container runs, or until it has been seen to end. */
 export type Outcome<A> =

@@ -4,7 +4,7 @@
  */
 import { reasons } from "../../lib/api/reasons.ts"
 import type { Failure, NixBuild } from "../../lib/api/nixbuild.ts"
-import { overrunSince } from "../../lib/work.ts"
+import { overrunSince } from "../../lib/nixbuild/work.ts"
 import type { Place } from "./observe.ts"
 
 // The builder ends itself in time and says why; this is for one that cannot.

@@ -1,7 +1,7 @@
 /** What is tried again after it failed: by itself when the cause may pass, or because somebody asks for it. */
-import type { Action } from "../../lib/action.ts"
+import type { Action } from "../../lib/runtime/action.ts"
 import { isRetried, type Reason, reasons } from "../../lib/api/reasons.ts"
-import { isFalse, isTrue } from "../../lib/conditions.ts"
+import { isFalse, isTrue } from "../../lib/kubernetes/condition.ts"
 import {
   attemptOn,
   conditionsOf,
@@ -10,11 +10,11 @@ import {
   nodeStatusOf,
   unsettledNodes
 } from "../../lib/api/nixbuild.ts"
-import { retryAnnotation } from "../../lib/keys.ts"
-import { patchStatus } from "../../lib/nixbuild-status.ts"
-import { withoutSlots } from "../../lib/slots.ts"
-import { sourceOf } from "../../lib/source.ts"
-import { later } from "../../lib/time.ts"
+import { retryAnnotation } from "../../lib/api/annotations.ts"
+import { patchStatus } from "../../lib/nixbuild/status.ts"
+import { withoutSlots } from "../../lib/nixbuild/slots.ts"
+import { sourceOf } from "../../lib/nixbuild/source.ts"
+import { later } from "../../lib/kubernetes/time.ts"
 import type { Sets } from "./sets.ts"
 
 interface Tries {

@@ -1,5 +1,5 @@
 /** What is newly known of one node that wants the image: that it has it, why not, or that it lost it. */
-import { isTrue } from "../../lib/conditions.ts"
+import { isTrue } from "../../lib/kubernetes/condition.ts"
 import {
   attemptOn,
   conditionsOf,
@@ -9,8 +9,8 @@ import {
   nodeStatusOf,
   unsettledNodes
 } from "../../lib/api/nixbuild.ts"
-import { obstacleOf } from "../../lib/placement.ts"
-import { later } from "../../lib/time.ts"
+import { obstacleOf } from "../../lib/nixbuild/placement.ts"
+import { later } from "../../lib/kubernetes/time.ts"
 import type { Observed, Place } from "./observe.ts"
 import { ofSource } from "./locked.ts"
 import { lost } from "./lost.ts"

@@ -3,13 +3,13 @@
  * so that its slot is free for others, and tried again as another attempt. An
  * import Job has no slot and stays, since its build need not be done again.
  */
-import { type Action, referTo } from "../../lib/action.ts"
+import { type Action, referTo } from "../../lib/runtime/action.ts"
 import { reasons } from "../../lib/api/reasons.ts"
 import { type NixBuild, type NodeStatus, nodeStatusOf } from "../../lib/api/nixbuild.ts"
-import { begun, callOffOn, holdImport, isHeld, isImporting, isObstructed } from "../../lib/slots.ts"
-import { hasStarted, isFinished, obstacleOf } from "../../lib/work.ts"
+import { begun, callOffOn, holdImport, isHeld, isImporting, isObstructed } from "../../lib/nixbuild/slots.ts"
+import { hasStarted, isFinished, obstacleOf } from "../../lib/nixbuild/work.ts"
 import type { Place } from "./observe.ts"
-import { jobs } from "../../lib/api/kubernetes.ts"
+import { jobs } from "../../lib/kubernetes/kinds.ts"
 
 interface At {
   readonly build: NixBuild

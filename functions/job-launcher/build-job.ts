@@ -6,14 +6,14 @@
  * the Restricted level admits it.
  */
 import type { V1Job, V1PodTemplateSpec } from "@kubernetes/client-node"
-import { manifest } from "../../lib/api/manifest.ts"
+import { manifest } from "../../lib/kubernetes/manifest.ts"
 import { attemptOn, nixBuilds, type NixBuild } from "../../lib/api/nixbuild.ts"
 import type { EgressStep } from "./egress.ts"
-import { belongingTo, onNode, plainPod, podBelongingTo } from "../../lib/job.ts"
-import { keptOpenAnnotation } from "../../lib/keys.ts"
-import { claimName, jobName } from "../../lib/names.ts"
+import { belongingTo, onNode, plainPod, podBelongingTo } from "../../lib/nixbuild/job.ts"
+import { keptOpenAnnotation } from "../../lib/api/annotations.ts"
+import { claimName, jobName } from "../../lib/api/names.ts"
 import { buildVariables, cacheAt, mountPaths, programPath, programs } from "../../lib/nixbuild/job-contract.ts"
-import type { SettingsValue } from "../../lib/settings.ts"
+import type { SettingsValue } from "../../lib/api/settings.ts"
 import { sourceVariables } from "./source.ts"
 
 export interface BuildPlace {

@@ -12,16 +12,16 @@
  * no other can forbid, so ours would open what theirs closes.
  */
 import { Equal, Schema } from "effect"
-import { type Action, referTo } from "../../lib/action.ts"
-import { namespaceOf } from "../../lib/api/kind.ts"
-import { isOurs } from "../../lib/api/kubernetes.ts"
-import { holdsEgress, networkPolicies, NetworkPolicy } from "../../lib/api/network-policy.ts"
+import { type Action, referTo } from "../../lib/runtime/action.ts"
+import { namespaceOf } from "../../lib/kubernetes/kind.ts"
+import { isOurs } from "../../lib/kubernetes/kinds.ts"
+import { holdsEgress, networkPolicies, NetworkPolicy } from "../../lib/kubernetes/network-policy.ts"
 import type { NixBuild } from "../../lib/api/nixbuild.ts"
-import { isBuildEgress, makeEgressPolicy } from "../../lib/egress.ts"
-import { podBelongingTo } from "../../lib/job.ts"
-import { buildEgressAnnotation, keptOpenAnnotation } from "../../lib/keys.ts"
-import { egressPolicyName } from "../../lib/names.ts"
-import type { SettingsValue } from "../../lib/settings.ts"
+import { isBuildEgress, makeEgressPolicy } from "../../lib/api/egress.ts"
+import { podBelongingTo } from "../../lib/nixbuild/job.ts"
+import { buildEgressAnnotation, keptOpenAnnotation } from "../../lib/api/annotations.ts"
+import { egressPolicyName } from "../../lib/api/names.ts"
+import type { SettingsValue } from "../../lib/api/settings.ts"
 import type { AnnotatedJob } from "./step.ts"
 
 /** What there is in the namespace that says what its builds may reach. */

@@ -7,13 +7,13 @@ import {
   persistentVolumeClaims,
   persistentVolumes,
   pods
-} from "../../lib/api/kubernetes.ts"
-import { networkPolicies } from "../../lib/api/network-policy.ts"
+} from "../../lib/kubernetes/kinds.ts"
+import { networkPolicies } from "../../lib/kubernetes/network-policy.ts"
 import { nixBuilds } from "../../lib/api/nixbuild.ts"
-import { changed, isDeletion, sweep } from "../../lib/events.ts"
-import { allow, allowStatus, defineFunction } from "../../lib/function.ts"
-import { ignore } from "../../lib/ignored.ts"
-import { hasEnded, newClaims } from "../../lib/nixbuild-subjects.ts"
+import { changed, isDeletion, sweep } from "../../lib/runtime/events.ts"
+import { allow, allowStatus, defineFunction } from "../../lib/runtime/function.ts"
+import { ignore } from "../../lib/runtime/predicate.ts"
+import { hasEnded, newClaims } from "../../lib/nixbuild/subjects.ts"
 import { decide } from "./decide.ts"
 import { isOpen, isStep, isUnderWay, observe, Observed, subjects } from "./observe.ts"
 

@@ -1,10 +1,10 @@
 /** What keeps a step from being taken: who can't begin gives its slot back, and says why. */
-import type { Action } from "../../lib/action.ts"
+import type { Action } from "../../lib/runtime/action.ts"
 import { isObstacle, reasons } from "../../lib/api/reasons.ts"
 import { mergeNodes, nixBuilds, type NodeStatus, nodeStatusOf } from "../../lib/api/nixbuild.ts"
-import type { Refusal } from "../../lib/function.ts"
-import { refusalWords, say, sayRefused } from "../../lib/say.ts"
-import { clear, hasSlot, holdImport, isObstructed, obstruct, postpone, withoutSlots } from "../../lib/slots.ts"
+import type { Refusal } from "../../lib/runtime/function.ts"
+import { refusalWords, say, sayRefused } from "../../lib/runtime/event-recorder.ts"
+import { clear, hasSlot, holdImport, isObstructed, obstruct, postpone, withoutSlots } from "../../lib/nixbuild/slots.ts"
 import type { Observed } from "./observe.ts"
 import { type NamedStep, type Step, wait } from "./step.ts"
 

@@ -5,15 +5,16 @@
  * read-only.
  */
 import type { V1Job } from "@kubernetes/client-node"
-import type { Node } from "../../lib/api/kubernetes.ts"
-import { manifest } from "../../lib/api/manifest.ts"
+import type { Node } from "../../lib/kubernetes/kinds.ts"
+import { manifest } from "../../lib/kubernetes/manifest.ts"
 import { attemptOn, type NixBuild } from "../../lib/api/nixbuild.ts"
-import { belongingTo, podBelongingTo, systemPod } from "../../lib/job.ts"
-import { tagLabel } from "../../lib/keys.ts"
-import { jobName, systemNamespace, tagLeaseName } from "../../lib/names.ts"
+import { belongingTo, podBelongingTo, systemPod } from "../../lib/nixbuild/job.ts"
+import { tagLabel } from "../../lib/api/annotations.ts"
+import { jobName, tagLeaseName } from "../../lib/api/names.ts"
+import { systemNamespace } from "../../lib/kubernetes/system-namespace.ts"
 import { hostPaths, importVariables, mountPaths, programPath, programs } from "../../lib/nixbuild/job-contract.ts"
-import type { SettingsValue } from "../../lib/settings.ts"
-import { tagOf } from "../../lib/tags.ts"
+import type { SettingsValue } from "../../lib/api/settings.ts"
+import { tagOf } from "../../lib/nixbuild/tag-claim.ts"
 import type { Expected } from "./tag.ts"
 
 export interface ImportPlace {

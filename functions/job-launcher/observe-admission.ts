@@ -1,11 +1,11 @@
 /** Whether the build Pod would be admitted: a dry run that creates nothing. */
 import type { V1Pod } from "@kubernetes/client-node"
 import { Effect, Option, Schema } from "effect"
-import { pods } from "../../lib/api/kubernetes.ts"
-import { manifest } from "../../lib/api/manifest.ts"
-import { Cluster } from "../../lib/cluster.ts"
+import { pods } from "../../lib/kubernetes/kinds.ts"
+import { manifest } from "../../lib/kubernetes/manifest.ts"
+import { Cluster } from "../../lib/kubernetes/cluster.ts"
 import { programs } from "../../lib/nixbuild/job-contract.ts"
-import { forgetRefusal, isLastingRefusal } from "../../lib/refusals.ts"
+import { forgetRefusal, isLastingRefusal } from "../../lib/runtime/refusals.ts"
 import { type BuildPlace, makeBuildPod } from "./build-job.ts"
 import type { Admission } from "./observe-place.ts"
 

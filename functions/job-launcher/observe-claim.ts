@@ -3,15 +3,16 @@
  * still bring an image that it is not held to.
  */
 import { Effect, Option } from "effect"
-import { isFailed, isSucceeded, type Job, jobs, leases } from "../../lib/api/kubernetes.ts"
+import { isFailed, isSucceeded, type Job, jobs, leases } from "../../lib/kubernetes/kinds.ts"
 import { attemptOn, type NixBuild, unsettledNodes } from "../../lib/api/nixbuild.ts"
-import { importsUnder, podsOf } from "../../lib/api/kubernetes-questions.ts"
-import { buildsIn } from "../../lib/api/nixbuild-questions.ts"
-import { Cluster } from "../../lib/cluster.ts"
-import { nixBuildAnnotation } from "../../lib/keys.ts"
-import { jobName, systemNamespace, tagLeaseName } from "../../lib/names.ts"
-import { holderOf, tagOf } from "../../lib/tags.ts"
-import { endedWell } from "../../lib/work.ts"
+import { importsUnder, podsOf } from "../../lib/nixbuild/object-questions.ts"
+import { buildsIn } from "../../lib/nixbuild/questions.ts"
+import { Cluster } from "../../lib/kubernetes/cluster.ts"
+import { nixBuildAnnotation } from "../../lib/api/annotations.ts"
+import { jobName, tagLeaseName } from "../../lib/api/names.ts"
+import { systemNamespace } from "../../lib/kubernetes/system-namespace.ts"
+import { holderOf, tagOf } from "../../lib/nixbuild/tag-claim.ts"
+import { endedWell } from "../../lib/nixbuild/work.ts"
 import { admitImport } from "./tag.ts"
 
 export const observeClaim = Effect.fnUntraced(function* (build: NixBuild) {

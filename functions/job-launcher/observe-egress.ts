@@ -1,10 +1,10 @@
 /** What there is in a namespace that says what its builds may reach. */
 import { Effect } from "effect"
-import type { Namespace, PersistentVolumeClaim } from "../../lib/api/kubernetes.ts"
-import { networkPoliciesIn } from "../../lib/api/kubernetes-questions.ts"
-import { Cluster } from "../../lib/cluster.ts"
-import { buildEgressAnnotation, followsEgressAnnotation } from "../../lib/keys.ts"
-import type { KubernetesError } from "../../lib/kube/error.ts"
+import type { Namespace, PersistentVolumeClaim } from "../../lib/kubernetes/kinds.ts"
+import { networkPoliciesIn } from "../../lib/nixbuild/object-questions.ts"
+import { Cluster } from "../../lib/kubernetes/cluster.ts"
+import { buildEgressAnnotation, followsEgressAnnotation } from "../../lib/api/annotations.ts"
+import type { KubernetesError } from "../../lib/kubernetes/error.ts"
 import type { Egress } from "./egress.ts"
 
 export const observeEgress = Effect.fnUntraced(function* (

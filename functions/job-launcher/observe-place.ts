@@ -10,14 +10,15 @@ import {
   persistentVolumes,
   Pod,
   withoutImages
-} from "../../lib/api/kubernetes.ts"
-import { podsOf } from "../../lib/api/kubernetes-questions.ts"
+} from "../../lib/kubernetes/kinds.ts"
+import { podsOf } from "../../lib/nixbuild/object-questions.ts"
 import { attemptOn, type NixBuild } from "../../lib/api/nixbuild.ts"
-import { Cluster } from "../../lib/cluster.ts"
-import type { KubernetesError } from "../../lib/kube/error.ts"
-import { claimName, jobName, persistentVolumeName, systemNamespace, volumeJobName } from "../../lib/names.ts"
-import { observeWork } from "../../lib/observe-work.ts"
-import { endedWell, isFinished, Work } from "../../lib/work.ts"
+import { Cluster } from "../../lib/kubernetes/cluster.ts"
+import type { KubernetesError } from "../../lib/kubernetes/error.ts"
+import { claimName, jobName, persistentVolumeName, volumeJobName } from "../../lib/api/names.ts"
+import { systemNamespace } from "../../lib/kubernetes/system-namespace.ts"
+import { observeWork } from "../../lib/nixbuild/observe-work.ts"
+import { endedWell, isFinished, Work } from "../../lib/nixbuild/work.ts"
 import { waitForSource } from "./source.ts"
 
 const optional = Schema.optionalKey

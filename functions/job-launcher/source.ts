@@ -4,10 +4,10 @@
  * status, and get that.
  */
 import { type Reason, reasons } from "../../lib/api/reasons.ts"
-import { isTrue } from "../../lib/conditions.ts"
+import { isTrue } from "../../lib/kubernetes/condition.ts"
 import { conditionsOf, type NixBuild } from "../../lib/api/nixbuild.ts"
 import { buildVariables } from "../../lib/nixbuild/job-contract.ts"
-import { isSourcePending, refusalOf, sourceOf } from "../../lib/source.ts"
+import { isSourcePending, refusalOf, sourceOf } from "../../lib/nixbuild/source.ts"
 
 interface Wait {
   readonly reason: Reason

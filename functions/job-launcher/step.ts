@@ -1,5 +1,5 @@
 /** The next step on one node, and how far that is, for the condition. */
-import type { Action } from "../../lib/action.ts"
+import type { Action } from "../../lib/runtime/action.ts"
 import type { Reason } from "../../lib/api/reasons.ts"
 
 export interface Step {

@@ -14,9 +14,9 @@
  * | another                 | no digest, or several  | TagConflict                               |
  */
 import { Schema } from "effect"
-import type { Action } from "../../lib/action.ts"
+import type { Action } from "../../lib/runtime/action.ts"
 import { reasons } from "../../lib/api/reasons.ts"
-import { Lease } from "../../lib/api/kubernetes.ts"
+import { Lease } from "../../lib/kubernetes/kinds.ts"
 import type { NixBuild } from "../../lib/api/nixbuild.ts"
 import {
   claimTag,
@@ -29,7 +29,7 @@ import {
   sourceOf,
   tagOf,
   usersOf
-} from "../../lib/tags.ts"
+} from "../../lib/nixbuild/tag-claim.ts"
 
 export const Claim = Schema.Struct({
   lease: Schema.optionalKey(Lease),

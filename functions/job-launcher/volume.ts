@@ -4,22 +4,22 @@
  * directories before it is ever mounted.
  */
 import type { V1PersistentVolume, V1PersistentVolumeClaim } from "@kubernetes/client-node"
-import { namespaceOf } from "../../lib/api/kind.ts"
-import { managedBy, type Node } from "../../lib/api/kubernetes.ts"
-import { manifest } from "../../lib/api/manifest.ts"
+import { namespaceOf } from "../../lib/kubernetes/kind.ts"
+import { managedBy, type Node } from "../../lib/kubernetes/kinds.ts"
+import { manifest } from "../../lib/kubernetes/manifest.ts"
 import type { NixBuild } from "../../lib/api/nixbuild.ts"
-import { selecting } from "../../lib/job.ts"
+import { selecting } from "../../lib/nixbuild/job.ts"
 import {
   followsEgressAnnotation,
   namespaceAnnotation,
   nodeAnnotation,
   nodeUidAnnotation,
   volumeLabel
-} from "../../lib/keys.ts"
-import { claimName, persistentVolumeName, volumeJobName } from "../../lib/names.ts"
+} from "../../lib/api/annotations.ts"
+import { claimName, persistentVolumeName, volumeJobName } from "../../lib/api/names.ts"
 import { hostPaths, programs } from "../../lib/nixbuild/job-contract.ts"
-import type { SettingsValue } from "../../lib/settings.ts"
-import { makeVolumeProgramJob } from "../../lib/volume.ts"
+import type { SettingsValue } from "../../lib/api/settings.ts"
+import { makeVolumeProgramJob } from "../../lib/nixbuild/cache-volume.ts"
 
 export interface Place {
   readonly build: NixBuild

@@ -4,9 +4,9 @@
  */
 import { Option, Schema } from "effect"
 import type { Reason } from "../../lib/api/reasons.ts"
-import type { Pod } from "../../lib/api/kubernetes.ts"
+import type { Pod } from "../../lib/kubernetes/kinds.ts"
 import { Resources, TimeoutSeconds } from "../../lib/api/nixbuild.ts"
-import { containersOf } from "../../lib/waiting.ts"
+import { containersOf } from "../../lib/nixbuild/waiting-pods.ts"
 
 /** Why nothing is built, or not all. */
 export interface Problem {

@@ -4,10 +4,10 @@
  * `scheduler` acts next. What stands in the way is told in an Event on the
  * Pod, because that is where people look. Sets no condition.
  */
-import type { Action } from "../../lib/action.ts"
-import type { Pod } from "../../lib/api/kubernetes.ts"
-import { later, secondsBetween } from "../../lib/time.ts"
-import { waitingContainers } from "../../lib/waiting.ts"
+import type { Action } from "../../lib/runtime/action.ts"
+import type { Pod } from "../../lib/kubernetes/kinds.ts"
+import { later, secondsBetween } from "../../lib/kubernetes/time.ts"
+import { waitingContainers } from "../../lib/nixbuild/waiting-pods.ts"
 import type { Observed } from "./observe.ts"
 import { follow } from "./follow.ts"
 import { makeNixBuild } from "./nixbuild.ts"

@@ -1,8 +1,8 @@
 /** What a Pod does with the NixBuild that is there: its node joins, and it is told how that goes. */
-import { conditionOf } from "../../lib/conditions.ts"
+import { conditionOf } from "../../lib/kubernetes/condition.ts"
 import { Equal } from "effect"
-import { type Action, referTo } from "../../lib/action.ts"
-import type { Condition } from "../../lib/api/condition.ts"
+import { type Action, referTo } from "../../lib/runtime/action.ts"
+import type { Condition } from "../../lib/api/nixbuild-condition.ts"
 import { isObstacle, reasons } from "../../lib/api/reasons.ts"
 import {
   conditionsOf,
@@ -12,7 +12,7 @@ import {
   nodeStatusOf,
   wantedNodes
 } from "../../lib/api/nixbuild.ts"
-import { isUnderWay } from "../../lib/slots.ts"
+import { isUnderWay } from "../../lib/nixbuild/slots.ts"
 import { lastLines } from "../../lib/last-lines.ts"
 import type { Observed } from "./observe.ts"
 import type { Request } from "./request.ts"

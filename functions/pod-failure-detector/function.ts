@@ -1,8 +1,8 @@
-import { events, nodes, pods, resourceQuotas } from "../../lib/api/kubernetes.ts"
+import { events, nodes, pods, resourceQuotas } from "../../lib/kubernetes/kinds.ts"
 import { nixBuilds } from "../../lib/api/nixbuild.ts"
-import { changed, isAddition, isDeletion, sweep } from "../../lib/events.ts"
-import { allow, defineFunction } from "../../lib/function.ts"
-import { ignore } from "../../lib/ignored.ts"
+import { changed, isAddition, isDeletion, sweep } from "../../lib/runtime/events.ts"
+import { allow, defineFunction } from "../../lib/runtime/function.ts"
+import { ignore } from "../../lib/runtime/predicate.ts"
 import { decide } from "./decide.ts"
 import { hasNoNews, isOpen, observe, Observed, subjects } from "./observe.ts"
 

@@ -1,8 +1,8 @@
 /** The NixBuild that a Pod's annotations ask for. */
-import type { KubernetesObject } from "../../lib/api/kind.ts"
-import { managedBy, type Pod } from "../../lib/api/kubernetes.ts"
+import type { KubernetesObject } from "../../lib/kubernetes/kind.ts"
+import { managedBy, type Pod } from "../../lib/kubernetes/kinds.ts"
 import { nixBuilds, type System } from "../../lib/api/nixbuild.ts"
-import { hash10 } from "../../lib/names.ts"
+import { hash10 } from "../../lib/hash.ts"
 import type { Parameters } from "./annotations.ts"
 
 /** What it is to build, and how, as in its spec. */

@@ -1,9 +1,9 @@
 /** The NixBuilds that the annotations of a Pod ask for, for the containers that wait. */
 import { Option } from "effect"
 import { reasons } from "../../lib/api/reasons.ts"
-import type { Node, Pod } from "../../lib/api/kubernetes.ts"
+import type { Node, Pod } from "../../lib/kubernetes/kinds.ts"
 import { systemOf } from "../../lib/api/system.ts"
-import { containersOf, isSameImage, type WaitingContainer, waitingContainers } from "../../lib/waiting.ts"
+import { containersOf, isSameImage, type WaitingContainer, waitingContainers } from "../../lib/nixbuild/waiting-pods.ts"
 import {
   annotatedFields,
   annotationOf,

@@ -1,10 +1,10 @@
 /** Events on the Pod: each thing is said once, or as long as Kubernetes keeps the Event. */
-import type { Action } from "../../lib/action.ts"
+import type { Action } from "../../lib/runtime/action.ts"
 import type { Reason } from "../../lib/api/reasons.ts"
 import { type NixBuild, nixBuilds } from "../../lib/api/nixbuild.ts"
-import { say, sayingName } from "../../lib/say.ts"
+import { say, sayingName } from "../../lib/runtime/event-recorder.ts"
 import type { Observed } from "./observe.ts"
-import { pods } from "../../lib/api/kubernetes.ts"
+import { pods } from "../../lib/kubernetes/kinds.ts"
 
 type World = Pick<typeof Observed.Type, "pod" | "said" | "time">
 

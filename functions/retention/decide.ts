@@ -3,7 +3,7 @@
  * claims on image tags. What is wanted again is made again by whoever makes it.
  * Sets no condition.
  */
-import { type Action, isAbout } from "../../lib/action.ts"
+import { type Action, isAbout } from "../../lib/runtime/action.ts"
 import { removeBuilds } from "./history.ts"
 import { removeJob } from "./jobs.ts"
 import { releaseTag } from "./leases.ts"

@@ -6,13 +6,13 @@ import {
   persistentVolumeClaims,
   persistentVolumes,
   pods
-} from "../../lib/api/kubernetes.ts"
+} from "../../lib/kubernetes/kinds.ts"
 import { nixBuilds } from "../../lib/api/nixbuild.ts"
-import { changed, isDeletion, sweep } from "../../lib/events.ts"
-import { allow, defineFunction } from "../../lib/function.ts"
-import { ignore } from "../../lib/ignored.ts"
-import { nixBuildAnnotation } from "../../lib/keys.ts"
-import { hasEnded } from "../../lib/nixbuild-subjects.ts"
+import { changed, isDeletion, sweep } from "../../lib/runtime/events.ts"
+import { allow, defineFunction } from "../../lib/runtime/function.ts"
+import { ignore } from "../../lib/runtime/predicate.ts"
+import { nixBuildAnnotation } from "../../lib/api/annotations.ts"
+import { hasEnded } from "../../lib/nixbuild/subjects.ts"
 import { decide } from "./decide.ts"
 import { mayLeaveSomething, observe, Observed, subjects } from "./observe.ts"
 import { around } from "./volumes.ts"

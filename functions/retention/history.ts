@@ -1,9 +1,9 @@
 /** Finished NixBuilds that nobody waits for: beyond the limits of the history, or past their time. */
 import { Schema } from "effect"
-import { type Action, referTo } from "../../lib/action.ts"
-import { ObjectMeta } from "../../lib/api/kind.ts"
-import { isOurs } from "../../lib/api/kubernetes.ts"
-import { later } from "../../lib/time.ts"
+import { type Action, referTo } from "../../lib/runtime/action.ts"
+import { ObjectMeta } from "../../lib/kubernetes/kind.ts"
+import { isOurs } from "../../lib/kubernetes/kinds.ts"
+import { later } from "../../lib/kubernetes/time.ts"
 import { nixBuilds } from "../../lib/api/nixbuild.ts"
 
 /** As much of a finished NixBuild as this looks at: there are many of them. */

@@ -1,11 +1,11 @@
 /** Jobs that nobody needs: their NixBuild is gone, or it has gone on without them. */
 import { Schema } from "effect"
-import { type Action, referTo } from "../../lib/action.ts"
-import { isTrue } from "../../lib/conditions.ts"
-import { isFailed, isSucceeded, Job, jobs } from "../../lib/api/kubernetes.ts"
+import { type Action, referTo } from "../../lib/runtime/action.ts"
+import { isTrue } from "../../lib/kubernetes/condition.ts"
+import { isFailed, isSucceeded, Job, jobs } from "../../lib/kubernetes/kinds.ts"
 import { attemptOn, conditionsOf, NixBuild, wantedNodes } from "../../lib/api/nixbuild.ts"
-import { nixBuildUidLabel } from "../../lib/keys.ts"
-import { jobName } from "../../lib/names.ts"
+import { nixBuildUidLabel } from "../../lib/api/annotations.ts"
+import { jobName } from "../../lib/api/names.ts"
 
 export const OwnedJob = Schema.Struct({
   job: Job,

@@ -1,12 +1,12 @@
 /** Reads of the cache, or past it. What many of them ask for is read as one list, and once in a look. */
 import { Effect, Option } from "effect"
-import type { Identified, Kind } from "../../lib/api/kind.ts"
-import { type Namespace, namespaces, type Node, nodes } from "../../lib/api/kubernetes.ts"
+import type { Identified, Kind } from "../../lib/kubernetes/kind.ts"
+import { type Namespace, namespaces, type Node, nodes } from "../../lib/kubernetes/kinds.ts"
 import { type NixBuild, nixBuilds } from "../../lib/api/nixbuild.ts"
-import { buildsIn } from "../../lib/api/nixbuild-questions.ts"
-import { all, type Question } from "../../lib/api/question.ts"
-import { Cluster } from "../../lib/cluster.ts"
-import type { KubernetesError } from "../../lib/kube/error.ts"
+import { buildsIn } from "../../lib/nixbuild/questions.ts"
+import { all, type Question } from "../../lib/kubernetes/question.ts"
+import { Cluster } from "../../lib/kubernetes/cluster.ts"
+import type { KubernetesError } from "../../lib/kubernetes/error.ts"
 
 type At = { readonly namespace?: string | undefined; readonly name: string }
 type Get<A> = (at: At) => Effect.Effect<Option.Option<A>, KubernetesError>

@@ -7,12 +7,13 @@ import {
   type PersistentVolume,
   persistentVolumeClaims,
   withoutImages
-} from "../../lib/api/kubernetes.ts"
-import { jobsIn } from "../../lib/api/kubernetes-questions.ts"
+} from "../../lib/kubernetes/kinds.ts"
+import { jobsIn } from "../../lib/nixbuild/object-questions.ts"
 import { attemptOn } from "../../lib/api/nixbuild.ts"
-import { buildsIn } from "../../lib/api/nixbuild-questions.ts"
-import { claimName, jobName, removalJobName, systemNamespace, volumeJobName } from "../../lib/names.ts"
-import { isOfFormerNode } from "../../lib/volume.ts"
+import { buildsIn } from "../../lib/nixbuild/questions.ts"
+import { claimName, jobName, removalJobName, volumeJobName } from "../../lib/api/names.ts"
+import { systemNamespace } from "../../lib/kubernetes/system-namespace.ts"
+import { isOfFormerNode } from "../../lib/nixbuild/cache-volume.ts"
 import type { Look } from "./look.ts"
 import type { CacheVolume, Place } from "./volumes.ts"
 

@@ -4,10 +4,10 @@
  * slots, the rest are told how many wait before them, or what keeps builds like
  * theirs from beginning. Sets `Scheduled`; `job-launcher` acts on it.
  */
-import type { Action } from "../../lib/action.ts"
+import type { Action } from "../../lib/runtime/action.ts"
 import type { Reason } from "../../lib/api/reasons.ts"
-import { isTrue } from "../../lib/conditions.ts"
-import type { Node } from "../../lib/api/kubernetes.ts"
+import { isTrue } from "../../lib/kubernetes/condition.ts"
+import type { Node } from "../../lib/kubernetes/kinds.ts"
 import {
   conditionsOf,
   isWaitingForRetry,
@@ -16,8 +16,8 @@ import {
   nodeStatusOf,
   wantedNodes
 } from "../../lib/api/nixbuild.ts"
-import { patchStatus } from "../../lib/nixbuild-status.ts"
-import { hasSlot, isHeld, isObstructed, lacksSlot, leave, needsSlot, slotsOf } from "../../lib/slots.ts"
+import { patchStatus } from "../../lib/nixbuild/status.ts"
+import { hasSlot, isHeld, isObstructed, lacksSlot, leave, needsSlot, slotsOf } from "../../lib/nixbuild/slots.ts"
 import type { Observed } from "./observe.ts"
 import { makeNodes, type Nodes } from "./nodes.ts"
 import { makeQueues, type Queues } from "./queues.ts"

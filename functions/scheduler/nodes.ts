@@ -1,7 +1,7 @@
 /** The nodes of one look, with what every build asks of them: each answer is worked out once for a system. */
-import type { Node } from "../../lib/api/kubernetes.ts"
+import type { Node } from "../../lib/kubernetes/kinds.ts"
 import type { NixBuild, System } from "../../lib/api/nixbuild.ts"
-import { obstacleOf } from "../../lib/placement.ts"
+import { obstacleOf } from "../../lib/nixbuild/placement.ts"
 import type { Observed } from "./observe.ts"
 
 type World = Pick<typeof Observed.Type, "nodeRepel" | "nodes">

@@ -14,7 +14,7 @@ import {
   nodeStatusOf,
   wantedNodes
 } from "../../lib/api/nixbuild.ts"
-import { hasSlot, isHeld, isObstructed } from "../../lib/slots.ts"
+import { hasSlot, isHeld, isObstructed } from "../../lib/nixbuild/slots.ts"
 import type { Observed } from "./observe.ts"
 
 interface Waiting {

@@ -1,7 +1,7 @@
 /** Which of the nodes that could build is the best. */
-import type { Node } from "../../lib/api/kubernetes.ts"
+import type { Node } from "../../lib/kubernetes/kinds.ts"
 import type { NixBuild } from "../../lib/api/nixbuild.ts"
-import { hash10 } from "../../lib/names.ts"
+import { hash10 } from "../../lib/hash.ts"
 
 export const loadOf = (load: ReadonlyMap<string, number>, { metadata }: Node): number => load.get(metadata.name) ?? 0
 

@@ -3,11 +3,11 @@
  * namespace the oldest NixBuild. Another namespace builds too once one image is
  * known under the tag; whether it gave the same is seen when it is imported.
  */
-import type { Action } from "../../lib/action.ts"
+import type { Action } from "../../lib/runtime/action.ts"
 import { type Reason, reasons } from "../../lib/api/reasons.ts"
-import { isTrue } from "../../lib/conditions.ts"
-import { namespaceOf } from "../../lib/api/kind.ts"
-import type { Lease } from "../../lib/api/kubernetes.ts"
+import { isTrue } from "../../lib/kubernetes/condition.ts"
+import { namespaceOf } from "../../lib/kubernetes/kind.ts"
+import type { Lease } from "../../lib/kubernetes/kinds.ts"
 import { conditionsOf, type NixBuild } from "../../lib/api/nixbuild.ts"
 import {
   claimTag,
@@ -22,9 +22,10 @@ import {
   tagOf,
   unusedByOf,
   usersOf
-} from "../../lib/tags.ts"
-import type { RestsOn } from "../../lib/interpret.ts"
-import { systemNamespace, tagLeaseName } from "../../lib/names.ts"
+} from "../../lib/nixbuild/tag-claim.ts"
+import type { RestsOn } from "../../lib/runtime/interpret.ts"
+import { tagLeaseName } from "../../lib/api/names.ts"
+import { systemNamespace } from "../../lib/kubernetes/system-namespace.ts"
 import type { Observed } from "./observe.ts"
 
 type World = Pick<typeof Observed.Type, "leases" | "succeeded" | "unfinished">

@@ -6,7 +6,7 @@
  */
 import { Config, Effect } from "effect"
 import { lookup } from "node:dns/promises"
-import { rangeWith } from "../../lib/cidr.ts"
+import { rangeWith } from "../../lib/api/cidr.ts"
 import { buildVariables } from "../../lib/nixbuild/job-contract.ts"
 import { Failure } from "../../lib/nixbuild/job-result.ts"
 import { causeOf, nixWords } from "./nix-error.ts"

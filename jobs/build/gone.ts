@@ -4,7 +4,7 @@
  * Then nothing else is built in its place.
  */
 import { Failure } from "../../lib/nixbuild/job-result.ts"
-import type { Source } from "../../lib/source.ts"
+import type { Source } from "../../lib/nixbuild/source.ts"
 import { nixWords } from "./nix-error.ts"
 import { type NixLog, tailOf } from "./nix-log.ts"
 

@@ -6,7 +6,7 @@
 import { Clock, Effect, FileSystem, Ref, Schema } from "effect"
 import type { LockedInput } from "../../lib/api/nixbuild.ts"
 import { Failure } from "../../lib/nixbuild/job-result.ts"
-import type { Source } from "../../lib/source.ts"
+import type { Source } from "../../lib/nixbuild/source.ts"
 import { classify, type Step } from "./classify.ts"
 import { withClosed } from "./closed.ts"
 import { orFailure, type Room, watchRoom } from "../disk-full.ts"

@@ -4,7 +4,7 @@
  */
 import { DateTime, Effect, FileSystem, Option } from "effect"
 import { ChildProcess, ChildProcessSpawner } from "effect/process"
-import { readFilter } from "../../lib/uid-filter.ts"
+import { readFilter } from "../../lib/nixbuild/uid-filter.ts"
 import { type BuildSettings, uidPattern } from "../settings.ts"
 
 // `liveTime` is told by the functions' clock, a file's time by this node's. What is younger may be a NixBuild's that

@@ -4,12 +4,12 @@
  * file; every `description` here is what `kubectl explain` prints.
  */
 import { Effect, Schema } from "effect"
-import { retryAnnotation } from "../keys.ts"
-import { Condition, pending, Phase } from "./condition.ts"
+import { retryAnnotation } from "./annotations.ts"
+import { Condition, pending, Phase } from "./nixbuild-condition.ts"
 import { Reason } from "./reasons.ts"
-import { isFalse, isTrue } from "../conditions.ts"
+import { isFalse, isTrue } from "../kubernetes/condition.ts"
 import { flakeUrlRules, imageTagRules, immutable, packageNameRules, rulesOf } from "./nixbuild-rules.ts"
-import { defineKind, ObjectMeta } from "./kind.ts"
+import { defineKind, ObjectMeta } from "../kubernetes/kind.ts"
 import { once } from "../once.ts"
 import { systems } from "./system.ts"
 

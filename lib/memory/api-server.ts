@@ -4,10 +4,10 @@
  * tells the objects what they would.
  */
 import { Effect, Schema } from "effect"
-import { type Kind, knownKinds, KubernetesObject, pathOf } from "../api/kind.ts"
-import type { KubernetesApi } from "../kube/api.ts"
-import type { KubernetesError } from "../kube/error.ts"
-import type { Body, Query } from "../kube/requests.ts"
+import { type Kind, knownKinds, KubernetesObject, pathOf } from "../kubernetes/kind.ts"
+import type { KubernetesApi } from "../kubernetes/connection.ts"
+import type { KubernetesError } from "../kubernetes/error.ts"
+import type { Body, Query } from "../kubernetes/requests.ts"
 import { type At, type Fields, isFields, type Objects, refuse, type Stored } from "./objects.ts"
 
 type Verb = "create" | "dry-run" | "patch" | "delete" | "get" | "list"

@@ -3,10 +3,10 @@
  * generations, and a log of every change, which is what watches are fed from.
  */
 import { Effect, Schema } from "effect"
-import { kindNamed, keyOf, KubernetesObject, ObjectMeta } from "../api/kind.ts"
-import { KubernetesError } from "../kube/error.ts"
-import { hash10 } from "../names.ts"
-import { currentTime } from "../time.ts"
+import { kindNamed, keyOf, KubernetesObject, ObjectMeta } from "../kubernetes/kind.ts"
+import { KubernetesError } from "../kubernetes/error.ts"
+import { hash10 } from "../hash.ts"
+import { currentTime } from "../kubernetes/time.ts"
 
 const Fields = Schema.Record(Schema.String, Schema.Unknown)
 export type Fields = typeof Fields.Type

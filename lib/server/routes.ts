@@ -9,7 +9,7 @@ import {
 } from "effect/http"
 import { MalformedEvent } from "../cloudevents/event.ts"
 import { decodeMessage } from "../cloudevents/http.ts"
-import { type Answer, maxBodyBytes, messageOf, unavailable } from "./answer.ts"
+import { type Answer, maxBodyBytes, messageOf, unavailable } from "./response.ts"
 import { alwaysReady, metrics } from "./health.ts"
 import { Receiver, TooLarge } from "./receiver.ts"
 

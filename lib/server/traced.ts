@@ -1,6 +1,6 @@
 /** One span for what an event leads to, in the trace that the event belongs to. */
 import { Effect, Option } from "effect"
-import type { CloudEvent } from "../events.ts"
+import type { CloudEvent } from "../runtime/events.ts"
 import { spanOf } from "../telemetry/traceparent.ts"
 
 export const traced =

@@ -4,9 +4,9 @@
  * anybody knew of the object; the decision has a link to it.
  */
 import { DateTime, Option, Schema } from "effect"
-import type { Action } from "../action.ts"
-import { kindNamed, ObjectMeta } from "../api/kind.ts"
-import type { Run } from "../observers.ts"
+import type { Action } from "../runtime/action.ts"
+import { kindNamed, ObjectMeta } from "../kubernetes/kind.ts"
+import type { Run } from "../runtime/observers.ts"
 import { type Root, rootAttributes, rootIdOf, type Span, spanIdOf, traceIdOf } from "./span.ts"
 import { spanOf } from "./traceparent.ts"
 

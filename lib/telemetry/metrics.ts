@@ -1,8 +1,8 @@
 /** Every metric at `/metrics` of a process: `npm run generate` makes the documentation's table of this. */
 import { Effect, Metric } from "effect"
-import { apiRequests } from "../kube/metrics.ts"
-import { decisions, eventLag, sweepRepairs } from "../run-metrics.ts"
-import { arrivedEvents } from "../server/metrics.ts"
+import { apiRequests } from "../kubernetes/metrics.ts"
+import { decisions, eventLag, sweepRepairs } from "../runtime/metrics.ts"
+import { arrivedEvents } from "../runtime/arrival-metrics.ts"
 import { active, nixBuildMetrics, startNixBuildMetrics } from "./nixbuild-metrics.ts"
 
 export const metrics = {

@@ -1,9 +1,9 @@
 /** What a decision made so of a NixBuild: each write of its status, and what was there before. */
 import { Option, Predicate, Schema } from "effect"
-import { Condition, type ConditionType } from "../api/condition.ts"
-import { conditionOf } from "../conditions.ts"
+import { Condition, type ConditionType } from "../api/nixbuild-condition.ts"
+import { conditionOf } from "../kubernetes/condition.ts"
 import { conditionsOf, NixBuild, NodeStatus } from "../api/nixbuild.ts"
-import type { Run } from "../observers.ts"
+import type { Run } from "../runtime/observers.ts"
 import { once } from "../once.ts"
 
 const Written = Schema.Struct({

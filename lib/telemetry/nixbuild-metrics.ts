@@ -11,13 +11,13 @@
  * The times are those of the conditions, so they are right after a restart too.
  */
 import { Effect, Metric } from "effect"
-import { type Condition, type ConditionType, phaseOf } from "../api/condition.ts"
+import { type Condition, type ConditionType, phaseOf } from "../api/nixbuild-condition.ts"
 import type { Reason } from "../api/reasons.ts"
-import { conditionOf, isTrue } from "../conditions.ts"
+import { conditionOf, isTrue } from "../kubernetes/condition.ts"
 import { conditionsOf, type NixBuild, type System } from "../api/nixbuild.ts"
 import { systems } from "../api/system.ts"
 import { counter, histogram } from "../metric.ts"
-import { secondsBetween } from "../time.ts"
+import { secondsBetween } from "../kubernetes/time.ts"
 import { type StatusWrite } from "./nixbuild-changes.ts"
 
 export const nixBuildMetrics = {

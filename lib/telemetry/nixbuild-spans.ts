@@ -14,11 +14,11 @@
  */
 import { Option, Schema } from "effect"
 import type { Reason } from "../api/reasons.ts"
-import { conditionOf, isTrue } from "../conditions.ts"
-import { isSucceeded, Job, Pod } from "../api/kubernetes.ts"
+import { conditionOf, isTrue } from "../kubernetes/condition.ts"
+import { isSucceeded, Job, Pod } from "../kubernetes/kinds.ts"
 import { attemptOn, conditionsOf, NixBuild, nixBuilds, nodeStatusOf, unsettledNodes } from "../api/nixbuild.ts"
-import type { Run } from "../observers.ts"
-import { sayingName } from "../say.ts"
+import type { Run } from "../runtime/observers.ts"
+import { sayingName } from "../runtime/event-recorder.ts"
 import { type StatusWrite, statusWritesOf } from "./nixbuild-changes.ts"
 import type { Phase, Root } from "./span.ts"
 

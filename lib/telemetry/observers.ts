@@ -1,7 +1,7 @@
 /** What watches the functions: metrics of NixBuilds, and traces where somebody wants them. */
 import { Clock, Effect, Layer } from "effect"
-import { isIgnored } from "../ignored.ts"
-import { type Observer, Observers } from "../observers.ts"
+import { isIgnored } from "../runtime/predicate.ts"
+import { type Observer, Observers } from "../runtime/observers.ts"
 import { spansOfDecision } from "./decisions.ts"
 import { statusWritesOf } from "./nixbuild-changes.ts"
 import { observationsOf, record } from "./nixbuild-metrics.ts"

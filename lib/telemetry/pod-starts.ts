@@ -5,17 +5,17 @@
  * or has a twin may send it twice, as the same span.
  */
 import { Effect, Option } from "effect"
-import { type Pod, pods } from "../api/kubernetes.ts"
+import { type Pod, pods } from "../kubernetes/kinds.ts"
 import { nixBuilds, nodeStatusOf } from "../api/nixbuild.ts"
-import { Cluster } from "../cluster.ts"
-import type { CloudEvent } from "../events.ts"
-import { ignore } from "../ignored.ts"
-import { wokenAnnotation } from "../keys.ts"
-import { currentTime, secondsBetween } from "../time.ts"
+import { Cluster } from "../kubernetes/cluster.ts"
+import type { CloudEvent } from "../runtime/events.ts"
+import { ignore } from "../runtime/predicate.ts"
+import { wokenAnnotation } from "../api/annotations.ts"
+import { currentTime, secondsBetween } from "../kubernetes/time.ts"
 import { rootOf } from "./nixbuild-spans.ts"
 import type { Phase } from "./span.ts"
-import { containersOf, containerStatusesOf, isSameImage } from "../waiting.ts"
-import { isWokenFor, wakersOf } from "../waking.ts"
+import { containersOf, containerStatusesOf, isSameImage } from "../nixbuild/waiting-pods.ts"
+import { isWokenFor, wakersOf } from "../nixbuild/waking.ts"
 
 // Pods go on changing for as long as they live, and a process that starts is told of all that are there.
 const newsSeconds = 300

@@ -5,8 +5,8 @@
  * or handed on. A phase exported twice is the same span twice, not two.
  */
 import { createHash } from "node:crypto"
-import type { ObjectMeta } from "../api/kind.ts"
-import { secondsBetween } from "../time.ts"
+import type { ObjectMeta } from "../kubernetes/kind.ts"
+import { secondsBetween } from "../kubernetes/time.ts"
 
 /** A span as it is exported; times are RFC 3339. */
 export interface Span {

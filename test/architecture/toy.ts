@@ -1,8 +1,8 @@
 /** The toys of the tests, as `functions/` would have them. */
 import { NodeServices } from "@effect/platform-node"
 import { Effect } from "effect"
-import { functionsAmong, serversAmong } from "../../lib/definition.ts"
-import { loadDefinitions } from "../../lib/load.ts"
+import { functionsAmong, serversAmong } from "../../lib/runtime/definition.ts"
+import { loadDefinitions } from "../../lib/runtime/load.ts"
 
 const load = (folder: string) =>
   Effect.runPromise(loadDefinitions(new URL(folder, import.meta.url)).pipe(Effect.provide(NodeServices.layer)))

@@ -1,7 +1,7 @@
 /** In which forms events are found. */
 import { assert, describe, it } from "@effect/vitest"
 import { stringify } from "yaml"
-import { eventsIn } from "../../cli/event-file.ts"
+import { eventsIn } from "../../cli/events/event-file.ts"
 
 const attributes = {
   specversion: "1.0",

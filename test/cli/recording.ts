@@ -1,7 +1,7 @@
 /** Stories in memory, recorded as a process with `DECISIONS_FILE` records them. */
 import { NodeServices } from "@effect/platform-node"
 import { ConfigProvider, Effect, FileSystem, Layer } from "effect"
-import { DecisionsFile } from "../../lib/decisions-file.ts"
+import { DecisionsFile } from "../../lib/runtime/decision-file.ts"
 import { play, type Script, type Stage } from "../memory/story.ts"
 
 /** A directory that is gone when the test is over. */

@@ -4,7 +4,7 @@ import { ConfigProvider, Effect, Exit, FileSystem, Layer, Stdio, Stream } from "
 import { Command } from "effect/cli"
 import { TestClock, TestConsole } from "effect/testing"
 import { enbi } from "../../cli/commands.ts"
-import { codeOf } from "../../cli/trouble.ts"
+import { codeOf } from "../../cli/exit.ts"
 import { directory } from "./recording.ts"
 import { type Routes, serve } from "./serve.ts"
 

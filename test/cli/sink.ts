@@ -2,7 +2,7 @@
 import { HTTP } from "cloudevents"
 import { Effect, Schema } from "effect"
 import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
-import { WholeEvent } from "../../cli/event-file.ts"
+import { WholeEvent } from "../../cli/events/event-file.ts"
 import { serve } from "./serve.ts"
 
 /** Its URL; `take` gives the status. */

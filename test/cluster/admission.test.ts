@@ -4,7 +4,7 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { pending } from "../../lib/api/condition.ts"
+import { pending } from "../../lib/api/nixbuild-condition.ts"
 import { apply, complete, firstStatusOf, kubectl, namespace, nixBuild, refusalOf, services } from "./cluster.ts"
 
 const ns = "admission"

@@ -6,11 +6,11 @@ import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import { Context, Effect, FileSystem, Layer, Option, Schema } from "effect"
 import { HttpClient, HttpClientRequest, type HttpMethod } from "effect/http"
 import { parse } from "yaml"
-import { type Identified, type Kind, KubernetesObject, pathOf } from "../../lib/api/kind.ts"
-import { reading } from "../../lib/cluster.ts"
-import { KubernetesApi, layerAt } from "../../lib/kube/api.ts"
-import { KubernetesError } from "../../lib/kube/error.ts"
-import { fromClient, type Query } from "../../lib/kube/requests.ts"
+import { type Identified, type Kind, KubernetesObject, pathOf } from "../../lib/kubernetes/kind.ts"
+import { reading } from "../../lib/kubernetes/cluster.ts"
+import { KubernetesApi, layerAt } from "../../lib/kubernetes/connection.ts"
+import { KubernetesError } from "../../lib/kubernetes/error.ts"
+import { fromClient, type Query } from "../../lib/kubernetes/requests.ts"
 
 /** Path of the kubeconfig that leads to the cluster. */
 export class Kubeconfig extends Context.Service<Kubeconfig, string>()("enbi/test/Kubeconfig") {}

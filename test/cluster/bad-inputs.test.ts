@@ -8,9 +8,9 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Option } from "effect"
-import { pods } from "../../lib/api/kubernetes.ts"
+import { pods } from "../../lib/kubernetes/kinds.ts"
 import { nixBuilds } from "../../lib/api/nixbuild.ts"
-import { waitingContainers } from "../../lib/waiting.ts"
+import { waitingContainers } from "../../lib/nixbuild/waiting-pods.ts"
 import {
   annotations,
   apply,

@@ -1,7 +1,7 @@
 /** Namespaces that refuse the build's Pod, and what is asked of the API server meanwhile. */
 import { assert, it } from "@effect/vitest"
 import { Clock, Effect, Option } from "effect"
-import { jobs, namespaces } from "../../lib/api/kubernetes.ts"
+import { jobs, namespaces } from "../../lib/kubernetes/kinds.ts"
 import { conditionsOf, nixBuilds } from "../../lib/api/nixbuild.ts"
 import {
   apply,

@@ -14,7 +14,7 @@ import {
   manifests
 } from "../../kind/deploy.ts"
 import { hold } from "../../jobs/cache/locks.ts"
-import { output } from "../../images/command.ts"
+import { output } from "../../tools/command.ts"
 import { buildImages } from "../../images/images.ts"
 import { cluster, workers } from "./nodes.ts"
 import { patienceFlag } from "./waits.ts"

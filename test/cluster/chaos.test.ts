@@ -1,9 +1,9 @@
 /** Everything that can be away is, while builds run; afterwards it is as if nothing had happened. */
 import { assert, it } from "@effect/vitest"
 import { Array, Console, Effect, Record, Ref, Schedule, Schema } from "effect"
-import { isSucceeded, type Job, jobs, pods } from "../../lib/api/kubernetes.ts"
+import { isSucceeded, type Job, jobs, pods } from "../../lib/kubernetes/kinds.ts"
 import { type NixBuild, nixBuilds } from "../../lib/api/nixbuild.ts"
-import { namespaceAnnotation, nixBuildAnnotation } from "../../lib/keys.ts"
+import { namespaceAnnotation, nixBuildAnnotation } from "../../lib/api/annotations.ts"
 import {
   amongAll,
   apply,

@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { DateTime, Effect, Option } from "effect"
 import { makeBuildPod } from "../../functions/job-launcher/build-job.ts"
-import { namespaces, pods } from "../../lib/api/kubernetes.ts"
+import { namespaces, pods } from "../../lib/kubernetes/kinds.ts"
 import { type NixBuild, nixBuilds } from "../../lib/api/nixbuild.ts"
 import {
   amongAll,
@@ -21,7 +21,7 @@ import {
   services,
   when
 } from "./cluster.ts"
-import { writeFilter } from "../../lib/uid-filter.ts"
+import { writeFilter } from "../../lib/nixbuild/uid-filter.ts"
 import { workers } from "./nodes.ts"
 
 const [, node = ""] = workers

@@ -1,12 +1,12 @@
 /** What builds reach in a namespace that is held to public addresses, and in one that is not. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Option, Schema } from "effect"
-import { managedBy, persistentVolumeClaims, pods } from "../../lib/api/kubernetes.ts"
-import { networkPolicies } from "../../lib/api/network-policy.ts"
+import { managedBy, persistentVolumeClaims, pods } from "../../lib/kubernetes/kinds.ts"
+import { networkPolicies } from "../../lib/kubernetes/network-policy.ts"
 import { nixBuilds } from "../../lib/api/nixbuild.ts"
-import { defaultClosedCidrs, makeEgressPolicy } from "../../lib/egress.ts"
-import { buildEgressAnnotation, followsEgressAnnotation, nixBuildUidLabel } from "../../lib/keys.ts"
-import { egressPolicyName } from "../../lib/names.ts"
+import { defaultClosedCidrs, makeEgressPolicy } from "../../lib/api/egress.ts"
+import { buildEgressAnnotation, followsEgressAnnotation, nixBuildUidLabel } from "../../lib/api/annotations.ts"
+import { egressPolicyName } from "../../lib/api/names.ts"
 import {
   apply,
   becomes,

@@ -5,7 +5,7 @@
  * two addresses that answer: one that is public, and one of clouds' metadata.
  */
 import { Effect } from "effect"
-import { output } from "../../images/command.ts"
+import { output } from "../../tools/command.ts"
 import { eventually, onNode, when } from "./kubectl.ts"
 import { controlPlane, workers } from "./nodes.ts"
 

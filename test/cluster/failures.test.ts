@@ -1,7 +1,7 @@
 /** Builds that fail: each its own reason, sentence and log tail, where people look. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Option } from "effect"
-import { isFailed, jobs } from "../../lib/api/kubernetes.ts"
+import { isFailed, jobs } from "../../lib/kubernetes/kinds.ts"
 import { type NixBuild, nixBuilds } from "../../lib/api/nixbuild.ts"
 import { nixBuildName } from "../../functions/pod-failure-detector/nixbuild.ts"
 import {

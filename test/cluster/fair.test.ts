@@ -1,11 +1,11 @@
 /** More builds than there are slots: none is forgotten, none overtakes, no node gets too many. */
 import { assert, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { isTrue } from "../../lib/conditions.ts"
-import type { ObjectMeta } from "../../lib/api/kind.ts"
-import { type Pod, pods } from "../../lib/api/kubernetes.ts"
+import { isTrue } from "../../lib/kubernetes/condition.ts"
+import type { ObjectMeta } from "../../lib/kubernetes/kind.ts"
+import { type Pod, pods } from "../../lib/kubernetes/kinds.ts"
 import { conditionsOf, type NixBuild, nixBuilds } from "../../lib/api/nixbuild.ts"
-import { hasSlot, needsSlot } from "../../lib/slots.ts"
+import { hasSlot, needsSlot } from "../../lib/nixbuild/slots.ts"
 import { amongAll, apply, list, namespace, nixBuild, services, when } from "./cluster.ts"
 import { type Seen, watch } from "./watch.ts"
 

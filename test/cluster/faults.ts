@@ -1,7 +1,7 @@
 /** What happens to a cluster: processes are killed, nodes restart. None of it asks the API server, which may be away. */
 import { Effect, Random, Schedule } from "effect"
 import { bringUpCluster } from "../../kind/deploy.ts"
-import { output } from "../../images/command.ts"
+import { output } from "../../tools/command.ts"
 import { kubectl, patiently } from "./kubectl.ts"
 import { cluster, controlPlane, workers } from "./nodes.ts"
 

@@ -1,7 +1,7 @@
 /** What tests and measurements say to a cluster, to its API server, by kubectl and on its nodes. */
 import { Effect } from "effect"
 import { kubectl as kubectlWith } from "../../kind/deploy.ts"
-import { output } from "../../images/command.ts"
+import { output } from "../../tools/command.ts"
 import { Kubeconfig } from "./api-server.ts"
 
 export * from "./api-server.ts"

@@ -1,7 +1,7 @@
 /** Pods for which nothing is built, and what they are told instead. */
 import { assert, it } from "@effect/vitest"
 import { Effect, Option } from "effect"
-import { pods } from "../../lib/api/kubernetes.ts"
+import { pods } from "../../lib/kubernetes/kinds.ts"
 import { nixBuilds } from "../../lib/api/nixbuild.ts"
 import { amongAll, annotations, apply, becomes, builderImage, namespace, pod, services, told, when } from "./cluster.ts"
 

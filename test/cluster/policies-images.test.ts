@@ -1,7 +1,7 @@
 /** That the functions' account starts no image but the builder's, whatever it asks for. */
 import { assert, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { managedBy } from "../../lib/api/kubernetes.ts"
+import { managedBy } from "../../lib/kubernetes/kinds.ts"
 import { apply, builderImage, kubectl, namespace, refusalOf, services } from "./cluster.ts"
 import { account, container, job, mounting } from "./policy-jobs.ts"
 

@@ -1,8 +1,8 @@
 /** What the functions' account may not do, although its rights alone would let it. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { managedBy } from "../../lib/api/kubernetes.ts"
-import { makeEgressPolicy } from "../../lib/egress.ts"
+import { managedBy } from "../../lib/kubernetes/kinds.ts"
+import { makeEgressPolicy } from "../../lib/api/egress.ts"
 import { apply, builderImage, kubectl, namespace, nixBuild, pod, refusalOf, services } from "./cluster.ts"
 import { account, container, job, mounting } from "./policy-jobs.ts"
 

@@ -1,5 +1,5 @@
 /** Jobs as the functions make them, for asking the API server what it has against them. */
-import { managedBy } from "../../lib/api/kubernetes.ts"
+import { managedBy } from "../../lib/kubernetes/kinds.ts"
 import type { At } from "./cluster.ts"
 import { builderImage } from "./cluster.ts"
 

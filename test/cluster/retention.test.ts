@@ -1,11 +1,12 @@
 /** What is left of NixBuilds and namespaces that are deleted: nothing, in the cluster and on its nodes. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Option } from "effect"
-import { jobs, leases, nodes, persistentVolumes, pods } from "../../lib/api/kubernetes.ts"
+import { jobs, leases, nodes, persistentVolumes, pods } from "../../lib/kubernetes/kinds.ts"
 import { nixBuilds } from "../../lib/api/nixbuild.ts"
 import { reportOf } from "../../functions/retention/leases.ts"
-import { nixBuildAnnotation, retryAnnotation, unusedSinceAnnotation } from "../../lib/keys.ts"
-import { persistentVolumeName, systemNamespace, tagLeaseName } from "../../lib/names.ts"
+import { nixBuildAnnotation, retryAnnotation, unusedSinceAnnotation } from "../../lib/api/annotations.ts"
+import { persistentVolumeName, tagLeaseName } from "../../lib/api/names.ts"
+import { systemNamespace } from "../../lib/kubernetes/system-namespace.ts"
 import { hostPaths } from "../../lib/nixbuild/job-contract.ts"
 import {
   amongAll,

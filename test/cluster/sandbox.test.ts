@@ -1,7 +1,7 @@
 /** What a build cannot reach, and namespaces that will not have its Pod. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Option } from "effect"
-import { jobs, pods } from "../../lib/api/kubernetes.ts"
+import { jobs, pods } from "../../lib/kubernetes/kinds.ts"
 import {
   amongAll,
   apply,

@@ -1,7 +1,7 @@
 /** Whom a function lets in with `OIDC_AUDIENCE`, with tokens of the real API server. */
 import { assert, it } from "@effect/vitest"
 import { ConfigProvider, Effect, Layer } from "effect"
-import { Senders } from "../../lib/server/senders.ts"
+import { Senders } from "../../lib/server/authentication.ts"
 import { kubectl, namespace, services } from "./cluster.ts"
 
 const audience = "enbi-functions"

@@ -1,7 +1,7 @@
 /** From a Pod that waits, or a NixBuild by hand, to a running container. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Option, Schema } from "effect"
-import { pods } from "../../lib/api/kubernetes.ts"
+import { pods } from "../../lib/kubernetes/kinds.ts"
 import { nixBuilds } from "../../lib/api/nixbuild.ts"
 import {
   annotations,

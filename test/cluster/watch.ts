@@ -1,9 +1,9 @@
 /** What becomes of objects while a test runs: every change, and when it was seen here. */
 import { Cause, Clock, Deferred, Effect, Option, Ref, Stream } from "effect"
 import { ChildProcess, ChildProcessSpawner } from "effect/process"
-import { type Identified, type Kind, pathOf } from "../../lib/api/kind.ts"
-import { queryOf, reading } from "../../lib/cluster.ts"
-import { KubernetesApi } from "../../lib/kube/api.ts"
+import { type Identified, type Kind, pathOf } from "../../lib/kubernetes/kind.ts"
+import { queryOf, reading } from "../../lib/kubernetes/cluster.ts"
+import { KubernetesApi } from "../../lib/kubernetes/connection.ts"
 import { Kubeconfig } from "./api-server.ts"
 
 const startProxy = Effect.fnUntraced(function* (...flags: ReadonlyArray<string>) {

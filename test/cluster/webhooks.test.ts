@@ -1,7 +1,7 @@
 /** What other people's webhooks do to us: containers in our Pods, and policies that refuse them. */
 import { assert, it } from "@effect/vitest"
 import { Effect, Option } from "effect"
-import { pods } from "../../lib/api/kubernetes.ts"
+import { pods } from "../../lib/kubernetes/kinds.ts"
 import { nixBuilds } from "../../lib/api/nixbuild.ts"
 import {
   amongAll,

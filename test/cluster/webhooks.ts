@@ -1,7 +1,7 @@
 /** A server of admission webhooks in the cluster, and what makes the API server ask it about one namespace. */
 import { Effect, FileSystem, Option } from "effect"
-import { pods } from "../../lib/api/kubernetes.ts"
-import { output } from "../../images/command.ts"
+import { pods } from "../../lib/kubernetes/kinds.ts"
+import { output } from "../../tools/command.ts"
 import { apply, refusalOf, remove } from "./api-server.ts"
 import { pod } from "./objects.ts"
 import { builderImage } from "./cluster.ts"

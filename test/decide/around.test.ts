@@ -2,11 +2,11 @@
 import { assert, it } from "@effect/vitest"
 import { decide } from "../../functions/retention/decide.ts"
 import { around } from "../../functions/retention/volumes.ts"
-import { keyOf } from "../../lib/api/kind.ts"
-import { objectOf } from "../../lib/action.ts"
-import type { Node, PersistentVolume } from "../../lib/api/kubernetes.ts"
-import { managedBy } from "../../lib/api/kubernetes.ts"
-import { persistentVolumeName } from "../../lib/names.ts"
+import { keyOf } from "../../lib/kubernetes/kind.ts"
+import { objectOf } from "../../lib/runtime/action.ts"
+import type { Node, PersistentVolume } from "../../lib/kubernetes/kinds.ts"
+import { managedBy } from "../../lib/kubernetes/kinds.ts"
+import { persistentVolumeName } from "../../lib/api/names.ts"
 
 const uid = "00000000-0000-0000-0000-000000000001"
 

@@ -4,7 +4,7 @@ import { asksForBuilds } from "../../functions/pod-failure-detector/annotations.
 import { type HeldTag, isRelease, reportOf, reportsOf } from "../../functions/retention/leases.ts"
 import { decide } from "../../functions/scheduler/decide.ts"
 import { claimsUnder } from "../../functions/scheduler/tag.ts"
-import { tagLeaseName } from "../../lib/names.ts"
+import { tagLeaseName } from "../../lib/api/names.ts"
 import { buildOf, nodeOf, worldOf } from "../scheduler/worlds.ts"
 
 const metadata = { name: "a", namespace: "apps", uid: "a", resourceVersion: "1" }

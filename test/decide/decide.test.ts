@@ -6,7 +6,7 @@ import { NodeServices } from "@effect/platform-node"
 import { assert, describe, expect, it } from "@effect/vitest"
 import { Effect, FileSystem, Schema } from "effect"
 import { stringify } from "yaml"
-import { loadFunctions } from "../../lib/load.ts"
+import { loadFunctions } from "../../lib/runtime/load.ts"
 import { casesIn, expand, inputEnding, readWorlds } from "./worlds.ts"
 
 const here = new URL("./", import.meta.url)

@@ -2,7 +2,7 @@
 import { assert, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { makeEventQueue } from "../../embedded/event-queue.ts"
-import type { CloudEvent } from "../../lib/events.ts"
+import type { CloudEvent } from "../../lib/runtime/events.ts"
 
 const event = (name: string, id: string, time: string): CloudEvent => ({
   specversion: "1.0",

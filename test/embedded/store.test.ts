@@ -1,10 +1,10 @@
 /** The objects of one kind in the watch cache: an index must find what a look at all of them would. */
 import { assert, it } from "@effect/vitest"
 import fc from "fast-check"
-import { keyOf, makeStore } from "../../embedded/store.ts"
-import type { Identified } from "../../lib/api/kind.ts"
-import { type Pod, pods } from "../../lib/api/kubernetes.ts"
-import { all, answers, inNamespace, labelled, type Question, question } from "../../lib/api/question.ts"
+import { keyOf, makeStore } from "../../lib/runtime/store.ts"
+import type { Identified } from "../../lib/kubernetes/kind.ts"
+import { type Pod, pods } from "../../lib/kubernetes/kinds.ts"
+import { all, answers, inNamespace, labelled, type Question, question } from "../../lib/kubernetes/question.ts"
 
 const few = fc.constantFrom("a", "b", "c")
 const maybe = fc.option(few, { nil: undefined })

@@ -7,8 +7,8 @@
  */
 import { Clock, Deferred, type Duration, Effect, Fiber, FiberHandle, Schema, Semaphore, Stream } from "effect"
 import { randomUUID } from "node:crypto"
-import { KubernetesObject } from "../../lib/api/kind.ts"
-import { KubernetesApi } from "../../lib/kube/api.ts"
+import { KubernetesObject } from "../../lib/kubernetes/kind.ts"
+import { KubernetesApi } from "../../lib/kubernetes/connection.ts"
 import { deliver, sourceDelays, sourceOutcome } from "./delivery.ts"
 import { makePost, type Message } from "./http.ts"
 import type { ApiServerSource, PingSource } from "./manifest-schema.ts"

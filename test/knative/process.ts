@@ -6,7 +6,7 @@
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Cause, Config, Console, Effect, Exit, FileSystem, Layer, Logger, Path, Schema, type Scope } from "effect"
-import { systemNamespace } from "../../lib/names.ts"
+import { systemNamespace } from "../../lib/kubernetes/system-namespace.ts"
 import { Panicked } from "./deliver-to.ts"
 import { readManifests } from "./manifests.ts"
 import { Wait } from "./time.ts"

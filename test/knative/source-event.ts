@@ -2,7 +2,7 @@
  * What ApiServerSource and PingSource send: the message for one change of one
  * object, and for one tick. Pure.
  */
-import type { KubernetesObject } from "../../lib/api/kind.ts"
+import type { KubernetesObject } from "../../lib/kubernetes/kind.ts"
 import { toBinary } from "./event.ts"
 import type { Message } from "./http.ts"
 import { sortedJson } from "./json.ts"

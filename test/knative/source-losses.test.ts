@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect } from "effect"
 import { TestClock } from "effect/testing"
-import type { KubernetesObject } from "../../lib/api/kind.ts"
+import type { KubernetesObject } from "../../lib/kubernetes/kind.ts"
 import { answer, type Answer, valueOf } from "./http.ts"
 import type { Received } from "./recorder.ts"
 import { source, recordedSource } from "./told-source.ts"

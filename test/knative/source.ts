@@ -18,7 +18,7 @@
  * A restart is a SIGKILL and a new process.
  */
 import { Config, Duration, Effect } from "effect"
-import { KubernetesApi } from "../../lib/kube/api.ts"
+import { KubernetesApi } from "../../lib/kubernetes/connection.ts"
 import { answer, type Answer, type Request, serve } from "./http.ts"
 import { makeSource } from "./make-source.ts"
 import { announce, manifestsOf, runProcess } from "./process.ts"

@@ -1,9 +1,9 @@
 /** The source on an API server that tells of exactly what a test says, sending to a recorder. */
 import { Duration, Effect, Queue, Schema, Stream } from "effect"
-import { KubernetesObject } from "../../lib/api/kind.ts"
-import { KubernetesApi } from "../../lib/kube/api.ts"
-import { KubernetesError } from "../../lib/kube/error.ts"
-import { type Change, readChange } from "../../lib/kube/watch.ts"
+import { KubernetesObject } from "../../lib/kubernetes/kind.ts"
+import { KubernetesApi } from "../../lib/kubernetes/connection.ts"
+import { KubernetesError } from "../../lib/kubernetes/error.ts"
+import { type Change, readChange } from "../../lib/kubernetes/watch.ts"
 import type { Captured } from "./captures.ts"
 import { type Answer, valueOf } from "./http.ts"
 import { makeSource } from "./make-source.ts"

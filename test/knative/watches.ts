@@ -1,8 +1,8 @@
 /** What an ApiServerSource watches, asked of the API server's discovery as the adapter does at its start. */
 import { Effect, Schema } from "effect"
-import { pathOf } from "../../lib/api/kind.ts"
-import { KubernetesApi } from "../../lib/kube/api.ts"
-import type { Query } from "../../lib/kube/requests.ts"
+import { pathOf } from "../../lib/kubernetes/kind.ts"
+import { KubernetesApi } from "../../lib/kubernetes/connection.ts"
+import type { Query } from "../../lib/kubernetes/requests.ts"
 import type { ApiServerSource, Selector } from "./manifest-schema.ts"
 
 /** One kind, in all namespaces or in the source's own. */

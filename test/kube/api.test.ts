@@ -4,7 +4,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Layer, Option, Ref, Stream } from "effect"
 import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { TestClock } from "effect/testing"
-import { KubernetesApi, layerAt } from "../../lib/kube/api.ts"
+import { KubernetesApi, layerAt } from "../../lib/kubernetes/connection.ts"
 
 const pod = (name: string, resourceVersion: string) => ({ metadata: { name, uid: name, resourceVersion } })
 const line = (type: string, object: object) => `${JSON.stringify({ type, object })}\n`

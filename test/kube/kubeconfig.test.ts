@@ -6,8 +6,8 @@ import { readFileSync } from "node:fs"
 import { createServer, type Server } from "node:https"
 import { TLSSocket } from "node:tls"
 import { stringify } from "yaml"
-import { KubernetesApi, layerWith } from "../../lib/kube/api.ts"
-import { type Place, readKubeconfig } from "../../lib/kube/kubeconfig.ts"
+import { KubernetesApi, layerWith } from "../../lib/kubernetes/connection.ts"
+import { type Place, readKubeconfig } from "../../lib/kubernetes/kubeconfig.ts"
 
 // Each is its own authority: openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 36500 -x509
 const pem = (name: string) => readFileSync(new URL(`tls/${name}`, import.meta.url), "utf8")

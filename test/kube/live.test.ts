@@ -2,8 +2,8 @@
 import { assert, it } from "@effect/vitest"
 import { Effect, Logger, Option, Stream } from "effect"
 import { nixBuilds } from "../../lib/api/nixbuild.ts"
-import { all } from "../../lib/api/question.ts"
-import { live } from "../../lib/cluster.ts"
+import { all } from "../../lib/kubernetes/question.ts"
+import { live } from "../../lib/kubernetes/cluster.ts"
 import { makeApiServer } from "../memory/api-server.ts"
 import { nixBuild } from "../memory/given.ts"
 

@@ -3,7 +3,7 @@ import { NodeHttpServer } from "@effect/platform-node"
 import { assert, it } from "@effect/vitest"
 import { Effect, Layer } from "effect"
 import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
-import { KubernetesApi, layerAt } from "../../lib/kube/api.ts"
+import { KubernetesApi, layerAt } from "../../lib/kubernetes/connection.ts"
 
 it.effect("what is read of a page is all that is kept when the next is asked for", () => {
   const told: Array<string> = []

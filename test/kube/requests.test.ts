@@ -4,7 +4,7 @@ import { assert, it } from "@effect/vitest"
 import { Effect, Fiber, Layer, Option, Stream } from "effect"
 import { HttpClient, HttpClientError, HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { TestClock } from "effect/testing"
-import { KubernetesApi, layerAt } from "../../lib/kube/api.ts"
+import { KubernetesApi, layerAt } from "../../lib/kubernetes/connection.ts"
 import { counted, withMetrics } from "../metrics/scrape.ts"
 
 const refused = (status: number) => Effect.succeed(HttpServerResponse.jsonUnsafe({ reason: "Because" }, { status }))

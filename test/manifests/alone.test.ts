@@ -3,8 +3,8 @@ import { NodeServices } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, FileSystem, Schema } from "effect"
 import { parse } from "yaml"
-import { kindNamed } from "../../lib/api/kind.ts"
-import { rulesOf } from "../../lib/generate/rbac.ts"
+import { kindNamed } from "../../lib/kubernetes/kind.ts"
+import { rulesOf } from "../../generate/rbac.ts"
 import { namespace, nixBuild, node, twoNodes } from "../memory/given.ts"
 import { play } from "../memory/story.ts"
 import { type Asked, functions, playAlone } from "./alone.ts"
@@ -81,8 +81,12 @@ describe("a function's account", () => {
           )
         ]
       })
+      // In the words of an API server that does not know its roles yet: each asks whether it is so for everything.
+      const { asked: denied } = yield* playAlone({
+        denied: 'User "enbi" cannot create resource "jobs" in API group ""'
+      })
       const decided = yield* Effect.forEach(functions, ({ name }) => decidedBy(name))
-      const asked = [...usual, ...ending, ...waiting, ...sharing, ...crowded, ...decided.flat()]
+      const asked = [...usual, ...ending, ...waiting, ...denied, ...sharing, ...crowded, ...decided.flat()]
       const forbidden = functions.flatMap(({ name, permissions }) =>
         asked.filter((access) => access.function === name && !isPermitted(permissions, access)).map(words)
       )

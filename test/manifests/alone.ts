@@ -2,15 +2,15 @@
 import { NodeServices } from "@effect/platform-node"
 import { Effect, Layer, Logger, Stream } from "effect"
 import { TestClock } from "effect/testing"
-import { Cluster, getFrom, listFrom, writesOf } from "../../lib/cluster.ts"
-import type { KubernetesObject } from "../../lib/api/kind.ts"
-import { type CloudEvent, matches } from "../../lib/events.ts"
-import type { EnbiFunction } from "../../lib/function.ts"
-import { loadFunctions } from "../../lib/load.ts"
-import { KubernetesApi } from "../../lib/kube/api.ts"
-import { KubernetesError } from "../../lib/kube/error.ts"
-import { run } from "../../lib/run.ts"
-import { Settings, type SettingsValue } from "../../lib/settings.ts"
+import { Cluster, getFrom, listFrom, writesOf } from "../../lib/kubernetes/cluster.ts"
+import type { KubernetesObject } from "../../lib/kubernetes/kind.ts"
+import { type CloudEvent, matches } from "../../lib/runtime/events.ts"
+import type { EnbiFunction } from "../../lib/runtime/function.ts"
+import { loadFunctions } from "../../lib/runtime/load.ts"
+import { KubernetesApi } from "../../lib/kubernetes/connection.ts"
+import { KubernetesError } from "../../lib/kubernetes/error.ts"
+import { run } from "../../lib/runtime/reconcile.ts"
+import { Settings, type SettingsValue } from "../../lib/api/settings.ts"
 import { type ApiServer, makeApiServer } from "../memory/api-server.ts"
 import { stateOf } from "../memory/ending.ts"
 import { settings, twoNodes } from "../memory/given.ts"
@@ -59,11 +59,19 @@ export interface Story {
   readonly settings?: Partial<SettingsValue>
   /** `step node`: Jobs of this step find no room there at first. */
   readonly full?: ReadonlyArray<string>
+  /** What the API server says to whatever is to be created, at first: nothing is. */
+  readonly denied?: string
   /** What happens when all is built, and before the last sweeps. */
   readonly happens?: (server: ApiServer) => Effect.Effect<void>
 }
 
-export const playAlone = ({ full = [], given = twoNodes, happens = () => Effect.void, settings: differing }: Story) =>
+export const playAlone = ({
+  denied,
+  full = [],
+  given = twoNodes,
+  happens = () => Effect.void,
+  settings: differing
+}: Story) =>
   Effect.gen(function* () {
     const server = makeApiServer()
     const world = makeWorld(server.objects)
@@ -95,8 +103,10 @@ export const playAlone = ({ full = [], given = twoNodes, happens = () => Effect.
       }
     })
     for (const place of full) world.full.add(place)
+    server.fate.refusalOf = () => denied
     yield* sweeps
     world.full.clear()
+    server.fate.refusalOf = () => undefined
     yield* happens(server)
     yield* sweeps
     return { asked, state: stateOf(server.objects.objects) }

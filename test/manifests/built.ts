@@ -2,7 +2,7 @@
 import { NodeServices } from "@effect/platform-node"
 import { Effect, FileSystem, Option, Path, Schema } from "effect"
 import { parse, parseAllDocuments } from "yaml"
-import { output } from "../../images/command.ts"
+import { output } from "../../tools/command.ts"
 
 const root = new URL("../../", import.meta.url)
 

@@ -1,7 +1,7 @@
 /** What can be wrong with Broker, sources and Triggers together. */
-import { heardBy } from "../../lib/function.ts"
+import { heardBy } from "../../lib/runtime/function.ts"
 import { nixBuilds } from "../../lib/api/nixbuild.ts"
-import { sweepType } from "../../lib/events.ts"
+import { sweepType } from "../../lib/runtime/events.ts"
 import { type Manifest, of } from "./manifest.ts"
 import { functions } from "./alone.ts"
 import { tell } from "./tell.ts"

@@ -1,7 +1,7 @@
 /** What can be wrong with manifests together, though each by itself is one that Kubernetes and Knative take. */
-import { version } from "../../images/version.ts"
-import { builderKey, builderName, certificatesName } from "../../lib/generate/container.ts"
-import { systemNamespace } from "../../lib/names.ts"
+import { version } from "../../lib/version.ts"
+import { builderKey, builderName, certificatesName } from "../../generate/container.ts"
+import { systemNamespace } from "../../lib/kubernetes/system-namespace.ts"
 import { eventProblems } from "./lint-events.ts"
 import { type Manifest, nameOf, of } from "./manifest.ts"
 import { tell } from "./tell.ts"

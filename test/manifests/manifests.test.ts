@@ -1,8 +1,8 @@
 /** Each folder's objects are such as Kubernetes and Knative take, fit together, and are broken by any change that we know of. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Schema } from "effect"
-import { version } from "../../images/version.ts"
-import { builderKey, builderName } from "../../lib/generate/container.ts"
+import { version } from "../../lib/version.ts"
+import { builderKey, builderName } from "../../generate/container.ts"
 import { broken } from "./broken.ts"
 import { built, canBuild, filesOf, type Folder } from "./built.ts"
 import { changedAt, fieldsOf, misspelledAt } from "./fields.ts"

@@ -1,7 +1,7 @@
 /** Whether an account may do what a function does. */
-import { groupOf, type Kind } from "../../lib/api/kind.ts"
-import type { Permission } from "../../lib/function.ts"
-import { rulesOf } from "../../lib/generate/rbac.ts"
+import { groupOf, type Kind } from "../../lib/kubernetes/kind.ts"
+import type { Permission } from "../../lib/runtime/function.ts"
+import { rulesOf } from "../../generate/rbac.ts"
 
 export interface Access {
   readonly verb: string

@@ -3,7 +3,7 @@ import { NodeServices } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, FileSystem, Schema } from "effect"
 import { parse, parseAllDocuments } from "yaml"
-import { containerOf } from "../../lib/generate/container.ts"
+import { containerOf } from "../../generate/container.ts"
 import { functions } from "./alone.ts"
 import { built, canBuild, folders } from "./built.ts"
 

@@ -1,12 +1,12 @@
 /** The API server in memory, which counts what reaches it; each request can suffer what requests suffer. */
 import { Effect, Stream } from "effect"
-import type { Kind } from "../../lib/api/kind.ts"
-import type { KubernetesError } from "../../lib/kube/error.ts"
-import { KubernetesApi } from "../../lib/kube/api.ts"
-import type { Query } from "../../lib/kube/requests.ts"
-import { type Change, readChange } from "../../lib/kube/watch.ts"
+import type { Kind } from "../../lib/kubernetes/kind.ts"
+import type { KubernetesError } from "../../lib/kubernetes/error.ts"
+import { KubernetesApi } from "../../lib/kubernetes/connection.ts"
+import type { Query } from "../../lib/kubernetes/requests.ts"
+import { type Change, readChange } from "../../lib/kubernetes/watch.ts"
 import { answerFrom, type Asked, isWrite, kindAt } from "../../lib/memory/api-server.ts"
-import { keyOf } from "../../lib/api/kind.ts"
+import { keyOf } from "../../lib/kubernetes/kind.ts"
 import { type At, makeObjects, refuse } from "../../lib/memory/objects.ts"
 import { type Fault, suffer } from "./faults.ts"
 

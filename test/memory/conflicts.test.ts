@@ -1,9 +1,10 @@
 /** An object that others change again and again: nobody else's waits for it. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { keyOf } from "../../lib/api/kind.ts"
+import { keyOf } from "../../lib/kubernetes/kind.ts"
 import type { At } from "../../lib/memory/objects.ts"
-import { systemNamespace, tagLeaseName } from "../../lib/names.ts"
+import { tagLeaseName } from "../../lib/api/names.ts"
+import { systemNamespace } from "../../lib/kubernetes/system-namespace.ts"
 import { namespace, nixBuild, node } from "./given.ts"
 import { play, round, type Stage } from "./story.ts"
 

@@ -1,8 +1,8 @@
 /** What builds may reach, from one build of a namespace to its next. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { keyOf } from "../../lib/api/kind.ts"
-import { claimName, egressPolicyName } from "../../lib/names.ts"
+import { keyOf } from "../../lib/kubernetes/kind.ts"
+import { claimName, egressPolicyName } from "../../lib/api/names.ts"
 import { namespace, nixBuild, node } from "./given.ts"
 import { play, round, type Stage } from "./story.ts"
 

@@ -1,6 +1,6 @@
 /** What users and operators see when a story is over. Which of two nodes built first is not part of it. */
 import { Schema } from "effect"
-import { nixBuildUidLabel } from "../../lib/keys.ts"
+import { nixBuildUidLabel } from "../../lib/api/annotations.ts"
 import { readJob } from "./job.ts"
 import { kstatusOf } from "./kstatus.ts"
 import type { Stored } from "../../lib/memory/objects.ts"

@@ -1,6 +1,6 @@
 /** What can become of a request on its way to the API server and back. */
 import { Data, Effect } from "effect"
-import { KubernetesError } from "../../lib/kube/error.ts"
+import { KubernetesError } from "../../lib/kubernetes/error.ts"
 
 /**
  * | fault        | done | answer                                          |

@@ -1,5 +1,5 @@
 /** What is there when a story begins. */
-import type { SettingsValue } from "../../lib/settings.ts"
+import type { SettingsValue } from "../../lib/api/settings.ts"
 
 export const settings: SettingsValue = {
   builderImage: "enbi-builder:test",

@@ -1,6 +1,6 @@
 /** A Job that the functions made, as the controllers of Kubernetes read it. */
 import { Schema, Struct } from "effect"
-import { nixBuildUidLabel } from "../../lib/keys.ts"
+import { nixBuildUidLabel } from "../../lib/api/annotations.ts"
 import type { Stored } from "../../lib/memory/objects.ts"
 
 const Strings = Schema.Record(Schema.String, Schema.String)

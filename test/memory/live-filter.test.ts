@@ -1,8 +1,8 @@
 /** A build Job knows which NixBuilds its namespace has, its own among them: else nothing is ever removed from a cache. */
 import { assert, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { nixBuildUidLabel } from "../../lib/keys.ts"
-import { readFilter } from "../../lib/uid-filter.ts"
+import { nixBuildUidLabel } from "../../lib/api/annotations.ts"
+import { readFilter } from "../../lib/nixbuild/uid-filter.ts"
 import { namespace, nixBuild, node } from "./given.ts"
 import { readJob } from "./job.ts"
 import { play, round } from "./story.ts"

@@ -1,10 +1,10 @@
 /** How often the functions ask the API server where there is no cache, each on its own with events as on Knative. */
 import { Effect } from "effect"
 import { TestClock } from "effect/testing"
-import type { KubernetesObject } from "../../lib/api/kind.ts"
-import { managedBy } from "../../lib/api/kubernetes.ts"
-import { namespaceAnnotation, nodeAnnotation } from "../../lib/keys.ts"
-import { persistentVolumeName } from "../../lib/names.ts"
+import type { KubernetesObject } from "../../lib/kubernetes/kind.ts"
+import { managedBy } from "../../lib/kubernetes/kinds.ts"
+import { namespaceAnnotation, nodeAnnotation } from "../../lib/api/annotations.ts"
+import { persistentVolumeName } from "../../lib/api/names.ts"
 import { namespace, nixBuild, node, onePod, waitingPod } from "./given.ts"
 import { type Request, startKnative } from "./knative.ts"
 

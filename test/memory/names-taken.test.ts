@@ -1,7 +1,7 @@
 /** Somebody else's object has the name that one of ours is to get: it is not taken for ours. */
 import { assert, it } from "@effect/vitest"
 import { Effect, Schema } from "effect"
-import { kindNamed } from "../../lib/api/kind.ts"
+import { kindNamed } from "../../lib/kubernetes/kind.ts"
 import { NixBuild } from "../../lib/api/nixbuild.ts"
 import { namespace, nixBuild, node } from "./given.ts"
 import { play, round } from "./story.ts"

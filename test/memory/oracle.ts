@@ -4,10 +4,10 @@
  * or after every run of a function; what it says is a breach.
  */
 import { Cause, Exit, Option } from "effect"
-import type { Reference } from "../../lib/api/kind.ts"
-import type { EnbiFunction } from "../../lib/function.ts"
-import { KubernetesError } from "../../lib/kube/error.ts"
-import type { NameTaken, Refused } from "../../lib/interpret.ts"
+import type { Reference } from "../../lib/kubernetes/kind.ts"
+import type { EnbiFunction } from "../../lib/runtime/function.ts"
+import { KubernetesError } from "../../lib/kubernetes/error.ts"
+import type { NameTaken, Refused } from "../../lib/runtime/interpret.ts"
 import type { Refusal } from "./api-server.ts"
 import { checks } from "./invariants.ts"
 import type { Objects } from "../../lib/memory/objects.ts"

@@ -1,9 +1,9 @@
 /** What is asked about many objects: the API server's answer to the selector is that of the cache's index. */
 import { assert, it } from "@effect/vitest"
 import { Effect, Logger, Stream } from "effect"
-import { makeStore } from "../../embedded/store.ts"
-import type { Identified } from "../../lib/api/kind.ts"
-import { pods } from "../../lib/api/kubernetes.ts"
+import { makeStore } from "../../lib/runtime/store.ts"
+import type { Identified } from "../../lib/kubernetes/kind.ts"
+import { pods } from "../../lib/kubernetes/kinds.ts"
 import {
   eventsRegarding,
   jobsOf,
@@ -15,11 +15,11 @@ import {
   podsWaitingIn,
   podsWaitingInAnyPhase,
   podsWaitingOn
-} from "../../lib/api/kubernetes-questions.ts"
+} from "../../lib/nixbuild/object-questions.ts"
 import { nixBuilds } from "../../lib/api/nixbuild.ts"
-import { buildsIn, openBuilds, openBuildsIn } from "../../lib/api/nixbuild-questions.ts"
-import { all, type Question } from "../../lib/api/question.ts"
-import { decodeAs, live } from "../../lib/cluster.ts"
+import { buildsIn, openBuilds, openBuildsIn } from "../../lib/nixbuild/questions.ts"
+import { all, type Question } from "../../lib/kubernetes/question.ts"
+import { decodeAs, live } from "../../lib/kubernetes/cluster.ts"
 import { makeApiServer } from "./api-server.ts"
 import { nixBuild, waitingPod } from "./given.ts"
 

@@ -1,7 +1,7 @@
 /** A namespace that has no room for a NixBuild: what is refused is tried again, and made when there is room. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { DecisionsFile } from "../../lib/decisions-file.ts"
+import { DecisionsFile } from "../../lib/runtime/decision-file.ts"
 import { namespace, node, waitingPod } from "./given.ts"
 import { play, round, type Script, type Stage } from "./story.ts"
 

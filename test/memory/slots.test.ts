@@ -1,7 +1,7 @@
 /** Slots: never more build containers on a node than it may have, and who waits holds none. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { managedBy } from "../../lib/api/kubernetes.ts"
+import { managedBy } from "../../lib/kubernetes/kinds.ts"
 import { namespace, nixBuild, node } from "./given.ts"
 import { follow, plansOf, words } from "./plan.ts"
 import fc from "fast-check"

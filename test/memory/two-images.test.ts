@@ -1,7 +1,7 @@
 /** A Pod of two images: each is built when kubelet misses it, and the Pod is woken for each. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { wokenAnnotation } from "../../lib/keys.ts"
+import { wokenAnnotation } from "../../lib/api/annotations.ts"
 import { namespace, node, podOfTwoImages } from "./given.ts"
 import { sameEnd } from "./law.ts"
 import { words } from "./plan.ts"

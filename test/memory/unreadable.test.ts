@@ -1,17 +1,18 @@
 /** What one version can't read belongs to another, and is not taken for nothing. */
 import { assert, it } from "@effect/vitest"
 import { Effect, Option } from "effect"
-import { managedBy } from "../../lib/api/kubernetes.ts"
-import { Cluster } from "../../lib/cluster.ts"
+import { managedBy } from "../../lib/kubernetes/kinds.ts"
+import { Cluster } from "../../lib/kubernetes/cluster.ts"
 import {
   heldByLabel,
   heldTagAnnotation,
   nixBuildAnnotation,
   nixBuildUidLabel,
   unusedSinceAnnotation
-} from "../../lib/keys.ts"
-import { systemNamespace, tagLeaseName } from "../../lib/names.ts"
-import { Settings } from "../../lib/settings.ts"
+} from "../../lib/api/annotations.ts"
+import { tagLeaseName } from "../../lib/api/names.ts"
+import { systemNamespace } from "../../lib/kubernetes/system-namespace.ts"
+import { Settings } from "../../lib/api/settings.ts"
 import { observe } from "../../functions/retention/observe.ts"
 import { makeApiServer } from "./api-server.ts"
 import { nixBuild, settings } from "./given.ts"

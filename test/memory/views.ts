@@ -5,9 +5,9 @@
  * and then lists all that is there now.
  */
 import { Effect, Stream } from "effect"
-import { type Kind, knownKinds } from "../../lib/api/kind.ts"
-import type { Query } from "../../lib/kube/requests.ts"
-import type { Change } from "../../lib/kube/watch.ts"
+import { type Kind, knownKinds } from "../../lib/kubernetes/kind.ts"
+import type { Query } from "../../lib/kubernetes/requests.ts"
+import type { Change } from "../../lib/kubernetes/watch.ts"
 import { isSelected } from "../../lib/memory/api-server.ts"
 import type { Objects } from "../../lib/memory/objects.ts"
 

@@ -4,14 +4,14 @@
  * what lost its owner is collected.
  */
 import { Effect } from "effect"
-import { pods } from "../../lib/api/kubernetes.ts"
-import { isOurs } from "../../lib/api/kubernetes.ts"
-import { decodeAs } from "../../lib/cluster.ts"
-import { wokenAnnotation } from "../../lib/keys.ts"
-import { waitingContainers } from "../../lib/waiting.ts"
-import { hash10 } from "../../lib/names.ts"
+import { pods } from "../../lib/kubernetes/kinds.ts"
+import { isOurs } from "../../lib/kubernetes/kinds.ts"
+import { decodeAs } from "../../lib/kubernetes/cluster.ts"
+import { wokenAnnotation } from "../../lib/api/annotations.ts"
+import { waitingContainers } from "../../lib/nixbuild/waiting-pods.ts"
+import { hash10 } from "../../lib/hash.ts"
 import { readJob } from "./job.ts"
-import { keyOf } from "../../lib/api/kind.ts"
+import { keyOf } from "../../lib/kubernetes/kind.ts"
 import { type At, isFields, type Objects, type Stored } from "../../lib/memory/objects.ts"
 
 /** The same for the same source and package, unless its name says that each build, or node two, gives another. */

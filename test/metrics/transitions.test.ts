@@ -1,9 +1,9 @@
 /** Which writes to a NixBuild's status are a step that the metrics count, and how long it took. */
 import { assert, describe, it } from "@effect/vitest"
 import { Schema } from "effect"
-import type { Condition } from "../../lib/api/condition.ts"
+import type { Condition } from "../../lib/api/nixbuild-condition.ts"
 import type { Reason } from "../../lib/api/reasons.ts"
-import { setCondition } from "../../lib/conditions.ts"
+import { setCondition } from "../../lib/kubernetes/condition.ts"
 import { NixBuild } from "../../lib/api/nixbuild.ts"
 import { statusWrite } from "../../lib/telemetry/nixbuild-changes.ts"
 import { observationsOf } from "../../lib/telemetry/nixbuild-metrics.ts"

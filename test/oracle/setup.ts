@@ -2,7 +2,7 @@
 import { NodeServices } from "@effect/platform-node"
 import { Effect } from "effect"
 import type { TestProject } from "vitest/node"
-import { output } from "../../images/command.ts"
+import { output } from "../../tools/command.ts"
 
 declare module "vitest" {
   export interface ProvidedContext {

@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import fc from "fast-check"
 import { type FinishedBuild, type History, removeBuilds } from "../../functions/retention/history.ts"
-import { isOurs, managedBy } from "../../lib/api/kubernetes.ts"
+import { isOurs, managedBy } from "../../lib/kubernetes/kinds.ts"
 import { counted } from "../counted.ts"
 
 interface Finish {

@@ -1,8 +1,8 @@
 /** Worlds that the scheduler may see: few names, so that builds meet in tags, on nodes and behind obstacles. */
 import fc from "fast-check"
-import type { Condition, ConditionType } from "../../lib/api/condition.ts"
+import type { Condition, ConditionType } from "../../lib/api/nixbuild-condition.ts"
 import type { Reason } from "../../lib/api/reasons.ts"
-import type { Lease, Node } from "../../lib/api/kubernetes.ts"
+import type { Lease, Node } from "../../lib/kubernetes/kinds.ts"
 import type { NixBuild, NodeStatus } from "../../lib/api/nixbuild.ts"
 import type { Observed } from "../../functions/scheduler/observe.ts"
 

@@ -2,10 +2,10 @@
 import { assert, describe, it } from "@effect/vitest"
 import { CloudEvent } from "cloudevents"
 import { Effect, Layer } from "effect"
-import { KubernetesError } from "../../lib/kube/error.ts"
-import { done, notKnown } from "../../lib/server/answer.ts"
-import { type Incoming, makeHandle } from "../../lib/server/handle.ts"
-import { Senders } from "../../lib/server/senders.ts"
+import { KubernetesError } from "../../lib/kubernetes/error.ts"
+import { done, notKnown } from "../../lib/server/response.ts"
+import { type Incoming, makeHandle } from "../../lib/server/func.ts"
+import { Senders } from "../../lib/server/authentication.ts"
 import { fake, receiver } from "./serve.ts"
 
 const attributes = { id: "1", source: "/s", type: "t", kind: "Pod", namespace: "apps", name: "a" }

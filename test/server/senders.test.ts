@@ -2,9 +2,9 @@
 import { assert, layer } from "@effect/vitest"
 import { ConfigProvider, Effect, Layer, Option, Schema, Stream } from "effect"
 import { TestClock } from "effect/testing"
-import { KubernetesApi } from "../../lib/kube/api.ts"
-import { KubernetesError } from "../../lib/kube/error.ts"
-import { Senders } from "../../lib/server/senders.ts"
+import { KubernetesApi } from "../../lib/kubernetes/connection.ts"
+import { KubernetesError } from "../../lib/kubernetes/error.ts"
+import { Senders } from "../../lib/server/authentication.ts"
 import { fake, type Headers, podEvent, post, serve } from "./serve.ts"
 
 const audience = "enbi-functions"

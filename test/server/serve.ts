@@ -2,15 +2,15 @@
 import { NodeHttpServer } from "@effect/platform-node"
 import { Effect, Layer, Logger, Option, Schema } from "effect"
 import { HttpClient, HttpClientRequest, HttpRouter } from "effect/http"
-import { changed, sweep } from "../../lib/events.ts"
-import type { EnbiFunction } from "../../lib/function.ts"
+import { changed, sweep } from "../../lib/runtime/events.ts"
+import type { EnbiFunction } from "../../lib/runtime/function.ts"
 import { Receiver } from "../../lib/server/receiver.ts"
 import { routes } from "../../lib/server/routes.ts"
-import { Settings } from "../../lib/settings.ts"
+import { Settings } from "../../lib/api/settings.ts"
 import { type ApiServer, makeApiServer } from "../memory/api-server.ts"
 import { settings } from "../memory/given.ts"
 import { liveCluster } from "../memory/live.ts"
-import { pods } from "../../lib/api/kubernetes.ts"
+import { pods } from "../../lib/kubernetes/kinds.ts"
 
 /** A function that looks at Pods, and finds nothing to do. */
 export const fake = (more: Partial<EnbiFunction<unknown>> = {}): EnbiFunction<unknown> => ({

@@ -1,8 +1,8 @@
 /** A kind that lives in the tests alone: of another group than NixBuild, with `data` in place of `spec`. */
 import { Schema } from "effect"
-import { defineKind, ObjectMeta } from "../../../../lib/api/kind.ts"
-import { makeConditionSchema } from "../../../../lib/conditions.ts"
-import { makeStatusWriter } from "../../../../lib/status-writer.ts"
+import { defineKind, ObjectMeta } from "../../../../lib/kubernetes/kind.ts"
+import { makeConditionSchema } from "../../../../lib/kubernetes/condition.ts"
+import { makeStatusWriter } from "../../../../lib/runtime/status-writer.ts"
 
 const ConditionType = Schema.Literals(["Greeted"])
 const Reason = Schema.Literals(["Said"])

@@ -1,5 +1,5 @@
 /** Says what there is to say. */
-import type { Action } from "../../../../../lib/action.ts"
+import type { Action } from "../../../../../lib/runtime/action.ts"
 import { patchStatus } from "../../api/greeting.ts"
 import type { Observed } from "./observe.ts"
 

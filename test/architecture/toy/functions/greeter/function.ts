@@ -1,5 +1,5 @@
-import { changed, sweep } from "../../../../../lib/events.ts"
-import { allow, allowStatus, defineFunction } from "../../../../../lib/function.ts"
+import { changed, sweep } from "../../../../../lib/runtime/events.ts"
+import { allow, allowStatus, defineFunction } from "../../../../../lib/runtime/function.ts"
 import { greetings } from "../../api/greeting.ts"
 import { decide } from "./decide.ts"
 import { observe, Observed, subjects } from "./observe.ts"

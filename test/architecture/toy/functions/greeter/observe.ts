@@ -1,10 +1,10 @@
 /** What a greeting needs: itself. */
 import { Effect, Option, Schema } from "effect"
-import type { Reference } from "../../../../../lib/api/kind.ts"
-import { all } from "../../../../../lib/api/question.ts"
-import { Cluster } from "../../../../../lib/cluster.ts"
-import type { CloudEvent } from "../../../../../lib/events.ts"
-import { currentTime } from "../../../../../lib/time.ts"
+import type { Reference } from "../../../../../lib/kubernetes/kind.ts"
+import { all } from "../../../../../lib/kubernetes/question.ts"
+import { Cluster } from "../../../../../lib/kubernetes/cluster.ts"
+import type { CloudEvent } from "../../../../../lib/runtime/events.ts"
+import { currentTime } from "../../../../../lib/kubernetes/time.ts"
 import { Greeting, greetings } from "../../api/greeting.ts"
 
 export const Observed = Schema.Struct({ greeting: Greeting, time: Schema.String })

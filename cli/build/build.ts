@@ -1,0 +1,101 @@
+/** `enbi build`: asks for a package as an image, and follows that to its end. */
+import { Console, Effect, Option } from "effect"
+import { Argument, CliError, Command, Flag } from "effect/cli"
+import { phaseOf } from "../../lib/api/nixbuild-condition.ts"
+import { conditionsOf, type NixBuild } from "../../lib/api/nixbuild.ts"
+import { systems } from "../../lib/api/system.ts"
+import { ask } from "./create-nixbuild.ts"
+import { followBuild, isOver } from "./follow-build.ts"
+import { Kubernetes, orTrouble } from "../kubernetes.ts"
+import { namespaceOr, systemOfNodes } from "./defaults.ts"
+import { outcomeOf } from "./progress.ts"
+import { BadAnswer } from "../exit.ts"
+
+const installable = Argument.String("flake#package").pipe(
+  Argument.withDescription("Such as github:owner/repository#hello-image"),
+  Argument.mapEffect((text) => {
+    const at = text.lastIndexOf("#")
+    const [flakeUrl, packageName] = [text.slice(0, at), text.slice(at + 1)]
+    return at > 0 && packageName !== ""
+      ? Effect.succeed({ flakeUrl, packageName })
+      : Effect.fail(
+          new CliError.InvalidValue({
+            option: "flake#package",
+            value: text,
+            expected: "a flake and, behind #, its package: github:owner/repository#hello-image",
+            kind: "argument"
+          })
+        )
+  })
+)
+
+/** The namespace, by default the kubeconfig's. */
+export const namespace = Flag.String("namespace").pipe(
+  Flag.withAlias("n"),
+  Flag.withDescription("The NixBuild's namespace; by default that of the kubeconfig's context"),
+  Flag.optional
+)
+
+const flags = {
+  tag: Flag.String("tag").pipe(
+    Flag.withDescription("The image's full name: [registry/]repository:tag, as Pods write it")
+  ),
+  system: Flag.Literals("system", systems).pipe(
+    Flag.withDescription("For which system; by default that of the cluster's nodes, if they have only one"),
+    Flag.optional
+  ),
+  namespace,
+  node: Flag.String("node").pipe(
+    Flag.withDescription("A node that gets the image, may be given more than once; by default the scheduler picks one"),
+    Flag.atLeast(0)
+  ),
+  logs: Flag.Boolean("print-build-logs").pipe(
+    Flag.withAlias("L"),
+    Flag.withDescription("Print all that the builds print"),
+    Flag.withoutNegation,
+    Flag.withDefault(false)
+  )
+}
+
+/** The command. */
+export const build = Command.make(
+  "build",
+  { installable, ...flags },
+  Effect.fn("build")(function* ({ installable, logs, node, system, tag, ...wanted }) {
+    const { connected } = yield* Kubernetes
+    const { api } = yield* connected
+    const namespace = yield* namespaceOr(wanted.namespace)
+    const spec = {
+      ...installable,
+      imageTag: tag,
+      system: Option.isSome(system) ? system.value : yield* systemOfNodes(api),
+      nodes: node
+    }
+    const { before, build } = yield* ask(api, namespace, spec)
+    const { name } = build.metadata
+    const last = isOver(build) ? build : yield* followBuild(api, { namespace, name, isVerbose: logs, before })
+    yield* tellEnd(last, logs)
+  }, orTrouble)
+).pipe(
+  Command.withDescription(
+    "Build a flake's package in the cluster and bring it to a node as an image; exit code 0 once it is there, 1 if it failed"
+  ),
+  Command.withExamples([
+    {
+      command: "enbi build github:owner/repository#hello-image --tag registry.example.org/hello:1",
+      description: "Build, and follow it to its end; Ctrl-C only stops following"
+    }
+  ])
+)
+
+const tellEnd = Effect.fnUntraced(function* (build: NixBuild, isVerbose: boolean) {
+  if (!isOver(build)) {
+    // What stands in its way was told; it stays, and goes on by itself when that is gone.
+    yield* Console.log("It waits for that to be changed. The same command follows it again.")
+    return yield* new BadAnswer()
+  }
+  const log = build.status?.failure?.log
+  if (log !== undefined && !isVerbose) yield* Console.log(log.replaceAll(/^/gm, "  "))
+  yield* Effect.forEach(outcomeOf(build), (line) => Console.log(line), { discard: true })
+  if (phaseOf(conditionsOf(build)) !== "Succeeded") return yield* new BadAnswer()
+})

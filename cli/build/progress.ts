@@ -1,0 +1,34 @@
+/** What is told of a build while it goes on, its conditions as they change, and how it ended. */
+import { type Condition, phaseOf } from "../../lib/api/nixbuild-condition.ts"
+import { conditionsOf, type NixBuild } from "../../lib/api/nixbuild.ts"
+
+/** The sentences that `build` has and `before` had not. */
+export const newsIn = (build: NixBuild, before: NixBuild | undefined): ReadonlyArray<string> => {
+  const known = before === undefined ? [] : conditionsOf(before).map(sentenceOf)
+  const news = conditionsOf(build)
+    .filter(({ reason, type }) => type === "Scheduled" || type === "Launched" || reason.startsWith("Retry"))
+    // It repeats the others' words.
+    .filter(({ type }) => type !== "Ready")
+    .map(sentenceOf)
+    .filter((sentence) => !known.includes(sentence))
+  const isImporting = (build: NixBuild | undefined) =>
+    build !== undefined && phaseOf(conditionsOf(build)) === "Importing"
+  return isImporting(build) && !isImporting(before)
+    ? [...news, `importing into containerd of ${build.status?.buildNode}`]
+    : news
+}
+
+const sentenceOf = ({ message, reason }: Condition): string => `${reason}: ${message}`
+
+/** How it ended, for people. */
+export const outcomeOf = (build: NixBuild): ReadonlyArray<string> => {
+  const { failure, imageDigest = "", nodes = [] } = build.status ?? {}
+  const there = nodes.filter(({ importedTime }) => importedTime !== undefined).map(({ name }) => name)
+  const missing = nodes
+    .filter(({ importedTime }) => importedTime === undefined)
+    .map(({ name, reason }) => `It is not on ${name}: ${reason}.`)
+  if (phaseOf(conditionsOf(build)) === "Succeeded") {
+    return [`${build.spec.imageTag} is on ${there.join(", ")}: ${imageDigest}`, ...missing]
+  }
+  return [...missing, `Failed: ${failure?.reason ?? "nobody says why"}: ${failure?.message ?? ""}`]
+}

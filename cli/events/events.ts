@@ -1,0 +1,75 @@
+/**
+ * `enbi events`: the CloudEvents that the functions got. Records them, lists
+ * them, and sends them again.
+ */
+import { Console, Effect, Layer } from "effect"
+import { Command } from "effect/cli"
+import { knownKinds } from "../../lib/kubernetes/kind.ts"
+import * as Cache from "../../lib/runtime/watch-cache.ts"
+import { KubernetesApi } from "../../lib/kubernetes/connection.ts"
+import { redact } from "../../lib/runtime/redact.ts"
+import type { WholeEvent } from "./event-file.ts"
+import { Kubernetes, orTrouble } from "../kubernetes.ts"
+import { readEvents, recordedEvents } from "./recorded-events.ts"
+import { replay } from "./replay.ts"
+import { documentOf, eventOf, output, rowOf } from "../output.ts"
+
+const asJson = (event: WholeEvent) => Console.log(JSON.stringify(redact(event)))
+
+const record = Command.make(
+  "record",
+  {},
+  Effect.fn("events.record")(function* () {
+    const { connected } = yield* Kubernetes
+    const { api } = yield* connected
+    const layer = Cache.layer(knownKinds()).pipe(Layer.provide(Layer.succeed(KubernetesApi, api)))
+    const { follow } = yield* Cache.WatchCache.pipe(Effect.provide(layer))
+    yield* follow(asJson)
+  }, orTrouble)
+).pipe(
+  Command.withDescription(
+    "Record the events that the functions would get, as JSON lines, until Ctrl-C: one for each object that is there, then each change"
+  ),
+  Command.withExamples([{ command: "enbi events record > events.jsonl", description: "Until Ctrl-C" }])
+)
+
+const list = Command.make(
+  "list",
+  { ...recordedEvents, output },
+  Effect.fn("events.list")(function* ({ output, ...wanted }) {
+    const { events } = yield* readEvents(wanted)
+    yield* Effect.forEach(
+      events,
+      output === "json" ? asJson : (event) => Console.log(rowOf(event.time ?? "", eventOf(event), event.id)),
+      { discard: true }
+    )
+  })
+).pipe(
+  Command.withDescription("List events: those of decisions, of a dead letter log, or of a file"),
+  Command.withExamples([
+    { command: "enbi events list --name hello", description: "All that led to a decision about something named hello" },
+    {
+      command: "kubectl logs -n enbi-system deploy/dead-letter | enbi events list -",
+      description: "What no function could take"
+    }
+  ])
+)
+
+const show = Command.make(
+  "show",
+  { ...recordedEvents, output },
+  Effect.fn("events.show")(function* ({ output, ...wanted }) {
+    const { events } = yield* readEvents(wanted)
+    yield* Effect.forEach(
+      events,
+      output === "json" ? asJson : (event) => Console.log(documentOf(eventOf(event), redact(event))),
+      { discard: true }
+    )
+  })
+).pipe(Command.withDescription("Show events whole"))
+
+/** All of `enbi events`. */
+export const events = Command.make("events").pipe(
+  Command.withDescription("The events that the functions got: record, list and replay them"),
+  Command.withSubcommands([record, list, show, replay])
+)

@@ -1,0 +1,128 @@
+/** What became of each object that the functions looked at while a recording was made. */
+import type { EnbiFunction } from "../../lib/runtime/function.ts"
+import { keyOf } from "../../lib/kubernetes/kind.ts"
+import type { At, Stored } from "../../lib/memory/objects.ts"
+import { allWrites, type Recording } from "../recordings/recording.ts"
+import { type SeenObject, seenIn } from "./seen-objects.ts"
+
+/** Moments are the numbers of the recorded decisions. */
+export interface Course {
+  readonly at: At
+  readonly uid: string
+  /** The functions created it. */
+  readonly isMade: boolean
+  /** In their order; each from the moment when the API server had it. */
+  readonly versions: ReadonlyArray<{ readonly since: number; readonly object: SeenObject }>
+  /** When it went without the functions having deleted it. */
+  readonly goneSince: number
+}
+
+export const coursesOf = (
+  recordings: ReadonlyArray<Recording>,
+  functions: ReadonlyArray<EnbiFunction<unknown>>
+): ReadonlyArray<Course> => {
+  const seen = recordings.map(({ record }) => {
+    const definition = functions.find(({ name }) => name === record.function)
+    return definition === undefined ? [] : seenIn(definition, record.observed)
+  })
+  const sinceOf = momentsOf(seen)
+  const written = (verb: string) =>
+    new Set(
+      recordings.flatMap(({ record }) =>
+        allWrites(record)
+          .filter(({ action }) => action === verb)
+          .map(keyOf)
+      )
+    )
+  const [made, removed] = [written("Create"), written("Delete")]
+  const deletions = recordings.flatMap(({ record: { event } }, moment) => {
+    const { kind, name, namespace, type } = event
+    return kind === undefined || name === undefined || !type.endsWith(".delete")
+      ? []
+      : [{ key: keyOf({ kind, name, namespace }), moment }]
+  })
+  const all = [...Map.groupBy(seen.flat(), identityOf).values()].flatMap((objects) => {
+    const versions = inOrder(objects).map((object) => ({ since: sinceOf(object), object }))
+    const [first] = versions
+    if (first === undefined) return []
+    const { kind, metadata } = first.object
+    const { name, namespace, uid } = metadata
+    const at = { kind, name, ...(namespace === undefined ? {} : { namespace }) }
+    return [{ at, uid, isMade: made.has(keyOf(at)), versions }]
+  })
+  return all.map((course) => {
+    const key = keyOf(course.at)
+    const last = course.versions.at(-1)?.since ?? 0
+    // Whoever deleted it, another one of that name is not there before it is gone.
+    const begins = all.filter(({ at }) => keyOf(at) === key).flatMap(({ versions: [first] }) => first?.since ?? [])
+    const next = begins.filter((moment) => moment > last)
+    const told = removed.has(key) ? [] : deletions.filter((deletion) => deletion.key === key && deletion.moment >= last)
+    const goneSince = Math.min(...next, ...told.map(({ moment }) => moment))
+    return { ...course, goneSince }
+  })
+}
+
+/** A Job that nobody made then, on another node or in another attempt, fares as the one that was made of the same. */
+export const coursesOfJob = ({ metadata }: Stored, courses: ReadonlyArray<Course>): ReadonlyArray<Course> => {
+  const { name, namespace, uid } = metadata
+  const isOfSame = ({ at }: Course) =>
+    at.kind === "Job" && at.namespace === namespace && withoutHash(at.name) === withoutHash(name)
+  const model = courses.findLast(isOfSame)
+  if (model === undefined) return []
+  const renamed = (pod: string) => pod.replace(model.at.name, name)
+  const podOf = ({ metadata, ...pod }: SeenObject): SeenObject => ({
+    ...pod,
+    metadata: {
+      ...metadata,
+      name: renamed(metadata.name),
+      uid: `${uid} ${metadata.uid}`,
+      labels: { ...metadata.labels, [jobNameLabel]: name, [jobUidLabel]: uid }
+    }
+  })
+  const pods = courses.filter(({ versions: [first] }) => first !== undefined && jobOf(first.object) === model.at.name)
+  return [
+    { ...model, at: { ...model.at, name }, uid, isMade: true },
+    ...pods.map((pod) => ({
+      ...pod,
+      at: { ...pod.at, name: renamed(pod.at.name) },
+      uid: `${uid} ${pod.uid}`,
+      versions: pod.versions.map(({ object, since }) => ({ since, object: podOf(object) }))
+    }))
+  ]
+}
+
+const jobNameLabel = "batch.kubernetes.io/job-name"
+export const jobUidLabel = "batch.kubernetes.io/controller-uid"
+
+/** The Job that a Pod is of. */
+export const jobOf = ({ kind, metadata }: Pick<Stored, "kind" | "metadata">): string | undefined =>
+  kind === "Pod" ? metadata.labels?.[jobNameLabel] : undefined
+
+/** A Job's name without what it is made of besides its NixBuild and its step. */
+export const withoutHash = (jobName: string): string => jobName.replace(/-[0-9a-f]{10}$/u, "")
+
+const identityOf = ({ kind, metadata }: SeenObject): string => `${keyOf({ ...metadata, kind })} ${metadata.uid}`
+
+const versionOf = ({ metadata }: SeenObject): string => metadata.resourceVersion
+
+// They are etcd's, which counts all writes to all objects; Kubernetes promises since 1.35 that they can be compared.
+const compare = (one: string, other: string): number =>
+  one.length - other.length || (one < other ? -1 : one > other ? 1 : 0)
+
+/** Each version once: a process that is behind sees what others saw before it. */
+const inOrder = (all: ReadonlyArray<SeenObject>): ReadonlyArray<SeenObject> =>
+  [...new Map(all.map((object) => [versionOf(object), object])).values()].toSorted((one, other) =>
+    compare(versionOf(one), versionOf(other))
+  )
+
+/** Since when it was so: whoever saw something newer, of whatever object, could have seen it. */
+const momentsOf = (seen: ReadonlyArray<ReadonlyArray<SeenObject>>) => {
+  const steps: Array<{ readonly newest: string; readonly moment: number }> = []
+  for (const [moment, objects] of seen.entries()) {
+    for (const version of objects.map(versionOf)) {
+      if (compare(version, steps.at(-1)?.newest ?? "") > 0) steps.push({ newest: version, moment })
+    }
+  }
+  return (object: SeenObject): number =>
+    steps.find(({ newest }) => compare(newest, versionOf(object)) >= 0)?.moment ?? 0
+}

@@ -1,0 +1,135 @@
+/**
+ * The cluster that a recording tells of, in memory, as far as the functions
+ * looked at it. What they made then they have to make again, under the same
+ * uids; everything else comes, changes and goes as it did.
+ */
+import { Effect } from "effect"
+import { kindNamed } from "../../lib/kubernetes/kind.ts"
+import { wokenAnnotation } from "../../lib/api/annotations.ts"
+import { answerFrom, isWrite, type Receive } from "../../lib/memory/api-server.ts"
+import { keyOf } from "../../lib/kubernetes/kind.ts"
+import { type Fields, isFields, makeObjects, type Stored } from "../../lib/memory/objects.ts"
+import { type Course, coursesOfJob, jobUidLabel } from "./object-histories.ts"
+import type { SeenObject } from "./seen-objects.ts"
+
+export const makeRecordedCluster = (recorded: ReadonlyArray<Course>) => {
+  const courses = [...recorded]
+  const uids = Map.groupBy(courses, ({ at }) => keyOf(at))
+  const objects = makeObjects({
+    uidOf: (at, birth) => uids.get(keyOf(at))?.[birth - 1]?.uid ?? `made-again-${birth}-${keyOf(at)}`
+  })
+  const told = new Map<Course, SeenObject>()
+  const writes: Array<string> = []
+  const receive: Receive = (asked, answer) =>
+    Effect.tap(answer, () =>
+      Effect.sync(() => (isWrite(asked.verb) ? writes.push(`${asked.verb} ${keyOf(asked)}`) : undefined))
+    )
+
+  const tell = Effect.fnUntraced(function* (course: Course, moment: number) {
+    const there = objects.objects.get(keyOf(course.at))
+    if (moment >= course.goneSince) {
+      if (there?.metadata.uid === course.uid) yield* objects.remove(course.at)
+      return
+    }
+    const object = course.versions.findLast(({ since }) => since <= moment)?.object
+    if (object === undefined) return
+    if (object === told.get(course)) {
+      // Functions look at no Pod that runs, so that this is the last that they saw of one that started.
+      const isLast = object === course.versions.at(-1)?.object
+      const isWoken = there?.metadata.annotations?.[wokenAnnotation] !== undefined
+      if (isLast && isWoken) yield* objects.patch({ ...course.at, subresource: "status" }, { status: running(object) })
+      return
+    }
+    if (there === undefined) {
+      // What the functions did not make yet has no state; and no Pod is there before its Job.
+      if (course.isMade || told.has(course) || !isOwnerThere(object)) return
+      yield* objects.restore(asStored(course, object))
+    } else if (there.metadata.uid === course.uid) {
+      yield* objects.patch(course.at, changeOf(course, { there, object }))
+      const status = statusOf(course, { there, object })
+      if (status !== undefined) yield* objects.patch({ ...course.at, subresource: "status" }, { status })
+    } else return
+    told.set(course, object)
+  })
+
+  const isOwnerThere = ({ metadata }: SeenObject): boolean => {
+    const uid = metadata.labels?.[jobUidLabel]
+    return uid === undefined || [...objects.objects.values()].some((object) => object.metadata.uid === uid)
+  }
+
+  return {
+    objects,
+    api: answerFrom(objects, receive),
+    /** What the functions wrote. */
+    writes,
+    /** Jobs that there were more of, under one name, than when this was recorded. */
+    twins: () =>
+      objects.log.flatMap(({ births, object: { kind, metadata }, verb }) => {
+        const key = keyOf({ ...metadata, kind })
+        return kind === "Job" && verb === "ADDED" && births > Math.max(1, uids.get(key)?.length ?? 0) ? [key] : []
+      }),
+    /** Everybody else does what they had done when this decision was recorded. */
+    tellUntil: (moment: number) =>
+      Effect.suspend(() => {
+        for (const object of objects.objects.values()) {
+          const isKnown = object.kind !== "Job" || courses.some(({ uid }) => uid === object.metadata.uid)
+          if (!isKnown) courses.push(...coursesOfJob(object, courses))
+        }
+        return Effect.forEach(courses, (course) => tell(course, moment), { discard: true })
+      })
+  }
+}
+
+/** A NixBuild's status is the functions' own, beyond what it had when the recording began. */
+const asStored = ({ versions: [first] }: Course, { status: seen, ...object }: SeenObject): Stored => {
+  const status = object.kind === "NixBuild" ? first?.object["status"] : seen
+  return {
+    ...object,
+    ...(status === undefined ? {} : { status }),
+    apiVersion: kindNamed(object.kind)?.apiVersion ?? "",
+    metadata: { ...object.metadata, annotations: withoutOurs(object) }
+  }
+}
+
+interface Versions {
+  readonly there: Stored
+  readonly object: SeenObject
+}
+
+const changeOf = ({ isMade }: Course, { object, there }: Versions): Fields => {
+  const { deletionTimestamp, labels } = object.metadata
+  const metadata = {
+    annotations: withoutOurs(object),
+    ...(labels === undefined || isMade ? {} : { labels }),
+    ...(deletionTimestamp === undefined ? {} : { deletionTimestamp })
+  }
+  const spec = object["spec"]
+  if (!isFields(spec) || (isMade && object.kind !== "NixBuild")) return { metadata }
+  // The functions add nodes to a NixBuild, whoever made it.
+  const nodes = object.kind === "NixBuild" && isFields(there["spec"]) ? { nodes: there["spec"]["nodes"] } : {}
+  return { metadata, spec: { ...spec, ...nodes } }
+}
+
+/** What is no longer in a status is taken out of it. */
+const statusOf = ({ at }: Course, { object, there }: Versions): Fields | undefined => {
+  const [before, after] = [there["status"], object["status"]]
+  if (at.kind === "NixBuild" || !isFields(after)) return undefined
+  const gone = isFields(before) ? Object.keys(before).map((key) => [key, null] as const) : []
+  return { ...Object.fromEntries(gone), ...after }
+}
+
+/** The status of a Pod all of whose containers run. */
+const running = ({ status }: SeenObject): Fields => ({
+  phase: "Running",
+  ...Object.fromEntries(
+    ["initContainerStatuses", "containerStatuses", "ephemeralContainerStatuses"].flatMap((field) => {
+      const seen = isFields(status) ? status[field] : undefined
+      return Array.isArray(seen) ? [[field, seen.map((container) => ({ ...container, state: { running: {} } }))]] : []
+    })
+  )
+})
+
+const withoutOurs = ({ metadata }: Pick<SeenObject, "metadata">): Readonly<Record<string, string>> => {
+  const { [wokenAnnotation]: _, ...annotations } = metadata.annotations ?? {}
+  return annotations
+}

@@ -1,0 +1,43 @@
+/** What the Jobs of a NixBuild have in common: whose they are, and on which node they run. */
+import { managedBy } from "../kubernetes/kinds.ts"
+import type { NixBuild } from "../api/nixbuild.ts"
+import { nixBuildAnnotation, nixBuildUidLabel } from "../api/annotations.ts"
+
+/**
+ * Keeps meshes from putting their proxies into our Pods, each by its own words
+ * (Istio, Kuma; Linkerd, Consul): a Job has nobody to talk to in a mesh.
+ */
+export const outsideMesh = {
+  labels: { "sidecar.istio.io/inject": "false", "kuma.io/sidecar-injection": "disabled" },
+  annotations: { "linkerd.io/inject": "disabled", "consul.hashicorp.com/connect-inject": "false" }
+}
+
+/** Labels and annotations by which a Job leads back to its NixBuild. */
+export const belongingTo = (build: NixBuild) => ({
+  labels: { ...managedBy, [nixBuildUidLabel]: build.metadata.uid },
+  annotations: { [nixBuildAnnotation]: `${build.metadata.namespace}/${build.metadata.name}` }
+})
+
+/** The same for its Pod. */
+export const podBelongingTo = (build: NixBuild) => {
+  const { annotations, labels } = belongingTo(build)
+  return {
+    labels: { ...labels, ...outsideMesh.labels },
+    annotations: { ...annotations, ...outsideMesh.annotations }
+  }
+}
+
+/** Selects the node by its name, which unlike its hostname label nobody can change. */
+export const selecting = (node: string) => ({
+  nodeSelectorTerms: [{ matchFields: [{ key: "metadata.name", operator: "In", values: [node] }] }]
+})
+
+export const onNode = (node: string) => ({
+  affinity: { nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: selecting(node) } }
+})
+
+/** No Job needs the API server or is tried again by kubelet. */
+export const plainPod = { automountServiceAccountToken: false, enableServiceLinks: false, restartPolicy: "Never" }
+
+/** Pods of the system namespace go wherever the image is wanted, whatever keeps others away. */
+export const systemPod = (node: string) => ({ ...onNode(node), tolerations: [{ operator: "Exists" }], ...plainPod })

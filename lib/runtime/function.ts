@@ -1,0 +1,105 @@
+/**
+ * What a function is: a name, the events it listens to, what it may touch, and
+ * the three steps. `npm run generate` makes its Triggers, its permissions and
+ * what runs it on its own of this; `run` takes it through one event.
+ */
+import { Effect, Option, Schema } from "effect"
+import type { Action } from "./action.ts"
+import { type Kind, kindNamed, type Reference } from "../kubernetes/kind.ts"
+import type { Cluster } from "../kubernetes/cluster.ts"
+import type { CloudEvent, EventFilter } from "./events.ts"
+import type { Ignored } from "./predicate.ts"
+import type { RestsOn } from "./interpret.ts"
+import type { KubernetesError } from "../kubernetes/error.ts"
+import type { Settings } from "../api/settings.ts"
+
+/** What may be done with objects of a kind, or with a subresource of them. */
+export interface Permission {
+  readonly kind: Kind
+  readonly subresource?: "finalizers" | "status"
+  readonly verbs: ReadonlyArray<Verb>
+}
+
+type Verb = "get" | "list" | "create" | "update" | "patch" | "delete"
+
+export const allow = (kind: Kind, ...verbs: ReadonlyArray<Verb>): Permission => ({ kind, verbs })
+
+export const allowStatus = (kind: Kind): Permission => ({ kind, subresource: "status", verbs: ["patch"] })
+
+/** An object that a function wanted to write, and what the API server has against it. */
+export const Refusal = Schema.Struct({
+  kind: Schema.String,
+  name: Schema.String,
+  message: Schema.String,
+  /** It was answered so twice in a row, ten seconds apart: only then is it told. */
+  isLasting: Schema.Boolean.pipe(Schema.withDecodingDefaultKey(Effect.succeed(true)))
+})
+export type Refusal = typeof Refusal.Type
+
+export type Reads<A> = Effect.Effect<A, KubernetesError, Cluster | Settings>
+
+export interface EnbiFunction<O> {
+  /** The folder's name, and that of its Trigger, ServiceAccount and spans. */
+  readonly name: string
+  readonly on: ReadonlyArray<EventFilter>
+  /** The events that it may answer with, by the attributes that a Trigger can see; absent: none. */
+  readonly replies?: ReadonlyArray<EventFilter>
+  /** Nobody waits for what it does, so Knative Serving may end its last Pod. */
+  readonly isRare?: true
+  /** The least time between two looks at one object, where nobody waits for what comes of one; absent: none. */
+  readonly pauseSeconds?: number
+  /** What `observe` and the actions need without a cache; `npm run generate` adds what the cache needs. */
+  readonly permissions: ReadonlyArray<Permission>
+  /** What needs no look, by what an event brought of it: only to stop before anything is read. */
+  readonly ignores?: ReadonlyArray<Ignored>
+  /**
+   * Which objects an event asks to look at: for a sweep all that are open. `object` is the one that changed, where it
+   * came with the event or a cache has it. It may be an old one or a lie, so it only says whom to look at.
+   */
+  readonly subjects: (event: CloudEvent, object?: unknown) => Reads<ReadonlyArray<Reference>>
+  /** Everything that the decision needs, or nothing when the object is gone. */
+  readonly observe: (subject: Reference) => Reads<Option.Option<O>>
+  readonly Observed: Schema.Codec<O, unknown>
+  readonly decide: (observed: O) => ReadonlyArray<Action<string>>
+  /** The types of the conditions that it sets; no other function sets them. Absent: none. */
+  readonly sets?: ReadonlyArray<string>
+  /**
+   * Where one look leads to actions on many objects: the other objects that an action builds on. An object that has
+   * changed then keeps back only the actions on it and on what builds on it; absent: all that follow.
+   */
+  readonly restsOn?: (observed: O) => RestsOn
+  /** The observation with a refusal in it, for a function that tells people of one: it is then decided again. */
+  readonly refused?: (observed: O, refusal: Refusal) => O
+}
+
+/** The kinds whose events the functions listen to, each once. */
+export const heardBy = (functions: ReadonlyArray<Pick<Partial<EnbiFunction<unknown>>, "on">>): ReadonlyArray<Kind> =>
+  unique(functions.flatMap(({ on = [] }) => on.flatMap(({ kind = "" }) => kindNamed(kind) ?? [])))
+
+/** The kinds that the functions listen to or read, each once: those that a watch cache has to follow. */
+export const kindsOf = (
+  functions: ReadonlyArray<Pick<EnbiFunction<unknown>, "permissions"> & Pick<Partial<EnbiFunction<unknown>>, "on">>
+): ReadonlyArray<Kind> => {
+  const read = functions
+    .flatMap(({ permissions }) => permissions)
+    .filter(
+      ({ subresource, verbs }) => subresource === undefined && verbs.some((verb) => verb === "get" || verb === "list")
+    )
+    .map(({ kind }) => kind)
+  return unique([...heardBy(functions), ...read])
+}
+
+/** A kind of objects in namespaces that the function may list. */
+export const listableBy = ({ permissions }: Pick<EnbiFunction<unknown>, "permissions">): Kind | undefined =>
+  permissions.find(({ kind, verbs }) => kind.namespaced && verbs.includes("list"))?.kind
+
+const unique = (kinds: ReadonlyArray<Kind>): ReadonlyArray<Kind> =>
+  [...new Map(kinds.map((kind) => [kind.kind, kind])).values()].toSorted((a, b) => (a.kind < b.kind ? -1 : 1))
+
+/** Fixes the type of the observation, and holds `decide` to the conditions that the function `sets`. */
+export const defineFunction = <O, const Sets extends string = never>(
+  definition: Omit<EnbiFunction<O>, "decide" | "sets"> & {
+    readonly sets?: ReadonlyArray<Sets>
+    readonly decide: (observed: O) => ReadonlyArray<Action<NoInfer<Sets>>>
+  }
+): EnbiFunction<O> => definition

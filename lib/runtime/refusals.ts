@@ -1,0 +1,68 @@
+/**
+ * What the API server has against an object, in whatever form it says so: a
+ * quota, a policy, a webhook that denies, fails or answers nonsense. One answer
+ * may pass by itself, so it counts once it was given alike twice, ten seconds
+ * apart.
+ */
+import { Effect } from "effect"
+import { type Kind, kindNamed, type Reference } from "../kubernetes/kind.ts"
+import { inNamespace } from "../kubernetes/question.ts"
+import { Cluster } from "../kubernetes/cluster.ts"
+import type { KubernetesError } from "../kubernetes/error.ts"
+import { systemNamespace } from "../kubernetes/system-namespace.ts"
+import { seenSince, unsee } from "./since.ts"
+import { currentTime, secondsBetween } from "../kubernetes/time.ts"
+
+const lastingSeconds = 10
+
+// Whatever failed may have been about to recover.
+const lastingFailureSeconds = 25
+
+// Whatever the words, which may hold something that no two answers share.
+const anyLastingSeconds = 60
+
+const uuid = /[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/gu
+
+// Kubernetes' words when permissions are missing, which is also what a server says that has not read them yet.
+const ofAuthorizer = /User .* cannot \w+ resource/u
+
+interface Asked {
+  /** Who asked for what. */
+  readonly what: string
+  /** On whose behalf. */
+  readonly about: Reference
+  readonly error: Pick<KubernetesError, "message" | "status">
+  /** A kind that may be listed, where that is about no object. */
+  readonly readable?: Kind | undefined
+}
+
+/**
+ * Whether it has been answered so for ten seconds. Fails where the API server
+ * says the same to everything, as one does that is starting.
+ */
+export const isLastingRefusal = Effect.fnUntraced(function* (asked: Asked) {
+  const { about, error, what } = asked
+  if (error.status === 403 && ofAuthorizer.test(error.message)) yield* mustBeAllowed(asked)
+  // Quotas count and webhooks number their answers, so numbers make no other answer.
+  const words = error.message.replaceAll(uuid, "#").replaceAll(/[0-9a-f]{8,}|\d+/gu, "#")
+  const sinceTime = yield* seenSince({ what: keyOf({ about, what }), words })
+  const firstTime = yield* seenSince({ what: `any ${keyOf({ about, what })}`, words: "" })
+  const time = yield* currentTime
+  const isAlike = secondsBetween(sinceTime, time) >= (error.status >= 500 ? lastingFailureSeconds : lastingSeconds)
+  return isAlike || secondsBetween(firstTime, time) >= anyLastingSeconds
+})
+
+/** It was done after all. */
+export const forgetRefusal = (asked: Omit<Asked, "error">) =>
+  Effect.andThen(unsee(keyOf(asked)), unsee(`any ${keyOf(asked)}`))
+
+const keyOf = ({ about: { kind, name, namespace = "" }, what }: Omit<Asked, "error">): string =>
+  `${what} ${kind}/${namespace}/${name}`
+
+// That there is no such object, or none in a list, is an answer like any other.
+const mustBeAllowed = Effect.fnUntraced(function* ({ about: { kind, name, namespace }, readable }: Asked) {
+  const cluster = yield* Cluster
+  const known = kindNamed(kind)
+  if (known !== undefined) yield* cluster.getFresh(known, { name, namespace })
+  else if (readable !== undefined) yield* cluster.listFresh(inNamespace(readable)(systemNamespace))
+})

@@ -1,0 +1,84 @@
+/** The objects of one kind, by name, with an index for each question that has been asked about them. */
+import { Predicate } from "effect"
+import type { Identified, Kind } from "../kubernetes/kind.ts"
+import type { Index, Question } from "../kubernetes/question.ts"
+
+/** Where an object is in its store. */
+export const keyOf = ({ name, namespace = "" }: { readonly name: string; readonly namespace?: string | undefined }) =>
+  `${namespace}/${name}`
+
+/** What can be asked of a store. */
+export interface Found<A extends Identified> {
+  readonly kind: string
+  readonly get: (key: string) => A | undefined
+  list(question: Question<A>): ReadonlyArray<A>
+}
+
+/** A change in it. */
+interface Kept {
+  readonly put: (object: Identified) => void
+  readonly forget: (key: string) => void
+}
+
+export const makeStore = ({ kind }: Pick<Kind, "kind">): Found<Identified> & Kept => {
+  const objects = new Map<string, Identified>()
+  // Made when first asked for: a question that nobody asks costs nothing.
+  const indexes = new Map<Index, ReturnType<typeof makeIndexed>>()
+
+  const indexedBy = (index: Index) => {
+    const known = indexes.get(index)
+    if (known !== undefined) return known
+    const made = makeIndexed(index)
+    for (const [key, object] of objects) made.put(key, { before: undefined, object })
+    indexes.set(index, made)
+    return made
+  }
+
+  const forget = (key: string) => {
+    const before = objects.get(key)
+    objects.delete(key)
+    for (const indexed of indexes.values()) indexed.put(key, { before, object: undefined })
+  }
+
+  const put = (object: Identified) => {
+    const key = keyOf(object.metadata)
+    const before = objects.get(key)
+    for (const indexed of indexes.values()) indexed.put(key, { before, object })
+    objects.set(key, object)
+  }
+
+  return {
+    kind,
+    get: (key) => objects.get(key),
+    put,
+    forget,
+    list: ({ by }) =>
+      by === undefined
+        ? Array.from(objects.values())
+        : Array.from(indexedBy(by.index).get(by.key), (key) => objects.get(key)).filter(Predicate.isNotUndefined)
+  }
+}
+
+interface Changed {
+  readonly before: Identified | undefined
+  readonly object: Identified | undefined
+}
+
+/** By each key of an index, where the objects that have it are in the store. */
+const makeIndexed = (index: Index) => {
+  const places = new Map<string, Set<string>>()
+  const keysOf = (object: Identified | undefined) => (object === undefined ? [] : index.keysOf(object))
+  return {
+    get: (key: string): Iterable<string> => places.get(key) ?? [],
+    put: (place: string, { before, object }: Changed) => {
+      const [old, keys] = [keysOf(before), keysOf(object)]
+      for (const key of old) {
+        // Most changes change none.
+        if (keys.includes(key)) continue
+        places.get(key)?.delete(place)
+        if (places.get(key)?.size === 0) places.delete(key)
+      }
+      for (const key of keys) if (!old.includes(key)) places.set(key, (places.get(key) ?? new Set()).add(place))
+    }
+  }
+}
