@@ -1,5 +1,6 @@
 /** An API server over HTTP, for processes: Pods come to it, and it forgets when it is told to. */
 import { Effect } from "effect"
+import { pods } from "../../lib/api/kubernetes.ts"
 import { answerFrom } from "../../lib/memory/api-server.ts"
 import { makeFront, serve } from "../../lib/memory/http.ts"
 import { makeObjects } from "../../lib/memory/objects.ts"
@@ -8,8 +9,9 @@ import { makeObjects } from "../../lib/memory/objects.ts"
 export const makeApiServer = Effect.gen(function* () {
   const objects = makeObjects()
   const front = makeFront(objects, answerFrom(objects))
+  const { apiVersion, kind } = pods
   const create = (name: string) =>
-    Effect.asVoid(objects.create({ apiVersion: "v1", kind: "Pod", metadata: { name, namespace: "cap" } }))
+    Effect.asVoid(objects.create({ apiVersion, kind, metadata: { name, namespace: "cap" } }))
   return {
     url: yield* serve(front),
     create,
