@@ -1,6 +1,6 @@
 /** An API server over HTTP, for processes: Pods come to it, and it forgets when it is told to. */
 import { Effect } from "effect"
-import { pods } from "../../lib/api/kubernetes.ts"
+import { pods } from "../../lib/kubernetes/kinds.ts"
 import { answerFrom } from "../../lib/memory/api-server.ts"
 import { makeFront, serve } from "../../lib/memory/http.ts"
 import { makeObjects } from "../../lib/memory/objects.ts"
