@@ -1,6 +1,6 @@
 /** From a Pod that waits to its build, and from its image to its container. */
 import { Effect } from "effect"
-import { nixBuildName } from "../functions/pod-failure-detector/nixbuild.ts"
+import { nameForPods } from "../lib/nixbuild/make.ts"
 import type { ObjectMeta } from "../lib/kubernetes/kind.ts"
 import { jobs, type Pod, pods } from "../lib/kubernetes/kinds.ts"
 import { nixBuilds } from "../lib/api/nixbuild.ts"
@@ -44,7 +44,7 @@ export const podRows = Effect.fn("podRows")(function* (builderImage: string) {
     const name = `pod-${round}`
     const imageTag = `registry.invalid/${ns}/${name}:1`
     const wish = { flakeUrl: flakeUrl(), imageTag, packageName: "hello", system: "x86_64-linux" as const }
-    const build = { namespace: ns, name: nixBuildName(wish) }
+    const build = { namespace: ns, name: nameForPods(wish) }
     const container = { image: imageTag }
     yield* create(pods, pod({ namespace: ns, name }, { annotations: annotations(wish), container, nodeName: node }))
     const waiting = yield* firstSeen(`${name} waits`, podChanges, isWaiting(name))

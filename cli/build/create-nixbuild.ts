@@ -11,7 +11,7 @@ import { decodeAs, getFrom } from "../../lib/kubernetes/cluster.ts"
 import { retryAnnotation } from "../../lib/api/annotations.ts"
 import type { KubernetesApi } from "../../lib/kubernetes/connection.ts"
 import type { KubernetesError } from "../../lib/kubernetes/error.ts"
-import { hash10 } from "../../lib/hash.ts"
+import { makeNixBuild, nameForPeople } from "../../lib/nixbuild/make.ts"
 import { Trouble } from "../exit.ts"
 
 type Api = (typeof KubernetesApi)["Service"]
@@ -25,12 +25,11 @@ export interface Asked {
 
 /** A new one, or the one that is there. */
 export const ask = Effect.fnUntraced(function* (api: Api, namespace: string, spec: Spec) {
-  const name = nameOf(spec)
-  const { apiVersion, kind } = nixBuilds
+  const name = nameForPeople(spec)
   return yield* api
     .request("POST", pathOf(nixBuilds, { namespace }), {
       query: { fieldValidation: "Strict", fieldManager: "enbi" },
-      body: { type: "application/json", value: { apiVersion, kind, metadata: { name, namespace }, spec } }
+      body: { type: "application/json", value: makeNixBuild({ name, namespace }, spec) }
     })
     .pipe(
       Effect.flatMap(decodeAs(nixBuilds)),
@@ -43,12 +42,6 @@ export const ask = Effect.fnUntraced(function* (api: Api, namespace: string, spe
       Effect.catchTag("KubernetesError", (error) => Effect.fail(notAsked(error)))
     )
 })
-
-const nameOf = ({ flakeUrl, imageTag, packageName, system }: Spec): string => {
-  const words = packageName.toLowerCase().match(/[a-z0-9]+/g) ?? ["package"]
-  const readable = words.join("-").slice(0, 40).replace(/-$/, "")
-  return `${readable}-${hash10(flakeUrl, packageName, system, imageTag)}`
-}
 
 const notAsked = ({ message, status }: KubernetesError) =>
   new Trouble({

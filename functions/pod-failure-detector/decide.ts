@@ -5,12 +5,12 @@
  * Pod, because that is where people look. Sets no condition.
  */
 import type { Action } from "../../lib/runtime/action.ts"
-import type { Pod } from "../../lib/kubernetes/kinds.ts"
+import { managedBy, type Pod } from "../../lib/kubernetes/kinds.ts"
 import { later, secondsBetween } from "../../lib/kubernetes/time.ts"
 import { waitingContainers } from "../../lib/nixbuild/waiting-pods.ts"
 import type { Observed } from "./observe.ts"
 import { follow } from "./follow.ts"
-import { makeNixBuild } from "./nixbuild.ts"
+import { makeNixBuild } from "../../lib/nixbuild/make.ts"
 import { type Request, requestsOf } from "./request.ts"
 import { isTold, tell } from "./tell.ts"
 
@@ -67,7 +67,10 @@ const make = (world: World, request: Request): ReadonlyArray<Action> => {
       {
         action: "Create",
         why: `Pod ${pod.metadata.name} waits for ${request.wanted.imageTag}`,
-        object: makeNixBuild(pod, request.wanted)
+        object: makeNixBuild(
+          { name: request.name, namespace: pod.metadata.namespace, labels: managedBy },
+          { ...request.wanted, nodes: pod.spec.nodeName === undefined ? [] : [pod.spec.nodeName] }
+        )
       }
     ]
   )

@@ -14,7 +14,7 @@ import {
   type Problem,
   valueOf
 } from "./annotations.ts"
-import { nixBuildName, type Wanted } from "./nixbuild.ts"
+import { nameForPods, type Wanted } from "../../lib/nixbuild/make.ts"
 
 export interface Request {
   /** Of the NixBuild. */
@@ -44,7 +44,7 @@ export const requestsOf = (pod: Pod, node: Node | undefined): Requests => {
   const requests = sources.map(({ container, source }): Request => {
     const { flakeUrl, imageTag, packageName, ...parameters } = source
     const wanted = { flakeUrl, imageTag, packageName, system, ...parameters }
-    return { name: nixBuildName(wanted), wanted, containers: [container] }
+    return { name: nameForPods(wanted), wanted, containers: [container] }
   })
   return {
     problems: problems.filter(

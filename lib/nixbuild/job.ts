@@ -1,7 +1,7 @@
 /** What the Jobs of a NixBuild have in common: whose they are, and on which node they run. */
 import { managedBy } from "../kubernetes/kinds.ts"
-import type { NixBuild } from "../api/nixbuild.ts"
-import { nixBuildAnnotation, nixBuildUidLabel } from "../api/annotations.ts"
+import { type NixBuild, nixBuilds } from "../api/nixbuild.ts"
+import { ownedBy } from "../kubernetes/owner.ts"
 
 /**
  * Keeps meshes from putting their proxies into our Pods, each by its own words
@@ -12,11 +12,14 @@ export const outsideMesh = {
   annotations: { "linkerd.io/inject": "disabled", "consul.hashicorp.com/connect-inject": "false" }
 }
 
-/** Labels and annotations by which a Job leads back to its NixBuild. */
-export const belongingTo = (build: NixBuild) => ({
-  labels: { ...managedBy, [nixBuildUidLabel]: build.metadata.uid },
-  annotations: { [nixBuildAnnotation]: `${build.metadata.namespace}/${build.metadata.name}` }
-})
+/** How Jobs and their Pods lead back to their NixBuild. */
+export const ofNixBuild = ownedBy(nixBuilds)
+
+/** Labels and annotations of a Job of a NixBuild. */
+export const belongingTo = (build: NixBuild) => {
+  const { annotations, labels } = ofNixBuild.belongingTo(build)
+  return { labels: { ...managedBy, ...labels }, annotations }
+}
 
 /** The same for its Pod. */
 export const podBelongingTo = (build: NixBuild) => {

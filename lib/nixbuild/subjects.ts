@@ -8,8 +8,9 @@ import { openBuilds, openBuildsIn } from "./questions.ts"
 import { Cluster } from "../kubernetes/cluster.ts"
 import { type CloudEvent, isAddition, isDeletion } from "../runtime/events.ts"
 import { ignore } from "../runtime/predicate.ts"
-import { namespaceAnnotation, nixBuildAnnotation } from "../api/annotations.ts"
+import { namespaceAnnotation } from "../api/annotations.ts"
 import { tagLeaseName } from "../api/names.ts"
+import { ofNixBuild } from "./job.ts"
 import { tagOf } from "./tag-claim.ts"
 
 /** Whether it has ended; while it goes on its Pod says more, and where nothing comes of it, the sweep sees that. */
@@ -19,7 +20,7 @@ export const hasEnded = (job: Job): boolean => isSucceeded(job) || isFailed(job)
 export const newClaims = ignore(leases, (_, event) => isAddition(event))
 
 /** Pods that are of no NixBuild's Job. */
-export const podsOfOthers = ignore(pods, ({ metadata }) => metadata.annotations?.[nixBuildAnnotation] === undefined)
+export const podsOfOthers = ignore(pods, ({ metadata }) => ofNixBuild.ownerOf(metadata) === undefined)
 
 const referTo = ({ name, namespace }: { readonly name: string; readonly namespace: string }): Reference => ({
   kind: "NixBuild",
@@ -36,10 +37,8 @@ export const subjectsAmong = (needsLook: (build: NixBuild) => boolean) =>
       // What a Job has come to is told while it is there.
       if (isDeletion(event)) return []
       const { annotations } = yield* metadataOf(event, object)
-      const [buildNamespace, buildName] = annotations?.[nixBuildAnnotation]?.split("/") ?? []
-      if (buildNamespace !== undefined && buildName !== undefined) {
-        return [referTo({ name: buildName, namespace: buildNamespace })]
-      }
+      const owner = ofNixBuild.ownerOf({ annotations })
+      if (owner !== undefined) return [owner]
       // The Job of a volume is for all that wait for it.
       const sharing = annotations?.[namespaceAnnotation]
       return kind === "Pod" || sharing === undefined ? [] : yield* openAmong(needsLook, sharing)

@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, FileSystem, Path, Stream } from "effect"
 import { ChildProcess, ChildProcessSpawner } from "effect/process"
-import { nixBuildName } from "../../functions/pod-failure-detector/nixbuild.ts"
+import { nameForPods } from "../../lib/nixbuild/make.ts"
 import { annotations, apply, flakeUrl, namespace, pod, services, told } from "./cluster.ts"
 import { Kubeconfig } from "./kubectl.ts"
 
@@ -45,7 +45,7 @@ describe("debugging", () => {
         }
       )
       yield* apply(app)
-      const name = nixBuildName({
+      const name = nameForPods({
         flakeUrl: flakeUrl(),
         imageTag,
         packageName: "fail",

@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Option } from "effect"
 import { isFailed, jobs } from "../../lib/kubernetes/kinds.ts"
 import { type NixBuild, nixBuilds } from "../../lib/api/nixbuild.ts"
-import { nixBuildName } from "../../functions/pod-failure-detector/nixbuild.ts"
+import { nameForPods } from "../../lib/nixbuild/make.ts"
 import {
   amongAll,
   annotations,
@@ -85,7 +85,7 @@ describe("failures", () => {
           packageName: failing.packageName,
           system: "x86_64-linux" as const
         }
-        const build = { namespace: ns, name: nixBuildName(wish) }
+        const build = { namespace: ns, name: nameForPods(wish) }
         // By hand, but under the name that the Pod's annotations lead to, to say more than they can.
         if (failing.spec !== undefined) yield* apply(nixBuild(build, { ...wish, ...failing.spec, nodes: [node] }))
         const waits = { namespace: ns, name: "waits" }

@@ -1,7 +1,7 @@
 /** Who may have an image tag. The numbers are those of the corpus of bad inputs (D). */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { nixBuildName } from "../../functions/pod-failure-detector/nixbuild.ts"
+import { nameForPods } from "../../lib/nixbuild/make.ts"
 import {
   annotations,
   apply,
@@ -44,7 +44,7 @@ describe("tags", () => {
       yield* apply(asking("first", "hello", first))
       yield* told("Pod", { namespace: ns, name: "first" }, "ImageBuilding")
       const wish = { flakeUrl: flakeUrl(), imageTag, packageName: "hello", system: "x86_64-linux" as const }
-      const winner = { namespace: ns, name: nixBuildName(wish) }
+      const winner = { namespace: ns, name: nameForPods(wish) }
       assert.strictEqual((yield* complete(winner)).status?.status, "Succeeded")
       yield* apply(asking("second", "hello-gz", second))
       const { message, type } = yield* told("Pod", { namespace: ns, name: "second" }, "TagConflict")
