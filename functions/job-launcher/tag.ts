@@ -76,9 +76,10 @@ export const admitImport = (build: NixBuild, { isMoving, lease }: Claim): Admitt
 
 const expect = (build: NixBuild, { digest, lease }: { readonly digest: string; readonly lease: Lease }): Expected => {
   const tag = tagOf(build)
-  const others = [...new Set([...usersOf(lease), ...joiningOf(lease)])].filter(
-    (user) => user !== build.metadata.namespace
-  )
+  const isOther = (user: string) => user !== build.metadata.namespace
+  const users = usersOf(lease).filter(isOther)
+  // Of those that are about to use it some may be refused, so they are named where nobody else is.
+  const others = users.length > 0 ? users : joiningOf(lease).filter(isOther)
   const uses = `${beginning(namespacesIn(others))} use${others.length === 1 ? "s" : ""} the tag`
   return {
     digest,
