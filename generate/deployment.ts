@@ -1,6 +1,7 @@
-/** A function as a Deployment and its Service, for clusters without Knative Serving. */
-import type { V1Deployment, V1Service } from "@kubernetes/client-node"
-import { manifest } from "../lib/kubernetes/manifest.ts"
+/** A function as a Deployment and its Service, for clusters without Knative Serving; and a server, in whatever form the functions run. */
+import type { V1Container, V1ContainerPort, V1Deployment, V1Service, V1ServicePort } from "@kubernetes/client-node"
+import { type Manifest, manifest } from "../lib/kubernetes/manifest.ts"
+import type { Server } from "../lib/runtime/definition.ts"
 import type { EnbiFunction } from "../lib/runtime/function.ts"
 import {
   containerOf,
@@ -13,32 +14,79 @@ import {
   scraping
 } from "./container.ts"
 
-export const makeDeployment = (definition: EnbiFunction<unknown>) => {
-  const { name } = definition
+export const makeDeployment = (definition: EnbiFunction<unknown>) =>
+  makeWorkload({
+    name: definition.name,
+    // A second Pod would do everything twice, and two schedulers would overfill a node.
+    replicas: 1,
+    container: {
+      ...containerOf(definition),
+      // Until the sender has heard that it ends; 20 s more drain it.
+      lifecycle: { preStop: { sleep: { seconds: 5 } } }
+    },
+    ports: [{ name: "http", containerPort: port }],
+    // A Trigger that names a Service sends to its port 80, whichever others there are.
+    servicePorts: [{ name: "http", port: 80, targetPort: "http" }]
+  })
+
+export const makeServer = (server: Server) => {
+  const { name, ports, replicas = 1, settings = {} } = server
+  const { envFrom: _, ...container } = containerOf(server)
+  return makeWorkload({
+    name,
+    replicas,
+    container: {
+      ...container,
+      name: "server",
+      env: Object.entries(settings).map(([name, value]) => ({ name, value }))
+    },
+    ports: [
+      { name: "status", containerPort: port },
+      ...ports.map(({ containerPort, name }) => ({ name, containerPort }))
+    ],
+    servicePorts: ports.map(({ containerPort, name, servicePort = containerPort }) => ({
+      name,
+      port: servicePort,
+      targetPort: name
+    }))
+  })
+}
+
+interface Workload {
+  readonly name: string
+  readonly replicas: number
+  readonly container: Manifest<V1Container>
+  /** The first is the one that says how it is. */
+  readonly ports: readonly [
+    Manifest<V1ContainerPort> & { readonly name: string },
+    ...ReadonlyArray<Manifest<V1ContainerPort>>
+  ]
+  readonly servicePorts: ReadonlyArray<Manifest<V1ServicePort>>
+}
+
+const makeWorkload = ({ container, name, ports, replicas, servicePorts }: Workload) => {
   const selector = { "app.kubernetes.io/name": name }
-  const metadata = metadataOf(definition)
+  const metadata = metadataOf({ name })
+  const [{ name: status }] = ports
   return [
     manifest<V1Deployment>()({
       apiVersion: "apps/v1",
       kind: "Deployment",
       metadata,
       spec: {
-        // A second Pod would do everything twice, and two schedulers would overfill a node.
-        replicas: 1,
+        replicas,
         selector: { matchLabels: selector },
         template: {
-          metadata: { labels: labelsOf(definition), annotations: scraping },
+          metadata: { labels: labelsOf({ name }), annotations: scraping },
           spec: {
             serviceAccountName: name,
             containers: [
               {
-                ...containerOf(definition),
-                ports: [{ name: "http", containerPort: port }],
-                // Until whoever sends has heard that it ends; 20 s more drain it.
-                lifecycle: { preStop: { sleep: { seconds: 5 } } },
-                livenessProbe: { httpGet: { path: paths.liveness, port: "http" }, ...livenessPatience },
+                ...container,
+                ports,
+                livenessProbe: { httpGet: { path: paths.liveness, port: status }, ...livenessPatience },
                 readinessProbe: {
-                  httpGet: { path: paths.readiness, port: "http" },
+                  httpGet: { path: paths.readiness, port: status },
                   timeoutSeconds: probeTimeoutSeconds,
                   periodSeconds: 2
                 }
@@ -48,12 +96,6 @@ export const makeDeployment = (definition: EnbiFunction<unknown>) => {
         }
       }
     }),
-    manifest<V1Service>()({
-      apiVersion: "v1",
-      kind: "Service",
-      metadata,
-      // A Trigger that names a Service sends to its port 80, whichever others there are.
-      spec: { selector, ports: [{ name: "http", port: 80, targetPort: "http" }] }
-    })
+    manifest<V1Service>()({ apiVersion: "v1", kind: "Service", metadata, spec: { selector, ports: servicePorts } })
   ]
 }

@@ -23,6 +23,8 @@ export interface Server {
   /** How many Pods; by default 1. */
   readonly replicas?: number
   readonly permissions: ReadonlyArray<Permission>
+  /** Environment variables that its Deployment sets, each with the value that holds where nobody changes it. */
+  readonly settings?: Readonly<Record<string, string>>
   /** Answers for as long as it is built. */
   readonly layer: Layer.Layer<never, unknown, Cluster | KubernetesApi>
 }

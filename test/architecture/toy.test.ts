@@ -83,6 +83,7 @@ describe("the manifests of the toys", () => {
     assert.include(textOf("knative/kustomization.yaml"), "greeter.yaml")
     assert.include(textOf("without-serving/deployments.yaml"), "/app/functions/greeter.js")
     assert.include(textOf("servers/door.yaml"), "/app/functions/door.js")
+    assert.include(textOf("servers/door.yaml"), "name: DOOR_WORDS\n              value: Come in!")
     for (const form of ["knative", "embedded"]) assert.include(textOf(`${form}/kustomization.yaml`), "../servers")
   })
   it.effect("are taken by Kubernetes and Knative", () =>

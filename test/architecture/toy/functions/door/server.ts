@@ -22,6 +22,7 @@ const knock = HttpRouter.add(
 export default defineServer({
   name: "door",
   ports: [{ name: "http", containerPort: 8081, servicePort: 80 }],
+  settings: { DOOR_WORDS: "Come in!" },
   permissions: [allow(greetings, "list")],
   layer: HttpRouter.serve(knock, { disableLogger: true, disableListenLog: true }).pipe(
     Layer.provide(NodeHttpServer.layer(createServer, { port: 8081, host: "127.0.0.1" }))
