@@ -60,7 +60,7 @@ export const manifestsOf = (definitions: ReadonlyArray<Definition>): Readonly<Re
 export const generated = Effect.gen(function* () {
   const definitions = yield* loadDefinitions(new URL("../functions/", import.meta.url))
   return {
-    ...pagesOf(kindsOf(definitions)),
+    ...pagesOf(definitions),
     "docs/texts.md": yield* textsPage,
     "docs/decisions.md": yield* makeDecisions(functionsAmong(definitions).map(({ name }) => name)),
     ...manifestsOf(definitions)

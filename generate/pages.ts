@@ -4,6 +4,9 @@ import { reasonTable } from "../lib/api/reasons.ts"
 import type { Custom, Kind } from "../lib/kubernetes/kind.ts"
 import { metrics } from "../lib/telemetry/metrics.ts"
 import { settingDescriptions } from "../lib/api/setting-descriptions.ts"
+import { variables } from "../lib/api/settings.ts"
+import { type Definition, functionsAmong } from "../lib/runtime/definition.ts"
+import { type EnbiFunction, kindsOf } from "../lib/runtime/function.ts"
 import { makeCrd } from "./crd.ts"
 import { anchored, page, plain, table } from "./markdown.ts"
 
@@ -32,20 +35,25 @@ const metricsPage = page(
   )
 )
 
-const settingsPage = page(
-  "`lib/api/setting-descriptions.ts`",
-  "# Settings",
-  "Environment variables of the container `functions` in `embedded/deployment.yaml`. On Knative, and without Serving, they are lines of `knative/settings.env`; edit them there and apply again. To change one in the Deployment:",
-  "```\nkubectl set env -n enbi-system deploy/enbi-functions MAX_BUILDS_PER_NODE=4\n```",
-  table(
-    ["setting", "default", "meaning"],
-    Object.entries(settingDescriptions).map(([name, row]) => [
-      anchored(name),
-      [row.default === undefined ? [] : `\`${row.default}\``, row.note ?? []].flat().join("; ") || "none",
-      row.meaning
-    ])
+const settingsPage = (functions: ReadonlyArray<Pick<EnbiFunction<unknown>, "name" | "settings">>) =>
+  page(
+    "`lib/api/setting-descriptions.ts`",
+    "# Settings",
+    "Environment variables of the container `functions` in `embedded/deployment.yaml`. On Knative, and without Serving, they are lines of `knative/settings.env`; edit them there and apply again. To change one in the Deployment:",
+    "```\nkubectl set env -n enbi-system deploy/enbi-functions MAX_BUILDS_PER_NODE=4\n```",
+    table(
+      ["setting", "default", "read by", "meaning"],
+      Object.entries(settingDescriptions).map(([name, row]) => [
+        anchored(name),
+        [row.default === undefined ? [] : `\`${row.default}\``, row.note ?? []].flat().join("; ") || "none",
+        functions
+          .filter(({ settings = [] }) => settings.some((key) => variables[key] === name))
+          .map((definition) => `\`${definition.name}\``)
+          .join(", ") || "the process",
+        row.meaning
+      ])
+    )
   )
-)
 
 interface Field {
   readonly description?: string
@@ -125,12 +133,12 @@ const fieldsPage = (kind: Kind, custom: Custom): string => {
 }
 
 /** By their path in the repository. */
-export const pagesOf = (kinds: ReadonlyArray<Kind>): Readonly<Record<string, string>> => ({
+export const pagesOf = (definitions: ReadonlyArray<Definition>): Readonly<Record<string, string>> => ({
   "docs/reasons.md": reasonsPage,
   "docs/metrics.md": metricsPage,
-  "docs/settings.md": settingsPage,
+  "docs/settings.md": settingsPage(functionsAmong(definitions)),
   ...Object.fromEntries(
-    kinds.flatMap((kind) =>
+    kindsOf(definitions).flatMap((kind) =>
       kind.custom === undefined ? [] : [[`docs/${kind.custom.singular}-fields.md`, fieldsPage(kind, kind.custom)]]
     )
   )

@@ -33,6 +33,7 @@ export default defineFunction({
     ignore(pods, isOnItsWay),
     ignore(nixBuilds, (build, event) => isDeletion(event) || !isConcerned(build))
   ],
+  settings: ["nodeRepel", "retryDelaysSeconds"],
   subjects,
   observe,
   Observed,

@@ -13,13 +13,13 @@ import { belongingTo, onNode, plainPod, podBelongingTo } from "../../lib/nixbuil
 import { keptOpenAnnotation } from "../../lib/api/annotations.ts"
 import { claimName, jobName } from "../../lib/api/names.ts"
 import { buildVariables, cacheAt, mountPaths, programPath, programs } from "../../lib/nixbuild/job-contract.ts"
-import type { SettingsValue } from "../../lib/api/settings.ts"
 import { sourceVariables } from "./source.ts"
+import type { LauncherSettings } from "./settings.ts"
 
 export interface BuildPlace {
   readonly build: NixBuild
   readonly node: string
-  readonly settings: SettingsValue
+  readonly settings: LauncherSettings
   /**
    * The NixBuilds of the namespace, this one among them, at `liveTime`: what the cache keeps for others may go. As
    * `writeFilter` writes it; empty: not known.

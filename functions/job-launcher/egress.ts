@@ -21,8 +21,8 @@ import { isBuildEgress, makeEgressPolicy } from "../../lib/api/egress.ts"
 import { podBelongingTo } from "../../lib/nixbuild/job.ts"
 import { buildEgressAnnotation, keptOpenAnnotation } from "../../lib/api/annotations.ts"
 import { egressPolicyName } from "../../lib/api/names.ts"
-import type { SettingsValue } from "../../lib/api/settings.ts"
 import type { AnnotatedJob } from "./step.ts"
+import type { LauncherSettings } from "./settings.ts"
 
 /** What there is in the namespace that says what its builds may reach. */
 export const Egress = Schema.Struct({
@@ -47,7 +47,7 @@ export interface EgressStep {
 
 interface World {
   readonly build: NixBuild
-  readonly settings: SettingsValue
+  readonly settings: LauncherSettings
   /** Absent: a record of a time when nothing was closed. */
   readonly egress?: Egress
 }

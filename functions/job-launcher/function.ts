@@ -16,6 +16,7 @@ import { ignore } from "../../lib/runtime/predicate.ts"
 import { hasEnded, newClaims } from "../../lib/nixbuild/subjects.ts"
 import { decide } from "./decide.ts"
 import { isOpen, isStep, isUnderWay, observe, Observed, subjects } from "./observe.ts"
+import { settings } from "./settings.ts"
 
 /** NixBuilds with a node → volume, build Job, import Job. */
 export default defineFunction({
@@ -44,6 +45,7 @@ export default defineFunction({
     newClaims,
     ignore(nixBuilds, (build, event) => isDeletion(event) || !isOpen(build) || isUnderWay(build))
   ],
+  settings,
   subjects,
   observe,
   Observed,

@@ -13,15 +13,15 @@ import { tagLabel } from "../../lib/api/annotations.ts"
 import { jobName, tagLeaseName } from "../../lib/api/names.ts"
 import { systemNamespace } from "../../lib/kubernetes/system-namespace.ts"
 import { hostPaths, importVariables, mountPaths, programPath, programs } from "../../lib/nixbuild/job-contract.ts"
-import type { SettingsValue } from "../../lib/api/settings.ts"
 import { tagOf } from "../../lib/nixbuild/tag-claim.ts"
 import type { Expected } from "./tag.ts"
+import type { LauncherSettings } from "./settings.ts"
 
 export interface ImportPlace {
   readonly build: NixBuild
   readonly namespaceUid: string
   readonly node: Node
-  readonly settings: SettingsValue
+  readonly settings: LauncherSettings
   /** The one image that may come under the tag, where others use it too. */
   readonly expected?: Expected
 }

@@ -1,5 +1,5 @@
 /** What there is on each node that wants the image: volume, Jobs, and whether the build Pod would be admitted. */
-import { Effect, Equal, Option, Schema } from "effect"
+import { Effect, Equal, Option, Schema, Struct } from "effect"
 import { isTrue } from "../../lib/kubernetes/condition.ts"
 import type { Reference } from "../../lib/kubernetes/kind.ts"
 import { type Job, type Namespace, namespaces } from "../../lib/kubernetes/kinds.ts"
@@ -24,7 +24,7 @@ import { endedWell } from "../../lib/nixbuild/work.ts"
 import { isSourcePending } from "../../lib/nixbuild/source.ts"
 import { subjectsAmong } from "../../lib/nixbuild/subjects.ts"
 import { jobName } from "../../lib/api/names.ts"
-import { Settings, SettingsSchema } from "../../lib/api/settings.ts"
+import { Settings } from "../../lib/api/settings.ts"
 import { currentTime } from "../../lib/kubernetes/time.ts"
 import { writeFilter } from "../../lib/nixbuild/uid-filter.ts"
 import { askAdmission } from "./observe-admission.ts"
@@ -34,6 +34,7 @@ import { observeClaim } from "./observe-claim.ts"
 import { observeEgress } from "./observe-egress.ts"
 import { type Claims, type Jobs, observePlace, Place } from "./observe-place.ts"
 import { Claim } from "./tag.ts"
+import { LauncherSettings, settings as keys } from "./settings.ts"
 
 const optional = Schema.optionalKey
 
@@ -41,7 +42,7 @@ export const Observed = Schema.Struct({
   time: Schema.String,
   build: NixBuild,
   namespaceUid: Schema.String,
-  settings: SettingsSchema,
+  settings: LauncherSettings,
   /** All NixBuilds of the namespace, for the build Job; empty where none can be made. */
   liveFilter: Schema.String.pipe(Schema.withDecodingDefaultKey(Effect.succeed(""))),
   /** The nodes that want the image, and where it may be built or is built already; the build node first. */
@@ -134,7 +135,7 @@ const askAdmissions = Effect.fnUntraced(function* (found: Option.Option<Found>) 
 
 const observeBuild = Effect.fnUntraced(function* (build: Option.Option<NixBuild>) {
   const cluster = yield* Cluster
-  const settings = yield* Settings
+  const settings = Struct.pick(yield* Settings, keys)
   if (Option.isNone(build) || !isOpen(build.value)) return Option.none()
   const itsJobs = yield* cluster.list(jobsOf(build.value.metadata))
   const jobAt = new Map(itsJobs.map((job) => [job.metadata.name, job]))

@@ -18,14 +18,14 @@ import {
 } from "../../lib/api/annotations.ts"
 import { claimName, persistentVolumeName, volumeJobName } from "../../lib/api/names.ts"
 import { hostPaths, programs } from "../../lib/nixbuild/job-contract.ts"
-import type { SettingsValue } from "../../lib/api/settings.ts"
 import { makeVolumeProgramJob } from "../../lib/nixbuild/cache-volume.ts"
+import type { LauncherSettings } from "./settings.ts"
 
 export interface Place {
   readonly build: NixBuild
   readonly namespaceUid: string
   readonly node: Node
-  readonly settings: SettingsValue
+  readonly settings: LauncherSettings
   /** All caches of the namespace, this one with them, are of a time since when builds do what is set. */
   readonly followsEgress?: boolean
 }

@@ -45,6 +45,7 @@ export default defineFunction({
         isDeletion(event) || job.metadata.annotations?.[nixBuildAnnotation] !== undefined || !hasEnded(job)
     )
   ],
+  settings: ["builderImage", "failedBuildsHistoryLimit", "successfulBuildsHistoryLimit"],
   subjects,
   observe,
   Observed,

@@ -21,6 +21,7 @@ export default defineFunction({
     allow(leases, "get", "list", "create", "patch")
   ],
   ignores: [ignore(nixBuilds, (build, event) => !isDeletion(event) && keepsItsSlots(build)), newClaims],
+  settings: ["maxBuildsPerNode", "nodeRepel"],
   subjects,
   observe,
   Observed,

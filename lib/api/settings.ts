@@ -1,5 +1,5 @@
 /** What whoever runs enbi can set, from the environment of the functions' container. */
-import { Config, Context, Effect, Layer, Schema, SchemaGetter } from "effect"
+import { Config, Context, Effect, Layer, Record as Rec, Schema, SchemaGetter, Struct } from "effect"
 import { BuildEgress, ClosedCidrs, defaultClosedCidrs } from "./egress.ts"
 import { BytesFromQuantity } from "../kubernetes/quantity.ts"
 
@@ -46,42 +46,60 @@ const Proxy = Schema.String.check(
   })
 )
 
-const settings = Config.all({
-  /** Image of the build, import and volume Jobs; the policy `enbi-functions-images` admits what Role `enbi-builder` names. */
-  builderImage: Config.NonEmptyString("BUILDER_IMAGE"),
-  /** How many builds may run on one node at once; a soft limit. */
-  maxBuildsPerNode: Config.Int("MAX_BUILDS_PER_NODE").pipe(Config.withDefault(2)),
-  /** Nodes that must not build: names or label selectors (key=value, or key alone). */
-  nodeRepel: list("NODE_REPEL"),
-  /** How many NixBuilds that Pods asked for are kept in a namespace after success and after failure. */
-  successfulBuildsHistoryLimit: historyLimit("SUCCESSFUL_BUILDS_HISTORY_LIMIT"),
-  failedBuildsHistoryLimit: historyLimit("FAILED_BUILDS_HISTORY_LIMIT"),
-  /** How long to wait before each new attempt of what may pass; as many attempts more as there are delays. */
-  retryDelaysSeconds: Config.schema(Delays, "RETRY_DELAYS").pipe(
-    Config.withDefault<ReadonlyArray<number>>([60, 300, 900])
-  ),
-  /** Binary caches that builds may fetch from, as URLs; their keys are below. Empty: none. */
-  substituters: list("SUBSTITUTERS"),
-  /** Public keys whose signatures on fetched paths are accepted. */
-  trustedPublicKeys: list("TRUSTED_PUBLIC_KEYS"),
-  /**
-   * How large the cache of one namespace on one node may be, as a Kubernetes quantity: a build that finds more
-   * collects it first. Soft: one build may exceed it. 0: no limit.
-   */
-  cacheLimitBytes: Config.schema(BytesFromQuantity, "CACHE_LIMIT").pipe(Config.withDefault(defaultCacheLimitBytes)),
-  /** Certificates of authorities that builds trust beside the usual ones, in PEM. */
-  caCertificates: Config.schema(Certificates, "CA_CERTIFICATES").pipe(Config.withDefault("")),
-  /** By which proxies builds fetch over http and https, and which hosts they reach without. Empty: without. */
-  httpProxy: Config.schema(Proxy, "HTTP_PROXY").pipe(Config.withDefault("")),
-  httpsProxy: Config.schema(Proxy, "HTTPS_PROXY").pipe(Config.withDefault("")),
-  noProxy: Config.String("NO_PROXY").pipe(Config.withDefault("")),
-  /** What builds may reach, where their Namespace's annotation does not say it. */
-  buildEgress: Config.schema(BuildEgress, "BUILD_EGRESS").pipe(Config.withDefault<BuildEgress>("public")),
-  /** The ranges of addresses that `public` leaves out, except their port 53. */
-  closedCidrs: Config.schema(Schema.String.pipe(Schema.decodeTo(ClosedCidrs, byBlanks)), "BUILD_CLOSED_CIDRS").pipe(
-    Config.withDefault(defaultClosedCidrs)
-  )
+interface Setting<A> {
+  /** The variable of the environment. */
+  readonly variable: string
+  readonly config: Config.Config<A>
+}
+
+const setting = <A>(variable: string, makeConfig: (variable: string) => Config.Config<A>): Setting<A> => ({
+  variable,
+  config: makeConfig(variable)
 })
+
+/** What each means stands in `setting-descriptions.ts`, under its variable. */
+const all = {
+  builderImage: setting("BUILDER_IMAGE", Config.NonEmptyString),
+  maxBuildsPerNode: setting("MAX_BUILDS_PER_NODE", (name) => Config.Int(name).pipe(Config.withDefault(2))),
+  nodeRepel: setting("NODE_REPEL", list),
+  successfulBuildsHistoryLimit: setting("SUCCESSFUL_BUILDS_HISTORY_LIMIT", historyLimit),
+  failedBuildsHistoryLimit: setting("FAILED_BUILDS_HISTORY_LIMIT", historyLimit),
+  retryDelaysSeconds: setting("RETRY_DELAYS", (name) =>
+    Config.schema(Delays, name).pipe(Config.withDefault<ReadonlyArray<number>>([60, 300, 900]))
+  ),
+  substituters: setting("SUBSTITUTERS", list),
+  trustedPublicKeys: setting("TRUSTED_PUBLIC_KEYS", list),
+  cacheLimitBytes: setting("CACHE_LIMIT", (name) =>
+    Config.schema(BytesFromQuantity, name).pipe(Config.withDefault(defaultCacheLimitBytes))
+  ),
+  caCertificates: setting("CA_CERTIFICATES", (name) => Config.schema(Certificates, name).pipe(Config.withDefault(""))),
+  httpProxy: setting("HTTP_PROXY", (name) => Config.schema(Proxy, name).pipe(Config.withDefault(""))),
+  httpsProxy: setting("HTTPS_PROXY", (name) => Config.schema(Proxy, name).pipe(Config.withDefault(""))),
+  noProxy: setting("NO_PROXY", (name) => Config.String(name).pipe(Config.withDefault(""))),
+  buildEgress: setting("BUILD_EGRESS", (name) =>
+    Config.schema(BuildEgress, name).pipe(Config.withDefault<BuildEgress>("public"))
+  ),
+  closedCidrs: setting("BUILD_CLOSED_CIDRS", (name) =>
+    Config.schema(Schema.String.pipe(Schema.decodeTo(ClosedCidrs, byBlanks)), name).pipe(
+      Config.withDefault(defaultClosedCidrs)
+    )
+  )
+}
+
+/** The variable of each setting, by its name in the code. */
+export const variables: Readonly<Record<keyof typeof all, string>> = Rec.map(all, ({ variable }) => variable)
+
+interface ConfigOf extends Struct.Lambda {
+  <A>(setting: Setting<A>): Config.Config<A>
+  readonly "~lambda.out": this["~lambda.in"] extends Setting<infer A> ? Config.Config<A> : never
+}
+
+const settings = Config.all(
+  Struct.map(
+    all,
+    Struct.lambda<ConfigOf>(({ config }) => config)
+  )
+)
 
 /** The part of the settings that decisions look at, so that it stands in their records. */
 export const SettingsSchema = Schema.Struct({

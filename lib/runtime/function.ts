@@ -11,7 +11,7 @@ import type { CloudEvent, EventFilter } from "./events.ts"
 import type { Ignored } from "./predicate.ts"
 import type { RestsOn } from "./interpret.ts"
 import type { KubernetesError } from "../kubernetes/error.ts"
-import type { Settings } from "../api/settings.ts"
+import type { Settings, SettingsValue } from "../api/settings.ts"
 
 /** What may be done with objects of a kind, or with a subresource of them. */
 export interface Permission {
@@ -50,6 +50,8 @@ export interface EnbiFunction<O> {
   readonly pauseSeconds?: number
   /** What `observe` and the actions need without a cache; `npm run generate` adds what the cache needs. */
   readonly permissions: ReadonlyArray<Permission>
+  /** The settings that it reads; absent: none. */
+  readonly settings?: ReadonlyArray<keyof SettingsValue>
   /** What needs no look, by what an event brought of it: only to stop before anything is read. */
   readonly ignores?: ReadonlyArray<Ignored>
   /**

@@ -33,13 +33,9 @@ const buildPod = (build: NixBuild, live: ReadonlyArray<NixBuild>) =>
     node,
     settings: {
       builderImage,
-      maxBuildsPerNode: 1,
       nodeRepel: [],
-      retryDelaysSeconds: [],
       buildEgress: "open" as const,
       closedCidrs: [],
-      successfulBuildsHistoryLimit: 20,
-      failedBuildsHistoryLimit: 20,
       substituters: [],
       trustedPublicKeys: [],
       cacheLimitBytes: 1

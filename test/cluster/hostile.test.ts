@@ -163,13 +163,9 @@ const importPlanted = Effect.fnUntraced(function* (
     node: yield* Effect.flatMap(find(nodes, { namespace: "", name: node }), Effect.fromOption),
     settings: {
       builderImage,
-      maxBuildsPerNode: 1,
       nodeRepel: [],
-      retryDelaysSeconds: [],
       buildEgress: "open" as const,
       closedCidrs: [],
-      successfulBuildsHistoryLimit: 20,
-      failedBuildsHistoryLimit: 20,
       cacheLimitBytes: 0,
       substituters: [],
       trustedPublicKeys: []

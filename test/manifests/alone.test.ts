@@ -56,6 +56,17 @@ describe("a function's account", () => {
     })
   )
 
+  it.effect("has the settings that the function reads, and no more", () =>
+    Effect.gen(function* () {
+      const { read } = yield* playAlone({})
+      const { read: waiting } = yield* playAlone({ full: ["volume one", "build two"] })
+      const declared = functions.flatMap(({ name, settings: keys = [] }) => keys.map((key) => `${name}: ${key}`))
+      // The launcher copies those that it declares: its type holds it to them.
+      const isOfOthers = (of: string) => !of.startsWith("job-launcher: ")
+      assert.sameMembers([...new Set([...read, ...waiting])].filter(isOfOthers), declared.filter(isOfOthers))
+    })
+  )
+
   it.effect("may do what the function does, and no more", () =>
     Effect.gen(function* () {
       const { asked: usual } = yield* playAlone({})

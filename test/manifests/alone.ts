@@ -77,12 +77,25 @@ export const playAlone = ({
     const world = makeWorld(server.objects)
     const asked: Array<Asked> = []
     for (const object of given) yield* Effect.orDie(server.objects.create(object))
-    const own = Layer.succeed(Settings, { ...settings, ...differing })
+    const values = { ...settings, ...differing }
+    const read: Array<string> = []
+    const ownOf = (definition: EnbiFunction<unknown>) =>
+      Layer.succeed(
+        Settings,
+        new Proxy(values, {
+          get: (target, key) => {
+            read.push(`${definition.name}: ${String(key)}`)
+            return Reflect.get(target, key)
+          }
+        })
+      )
     const send = (event: CloudEvent) =>
       Effect.forEach(
         functions.filter(({ on }) => on.some((filter) => matches(filter, event))),
         (definition) =>
-          deliver(definition, event).pipe(Effect.provide(Layer.merge(clusterOf(server, definition, asked), own))),
+          deliver(definition, event).pipe(
+            Effect.provide(Layer.merge(clusterOf(server, definition, asked), ownOf(definition)))
+          ),
         { discard: true }
       )
     let told = 0
@@ -109,5 +122,5 @@ export const playAlone = ({
     server.fate.refusalOf = () => undefined
     yield* happens(server)
     yield* sweeps
-    return { asked, state: stateOf(server.objects.objects) }
+    return { asked, read: [...new Set(read)], state: stateOf(server.objects.objects) }
   }).pipe(Effect.provide([TestClock.layer(), Logger.layer([])]))
