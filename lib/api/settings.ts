@@ -122,7 +122,7 @@ export const SettingsSchema = Schema.Struct({
 })
 export type SettingsValue = typeof SettingsSchema.Type
 
-export class Settings extends Context.Service<Settings, SettingsValue>()("enbi/lib/Settings") {
+export class Settings extends Context.Service<Settings, SettingsValue>()("enbi/lib/api/Settings") {
   /** `nodeRepel`: what the command line adds to that of the environment. */
   static readonly layer = (nodeRepel: ReadonlyArray<string>) =>
     Layer.effect(

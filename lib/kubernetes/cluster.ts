@@ -48,7 +48,7 @@ export class Cluster extends Context.Service<
       target: Target & { readonly uid: string; readonly resourceVersion?: string }
     ) => Effect.Effect<void, KubernetesError>
   }
->()("enbi/lib/Cluster") {}
+>()("enbi/lib/kubernetes/Cluster") {}
 
 const malformed = (cause: Schema.SchemaError) =>
   new KubernetesError({ status: 0, reason: "Malformed", message: cause.message, cause })

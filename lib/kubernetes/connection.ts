@@ -22,7 +22,7 @@ export class KubernetesApi extends Context.Service<
     /** Fails only with what is not worth another try: 401, 403, 404. */
     readonly follow: <A>(path: string, query: Query, read: Read<A>) => Stream.Stream<Change<A>, KubernetesError>
   }
->()("enbi/lib/kube/KubernetesApi") {
+>()("enbi/lib/kubernetes/KubernetesApi") {
   /**
    * The first that there is of: `KUBERNETES_URL` (such as `kubectl proxy` gives), `KUBECONFIG`, a Pod's ServiceAccount,
    * and the kubeconfig of whoever is at home here.

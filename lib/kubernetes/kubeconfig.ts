@@ -3,7 +3,7 @@
  * the cluster. @kubernetes/client-node reads it and gets the credentials: client
  * certificates, tokens, and what exec plugins and OIDC give, again when their
  * time is over. It is loaded only here, since that takes a second; the requests
- * are ours, for the reasons in `api.ts`.
+ * are ours, for the reasons in `connection.ts`.
  */
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import type { Cluster, KubeConfig, User } from "@kubernetes/client-node"

@@ -23,7 +23,7 @@ const settings = Config.all({
 
 /** Takes each decision; without `DECISIONS_FILE` it leaves it at that. */
 export class DecisionsFile extends Context.Reference<(decision: Decision) => Effect.Effect<void>>(
-  "enbi/lib/DecisionsFile",
+  "enbi/lib/runtime/DecisionsFile",
   { defaultValue: () => () => Effect.void }
 ) {
   static readonly layer = Layer.effect(

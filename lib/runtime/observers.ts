@@ -45,7 +45,7 @@ export interface Observer {
   readonly onEvent?: (arrival: Arrival) => Effect.Effect<void, never, Cluster | Settings>
 }
 
-export class Observers extends Context.Reference<ReadonlyArray<Observer>>("enbi/lib/Observers", {
+export class Observers extends Context.Reference<ReadonlyArray<Observer>>("enbi/lib/runtime/Observers", {
   defaultValue: () => []
 }) {}
 

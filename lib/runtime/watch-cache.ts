@@ -31,7 +31,7 @@ export class WatchCache extends Context.Service<
     /** Waits until it has: an object that the cache has not read yet must not be taken for one that is not there. */
     readonly complete: Effect.Effect<void>
   }
->()("enbi/embedded/WatchCache") {}
+>()("enbi/lib/runtime/WatchCache") {}
 
 /** An object as the watch brought it: what of it can't be read, such as what a newer version wrote, has an error instead. */
 interface Seen {

@@ -9,7 +9,7 @@ import type { Export } from "./span.ts"
 const endpoint = Config.String("OTEL_EXPORTER_OTLP_ENDPOINT").pipe(Config.withDefault(""))
 
 /** Undefined where nobody wants traces, so that whoever makes spans can spare itself that. */
-export class Traces extends Context.Reference<Export | undefined>("enbi/lib/Traces", {
+export class Traces extends Context.Reference<Export | undefined>("enbi/lib/telemetry/Traces", {
   defaultValue: () => undefined
 }) {
   /** `serviceName`: who exports; OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES say more, as OpenTelemetry has them. */
