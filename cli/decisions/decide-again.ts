@@ -2,7 +2,7 @@
  * Gives a recorded observation to today's `decide`, without a cluster, and
  * tells how its actions differ from those of then.
  */
-import { Effect, Result, Schema, TextDiff } from "effect"
+import { Effect, Equal, Result, Schema, TextDiff } from "effect"
 import { stringify } from "yaml"
 import type { Action } from "../../lib/runtime/action.ts"
 import { writesOf } from "../../lib/runtime/decision-record.ts"
@@ -28,12 +28,20 @@ export const decideAgain = Effect.fnUntraced(function* (
     return unknown(`what was observed was too long for the log: set DECISIONS_FILE, or LOG_LEVEL=Debug`)
   }
   const observed = Schema.decodeUnknownResult(definition.Observed)(record.observed)
-  if (Result.isFailure(observed)) return unknown(`what was observed cannot be read today: ${observed.failure.message}`)
+  const older = `It is of an older form: ${definition.name} observes other things today`
+  if (Result.isFailure(observed)) {
+    return unknown(`what was observed cannot be read today: ${observed.failure.message}\n${older}.`)
+  }
+  // What it lacks has a default now, or it has what nobody reads any more.
+  const isOlder = !Equal.equals(Schema.encodeSync(definition.Observed)(observed.success), record.observed)
   // A `decide` that throws is a mistake of ours, which is what one looks for here.
-  return yield* Effect.try({ try: () => definition.decide(observed.success), catch: String }).pipe(
+  const verdict = yield* Effect.try({ try: () => definition.decide(observed.success), catch: String }).pipe(
     Effect.map((actions) => compare(record, actions)),
     Effect.catch((thrown) => Effect.succeed<Verdict>({ _tag: "Differs", difference: `now it throws ${thrown}\n` }))
   )
+  return verdict._tag === "Differs" && isOlder
+    ? { ...verdict, difference: `${older}, and may decide otherwise because they are missing.\n${verdict.difference}` }
+    : verdict
 })
 
 // A record of the log only says what the actions write to, and why; and that of the first ten.

@@ -6,7 +6,7 @@
  */
 import { Equal, Option, Schema } from "effect"
 import { reasons } from "../../lib/api/reasons.ts"
-import type { NixBuild } from "../../lib/api/nixbuild.ts"
+import type { Failure, NixBuild } from "../../lib/api/nixbuild.ts"
 import { BuildResult } from "../../lib/nixbuild/job-result.ts"
 import { refusalOf, type Source, sourceOf } from "../../lib/nixbuild/source.ts"
 import { terminatedOf, type Work } from "../../lib/nixbuild/work.ts"
@@ -31,13 +31,19 @@ export const sourceFields = (build: NixBuild, work: Work | undefined) => {
 export const ofSource = (build: NixBuild, work: Work | undefined, outcome: ReturnType<typeof buildOutcome>) => {
   const reported = outcome._tag === "Succeeded" ? reportedBy(work) : undefined
   const why = reported === undefined ? undefined : whyNot(build, reported)
-  return why === undefined
-    ? outcome
-    : {
-        _tag: "Failed" as const,
-        failure: { reason: "SourceRefused" as const, message: `${reasons.SourceRefused} ${why}.` }
-      }
+  if (why === undefined) return outcome
+  const failure: Failure =
+    sourceOf(build) !== undefined && isUntold(work)
+      ? {
+          reason: "Interrupted",
+          message: `The functions were upgraded while Job ${work?.job.metadata.name} ran, which was not told the source: ${why}.`
+        }
+      : { reason: "SourceRefused", message: `${reasons.SourceRefused} ${why}.` }
+  return { _tag: "Failed" as const, failure }
 }
+
+// Those of an earlier version looked for the source on each node, and had a deadline. The next attempt is told.
+const isUntold = (work: Work | undefined): boolean => work?.job.spec?.activeDeadlineSeconds !== undefined
 
 const whyNot = (build: NixBuild, reported: Source): string | undefined => {
   const decided = sourceOf(build)

@@ -71,6 +71,9 @@ const outcomeOf = <A extends Success>(work: Work | undefined, { fallback, parse 
     )
   }
   if (said?.outcome === "Failed") return failed({ reason: said.reason, message: said.message, ...log })
+  // Only Jobs of an earlier version have a deadline; Kubernetes deletes the Pod, which says nothing more.
+  const isLate = work.job.status?.conditions?.some(({ reason }) => reason === "DeadlineExceeded") === true
+  if (isBuild && isLate) return failed({ reason: "TimedOut", message: reasons.TimedOut })
   return failed({
     reason: interruptionOf(work.pod) ?? fallback,
     message: `Job ${name} ended without a result: ${endOf(work.pod)}.`

@@ -93,7 +93,7 @@ export const imageTagRules: ReadonlyArray<Rule> = [
   { rule: "self.lastIndexOf(':') <= 255", message: "the name before the tag must have at most 255 characters" }
 ]
 
-export const packageNameRules: ReadonlyArray<Rule> = [
+export const packageNameRules: ReadonlyArray<Format> = [
   must(
     "^[A-Za-z0-9_][A-Za-z0-9_'-]*(\\.[A-Za-z0-9_][A-Za-z0-9_'-]*)*(\\^.*)?$",
     "must be an attribute path: names of letters, digits, _ ' and -, joined by single dots"

@@ -109,7 +109,9 @@ export const nodes = defineKind<Node>({
 
 export const Job = Schema.Struct({
   metadata: ObjectMeta,
-  spec: optional(Schema.Struct({ suspend: optional(Schema.NullOr(Schema.Boolean)) })),
+  spec: optional(
+    Schema.Struct({ suspend: optional(Schema.NullOr(Schema.Boolean)), activeDeadlineSeconds: optional(Schema.Int) })
+  ),
   status: optional(
     Schema.Struct({
       conditions: optional(Schema.Array(Condition))

@@ -12,7 +12,9 @@ export interface Sight {
   readonly lastTime: string
 }
 
-export const Sights = Context.Reference<Map<string, Sight>>("enbi/lib/runtime/Sights", { defaultValue: () => new Map() })
+export const Sights = Context.Reference<Map<string, Sight>>("enbi/lib/runtime/Sights", {
+  defaultValue: () => new Map()
+})
 
 // Longer than anybody waits before another look.
 const forgottenSeconds = 600

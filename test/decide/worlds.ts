@@ -55,7 +55,8 @@ const Case = Schema.StructWithRest(Schema.Struct({ given: Schema.String }), [
   Schema.Record(Schema.String, Schema.Unknown)
 ])
 
-const patched = (value: unknown, patch: unknown): unknown => {
+/** `value` with the patch in it. */
+export const patched = (value: unknown, patch: unknown): unknown => {
   if (!isFields(patch)) return patch
   const parts = new Map(
     Array.isArray(value)

@@ -13,6 +13,7 @@ const steps = {
 } as const
 
 const JobSpec = Schema.Struct({
+  activeDeadlineSeconds: Schema.optionalKey(Schema.Int),
   template: Schema.Struct({
     metadata: Schema.Struct({ labels: Strings, annotations: Schema.optionalKey(Strings) }),
     spec: Schema.Struct({
@@ -40,7 +41,7 @@ const Conditions = Schema.Struct({ conditions: Schema.Array(Schema.Struct({ type
 const isOver = Schema.is(Conditions)
 
 export const readJob = (job: Stored) => {
-  const { template } = Schema.decodeUnknownSync(JobSpec)(job["spec"])
+  const { activeDeadlineSeconds, template } = Schema.decodeUnknownSync(JobSpec)(job["spec"])
   const [{ args, env, name }] = template.spec.containers
   const [{ matchFields }] =
     template.spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms
@@ -51,6 +52,7 @@ export const readJob = (job: Stored) => {
     uid: job.metadata.labels?.[nixBuildUidLabel] ?? "",
     container: name,
     template: template.metadata,
+    hasDeadline: activeDeadlineSeconds !== undefined,
     valueOf: (key: string) => env.find((variable) => variable.name === key)?.value,
     isLive: job.metadata.deletionTimestamp === undefined && !isOver(job["status"])
   }

@@ -16,16 +16,26 @@ import { makeApiServer } from "./api-server.ts"
 import { awaitedIn, outdatedIn, stateOf, straysIn } from "./ending.ts"
 import type { Fault } from "./faults.ts"
 import { settings } from "./given.ts"
+import type { Stored } from "../../lib/memory/objects.ts"
 import { type CheckName, makeOracle } from "./oracle.ts"
 import { makeReplica } from "./replica.ts"
-import { makeWorld } from "./world.ts"
+import { type Disks, makeWorld } from "./world.ts"
 
 const functions = await Effect.runPromise(
   loadFunctions(new URL("../../functions/", import.meta.url)).pipe(Effect.provide(NodeServices.layer))
 )
 
+/** A cluster as it was left at some moment, by whatever version of the functions. */
+export interface Past {
+  readonly time: string
+  readonly objects: ReadonlyMap<string, Stored>
+  readonly disks: Disks
+}
+
 export interface Script {
   readonly given: ReadonlyArray<KubernetesObject>
+  /** What was there before. */
+  readonly past?: Past
   /** Functions that take part beside those below functions/. */
   readonly beside?: ReadonlyArray<EnbiFunction<unknown>>
   /** One process for each; a single ordinary one if this is not given. */
@@ -40,9 +50,12 @@ export interface Script {
   readonly quietRounds?: number
 }
 
-const makeStage = Effect.fnUntraced(function* ({ beside = [], excused = [], given, replicas = [{}] }: Script) {
+const makeStage = Effect.fnUntraced(function* ({ beside = [], excused = [], given, past, replicas = [{}] }: Script) {
   const api = makeApiServer()
-  const world = makeWorld(api.objects)
+  const world = makeWorld(api.objects, past?.disks)
+  if (past !== undefined) yield* TestClock.setTime(Date.parse(past.time))
+  for (const object of past?.objects.values() ?? []) yield* Effect.orDie(api.objects.restore(object))
+  // What was done before is not held to the laws of today.
   const oracle = makeOracle(api.objects, { world, excused })
   for (const object of given) yield* Effect.orDie(api.objects.create(object))
   const processes = replicas.map((differing) =>
@@ -112,5 +125,6 @@ export const play = (script: Script) =>
     assert.deepStrictEqual(straysIn(api.objects.objects), [], "Jobs that belong to nothing")
     assert.deepStrictEqual(outdatedIn(api.objects.objects), [], "conditions of an older generation")
     assert.deepStrictEqual(awaitedIn(api.objects.objects), [], "over, and not said to be")
-    return { state: stateOf(api.objects.objects), writes: api.writes, attempts: api.attempts, requests: api.requests }
+    const { attempts, objects, requests, writes } = api
+    return { state: stateOf(objects.objects), objects: objects.objects, log: objects.log, writes, attempts, requests }
   }).pipe(Effect.provide([TestClock.layer(), Logger.layer([])]))

@@ -52,12 +52,17 @@ const noRoom = {
 
 interface Tried {
   readonly packageName: string
+  /** Of an import alone. */
+  readonly imageTag: string
   readonly uid: string
   readonly isFirst: boolean
 }
 
-const failureOf = ({ isFirst, packageName, uid }: Tried) => {
+/** What is not in `given.ts` is in the recordings of `test/upgrade`. */
+const failureOf = ({ imageTag, isFirst, packageName, uid }: Tried) => {
   if (packageName === "bad") return { reason: "BuildFailed", message: `It does not build for ${uid}.` }
+  if (packageName === "slow" || packageName === "stuck") return { reason: "TimedOut", message: "It takes too long." }
+  if (imageTag.includes("unloadable")) return { reason: "ImportFailed", message: "containerd does not take it." }
   return packageName === "flaky" && isFirst
     ? { reason: "FetchFailed", message: `It does not fetch for ${uid}.` }
     : undefined
@@ -67,13 +72,20 @@ const waiting = (reason: string) => ({ waiting: { reason } })
 
 const refusal = (expected: string) => ({ reason: "TagConflict", message: `It is ${expected} already.`, log: "" })
 
-export const makeWorld = ({ create, objects, patch, remove }: Objects) => {
+/** What no object says. */
+export interface Disks {
   /** By `node image`, the digest of what was imported. */
-  const images = new Map<string, string>()
+  readonly images: Map<string, string>
   /** By the NixBuild's uid and the node, the digest of what was built. */
-  const layouts = new Map<string, string>()
+  readonly layouts: Map<string, string>
   /** By the NixBuild's uid and the node, the source that it was built of. */
-  const sources = new Map<string, string>()
+  readonly sources: Map<string, string>
+}
+
+export const emptyDisks = (): Disks => ({ images: new Map(), layouts: new Map(), sources: new Map() })
+
+export const makeWorld = ({ create, objects, patch, remove }: Objects, disks = emptyDisks()) => {
+  const { images, layouts, sources } = disks
   /** `step node`: the scheduler finds no room there for the Pods of Jobs of this step. */
   const full = new Set<string>()
   let commits = 0
@@ -128,12 +140,21 @@ export const makeWorld = ({ create, objects, patch, remove }: Objects) => {
     return false
   })
 
+  /** As Kubernetes does when a Job's deadline is over. */
+  const runOutOfTime = Effect.fnUntraced(function* (job: Stored) {
+    yield* Effect.orDie(remove(podOf(job)))
+    const conditions = [{ type: "Failed", status: "True", reason: "DeadlineExceeded" }]
+    yield* setStatus({ kind: "Job", ...job.metadata }, { active: null, conditions })
+  })
+
   const endJob = Effect.fnUntraced(function* (job: Stored) {
-    const { container, node, step, uid, valueOf } = readJob(job)
+    const { container, hasDeadline, node, step, uid, valueOf } = readJob(job)
     const place = `${uid} ${node}`
     const isFirst = !sources.has(place)
     const [flake = ""] = valueOf("FLAKE_URL")?.split("?") ?? []
     const packageName = valueOf("PACKAGE_NAME") ?? ""
+    const imageTag = valueOf("IMAGE_TAG") ?? ""
+    if (hasDeadline && packageName === "stuck") return yield* runOutOfTime(job)
     if (step === "build") {
       // The branch of the flaky package moves between any two Jobs that ask what it is.
       const commit = packageName === "flaky" ? ++commits : 1
@@ -144,10 +165,10 @@ export const makeWorld = ({ create, objects, patch, remove }: Objects) => {
     }
     const source = sources.get(place) ?? ""
     const digest = layouts.get(place) ?? ""
-    const name = `${node} ${valueOf("IMAGE_TAG")}`
+    const name = `${node} ${imageTag}`
     const expected = valueOf("EXPECTED_DIGEST")
     const isHeldBack = expected !== undefined && [digest, images.get(name) ?? expected].some((one) => one !== expected)
-    const why = isHeldBack ? refusal(expected) : failureOf({ packageName, uid, isFirst })
+    const why = isHeldBack ? refusal(expected) : failureOf({ packageName, imageTag, uid, isFirst })
     const isBad = why !== undefined
     const message = JSON.stringify(
       isBad ? { outcome: "Failed", log: "error: no", lockedUrl: source, ...why } : successes[step](source, digest)
