@@ -29,7 +29,8 @@ const definitionIn = Effect.fnUntraced(function* (file: string) {
   const text = yield* files.readFileString(`${import.meta.dirname}/../../${file}`)
   const { metadata, spec } = yield* readDefinition(parse(text))
   const { versions, ...names } = spec
-  const [{ additionalPrinterColumns: columns, schema, ...version }] = versions
+  // What one may select by takes nothing away.
+  const [{ additionalPrinterColumns: columns, schema, selectableFields: _, ...version }] = versions
   return { schema: schema.openAPIV3Schema, columns, others: { ...metadata, ...names, ...version } }
 })
 
