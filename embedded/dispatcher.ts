@@ -98,16 +98,16 @@ const makeLane = Effect.fnUntraced(function* (definition: EnbiFunction<unknown>,
     run(definition, event, subject).pipe(settle({ function: name, event, subject }))
   )
   /** As the cache has it, where something of its kind needs no look. */
-  const objectOf = Effect.fnUntraced(function* ({ kind = "", name = "", namespace }: CloudEvent) {
-    const ignored = (definition.ignores ?? []).filter((ignored) => ignored.kind === kind)
+  const objectOf = Effect.fnUntraced(function* ({ kind = "", name: objectName = "", namespace }: CloudEvent) {
+    const ignored = (definition.ignores ?? []).filter((predicate) => predicate.kind === kind)
     const known = kindNamed(kind)
     if (ignored.length === 0 || known === undefined) return undefined
     const cluster = yield* Cluster
-    return Option.getOrUndefined(yield* cluster.get(known, { name, namespace }))
+    return Option.getOrUndefined(yield* cluster.get(known, { name: objectName, namespace }))
   })
   /** Most events are about Pods of others. */
   const needsNoLook = (event: CloudEvent, object: unknown): boolean =>
-    (definition.ignores ?? []).some(({ kind, matches }) => kind === event.kind && matches(object, event))
+    (definition.ignores ?? []).some((predicate) => predicate.kind === event.kind && predicate.matches(object, event))
   const look = (event: CloudEvent, object: unknown) =>
     definition.subjects(event, object).pipe(
       Effect.flatMap((subjects) => Effect.forEach(subjects, (subject) => ask({ event, subject }), { discard: true })),

@@ -34,7 +34,7 @@ export const makeServer = (server: Server) => {
                 name: "server",
                 ports: [
                   { name: "status", containerPort: port },
-                  ...ports.map(({ containerPort, name }) => ({ name, containerPort }))
+                  ...ports.map((one) => ({ name: one.name, containerPort: one.containerPort }))
                 ],
                 livenessProbe: { httpGet: { path: paths.liveness, port: "status" }, ...livenessPatience },
                 readinessProbe: {
@@ -54,10 +54,10 @@ export const makeServer = (server: Server) => {
       metadata,
       spec: {
         selector,
-        ports: ports.map(({ containerPort, name, servicePort = containerPort }) => ({
-          name,
-          port: servicePort,
-          targetPort: name
+        ports: ports.map((one) => ({
+          name: one.name,
+          port: one.servicePort ?? one.containerPort,
+          targetPort: one.name
         }))
       }
     }

@@ -111,8 +111,8 @@ describe("the log", () => {
 
   it.effect("has one line for each decision, with what went wrong and what was done before that", () =>
     Effect.gen(function* () {
-      const event = { apiVersion: "v1", kind: "Event", metadata: { name: "e", namespace: "apps" } } as const
-      const create: Action = { action: "Create", why: "a test", object: event }
+      const object = { apiVersion: "v1", kind: "Event", metadata: { name: "e", namespace: "apps" } } as const
+      const create: Action = { action: "Create", why: "a test", object }
       const patch: Action = { action: "Patch", why: "a test", target: { kind: "Pod", ...metadata }, patch: {} }
       const lines = yield* linesOf(looking([create, patch, create]), "Info")
       assert.lengthOf(lines, 1)

@@ -25,11 +25,11 @@ const decision = (number: number, padding = 0): Decision => ({
   outcome: "Done"
 })
 
-const keepAll = (settings: Record<string, string>, decisions: ReadonlyArray<Decision>) =>
+const keepAll = (env: Record<string, string>, decisions: ReadonlyArray<Decision>) =>
   Effect.gen(function* () {
     const keep = yield* DecisionsFile
     for (const each of decisions) yield* keep(each)
-  }).pipe(Effect.provide(decisionsFile(settings)))
+  }).pipe(Effect.provide(decisionsFile(env)))
 
 const numbersIn = (lines: ReadonlyArray<string>) => lines.map((line) => JSON.parse(line).observed.number)
 
@@ -39,10 +39,10 @@ layer(NodeServices.layer)("the file of decisions", (it) => {
       const files = yield* FileSystem.FileSystem
       const folder = `${yield* directory}/deeper`
       const file = `${folder}/decisions.jsonl`
-      const settings = { DECISIONS_FILE: file, DECISIONS_LIMIT: "4k" }
+      const env = { DECISIONS_FILE: file, DECISIONS_LIMIT: "4k" }
       const decisions = Array.from({ length: 20 }, (_, number) => decision(number, 200))
-      yield* keepAll(settings, decisions.slice(0, 13))
-      yield* keepAll(settings, decisions.slice(13))
+      yield* keepAll(env, decisions.slice(0, 13))
+      yield* keepAll(env, decisions.slice(13))
       const [older, newer] = yield* Effect.all([files.readFileString(`${file}.1`), files.readFileString(file)])
       const numbers = [...numbersIn(linesOf(older)), ...numbersIn(linesOf(newer))]
       assert.deepStrictEqual(

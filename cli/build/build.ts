@@ -11,7 +11,7 @@ import { namespaceOr, systemOfNodes } from "./defaults.ts"
 import { outcomeOf } from "./progress.ts"
 import { BadAnswer } from "../exit.ts"
 
-const installable = Argument.String("flake#package").pipe(
+const installableArgument = Argument.String("flake#package").pipe(
   Argument.withDescription("Such as github:owner/repository#hello-image"),
   Argument.mapEffect((text) => {
     const at = text.lastIndexOf("#")
@@ -30,7 +30,7 @@ const installable = Argument.String("flake#package").pipe(
 )
 
 /** The namespace, by default the kubeconfig's. */
-export const namespace = Flag.String("namespace").pipe(
+export const namespaceFlag = Flag.String("namespace").pipe(
   Flag.withAlias("n"),
   Flag.withDescription("The NixBuild's namespace; by default that of the kubeconfig's context"),
   Flag.optional
@@ -44,7 +44,7 @@ const flags = {
     Flag.withDescription("For which system; by default that of the cluster's nodes, if they have only one"),
     Flag.optional
   ),
-  namespace,
+  namespace: namespaceFlag,
   node: Flag.String("node").pipe(
     Flag.withDescription("A node that gets the image, may be given more than once; by default the scheduler picks one"),
     Flag.atLeast(0)
@@ -58,9 +58,9 @@ const flags = {
 }
 
 /** The command. */
-export const build = Command.make(
+export const buildCommand = Command.make(
   "build",
-  { installable, ...flags },
+  { installable: installableArgument, ...flags },
   Effect.fn("build")(function* ({ installable, logs, node, system, tag, ...wanted }) {
     const { connected } = yield* Kubernetes
     const { api } = yield* connected

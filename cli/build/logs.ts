@@ -6,11 +6,11 @@ import { nixBuilds } from "../../lib/api/nixbuild.ts"
 import { getFrom, listFrom } from "../../lib/kubernetes/cluster.ts"
 import { nixBuildUidLabel } from "../../lib/api/annotations.ts"
 import { systemNamespace } from "../../lib/kubernetes/system-namespace.ts"
-import { namespace } from "./build.ts"
+import { namespaceFlag } from "./build.ts"
 import { Kubernetes, orTrouble } from "../kubernetes.ts"
 import { namespaceOr } from "./defaults.ts"
 import { firstContainerOf } from "./pod-logs.ts"
-import { follow } from "../recordings/source.ts"
+import { followFlag } from "../recordings/source.ts"
 import { Trouble } from "../exit.ts"
 
 /** The command. */
@@ -18,8 +18,8 @@ export const logs = Command.make(
   "logs",
   {
     name: Argument.String("nixbuild").pipe(Argument.withDescription("Its name")),
-    namespace,
-    follow,
+    namespace: namespaceFlag,
+    follow: followFlag,
     isImport: Flag.Boolean("import").pipe(
       Flag.withDescription(`The Jobs in ${systemNamespace} that bring the image into containerd instead`),
       Flag.withoutNegation,

@@ -11,8 +11,7 @@ export const newsIn = (build: NixBuild, before: NixBuild | undefined): ReadonlyA
     .filter(({ type }) => type !== "Ready")
     .map(sentenceOf)
     .filter((sentence) => !known.includes(sentence))
-  const isImporting = (build: NixBuild | undefined) =>
-    build !== undefined && phaseOf(conditionsOf(build)) === "Importing"
+  const isImporting = (one: NixBuild | undefined) => one !== undefined && phaseOf(conditionsOf(one)) === "Importing"
   return isImporting(build) && !isImporting(before)
     ? [...news, `importing into containerd of ${build.status?.buildNode}`]
     : news

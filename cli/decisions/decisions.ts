@@ -10,9 +10,9 @@ import { disorderFlags, isDisorder } from "../simulation/disorder.ts"
 import { type Recording, recordingsIn } from "../recordings/recording.ts"
 import { replayInMemory } from "../simulation/replay.ts"
 import { selects, type Selection, selectionFlags } from "../recordings/selection.ts"
-import { files, follow, linesOf } from "../recordings/source.ts"
+import { files, followFlag, linesOf } from "../recordings/source.ts"
 import { BadAnswer, Trouble } from "../exit.ts"
-import { documentOf, eventOf, output, rowOf, writeOf } from "../output.ts"
+import { documentOf, eventOf, outputFlag, rowOf, writeOf } from "../output.ts"
 
 interface Wanted extends Selection {
   readonly file: ReadonlyArray<string>
@@ -40,7 +40,7 @@ const asJson = ({ show }: Recording) => Console.log(JSON.stringify(show()))
 
 const list = Command.make(
   "list",
-  { file: files, ...selectionFlags, follow, output },
+  { file: files, ...selectionFlags, follow: followFlag, output: outputFlag },
   Effect.fn("decisions.list")(function* ({ output, ...wanted }) {
     yield* Stream.runForEach(
       recordings(wanted),
@@ -62,9 +62,9 @@ const list = Command.make(
   ])
 )
 
-const show = Command.make(
+const showCommand = Command.make(
   "show",
-  { file: files, ...selectionFlags, output },
+  { file: files, ...selectionFlags, output: outputFlag },
   Effect.fn("decisions.show")(function* ({ output, ...wanted }) {
     yield* Stream.runForEach(
       recordings(wanted),
@@ -116,7 +116,7 @@ const replay = Command.make(
 /** All of `enbi decisions`. */
 export const decisions = Command.make("decisions").pipe(
   Command.withDescription("What the functions decided, and why"),
-  Command.withSubcommands([list, show, replay])
+  Command.withSubcommands([list, showCommand, replay])
 )
 
 /** Who decided when and on what event, and below it each write. */

@@ -12,7 +12,7 @@ import type { WholeEvent } from "./event-file.ts"
 import { Kubernetes, orTrouble } from "../kubernetes.ts"
 import { readEvents, recordedEvents } from "./recorded-events.ts"
 import { replay } from "./replay.ts"
-import { documentOf, eventOf, output, rowOf } from "../output.ts"
+import { documentOf, eventOf, outputFlag, rowOf } from "../output.ts"
 
 const asJson = (event: WholeEvent) => Console.log(JSON.stringify(redact(event)))
 
@@ -35,7 +35,7 @@ const record = Command.make(
 
 const list = Command.make(
   "list",
-  { ...recordedEvents, output },
+  { ...recordedEvents, output: outputFlag },
   Effect.fn("events.list")(function* ({ output, ...wanted }) {
     const { events } = yield* readEvents(wanted)
     yield* Effect.forEach(
@@ -57,7 +57,7 @@ const list = Command.make(
 
 const show = Command.make(
   "show",
-  { ...recordedEvents, output },
+  { ...recordedEvents, output: outputFlag },
   Effect.fn("events.show")(function* ({ output, ...wanted }) {
     const { events } = yield* readEvents(wanted)
     yield* Effect.forEach(

@@ -16,7 +16,7 @@ import { pausesOf, send } from "./send.ts"
 import { BadAnswer, Trouble } from "../exit.ts"
 import { eventOf, rowOf, writeOf } from "../output.ts"
 
-const to = Flag.String("to").pipe(
+const toFlag = Flag.String("to").pipe(
   Flag.withDescription("Where to send them: the URL of a function or a Broker"),
   Flag.withMetavar("URL"),
   Flag.mapEffect((text) => {
@@ -28,17 +28,17 @@ const to = Flag.String("to").pipe(
   Flag.optional
 )
 
-const apply = Flag.Boolean("apply").pipe(
+const applyFlag = Flag.Boolean("apply").pipe(
   Flag.withDescription("Really send them; without it nothing is sent or written"),
   Flag.withoutNegation,
   Flag.withDefault(false)
 )
 
-const speed = Flag.Finite("speed").pipe(
+const speedFlag = Flag.Finite("speed").pipe(
   Flag.withDescription("Keep the pauses between them: 1 as it was, 10 ten times as fast; without it there are none"),
   Flag.filter(
-    (speed) => speed > 0,
-    (speed) => `--speed ${speed}: it must be more than 0`
+    (value) => value > 0,
+    (value) => `--speed ${value}: it must be more than 0`
   ),
   Flag.optional
 )
@@ -46,7 +46,7 @@ const speed = Flag.Finite("speed").pipe(
 /** The command. */
 export const replay = Command.make(
   "replay",
-  { ...recordedEvents, to, apply, speed, ...disorderFlags },
+  { ...recordedEvents, to: toFlag, apply: applyFlag, speed: speedFlag, ...disorderFlags },
   Effect.fn("events.replay")(function* ({ apply, speed, to, ...wanted }) {
     const { events: found, functions } = yield* readEvents(wanted)
     const events = yield* disordered(found, wanted)
@@ -64,7 +64,7 @@ export const replay = Command.make(
     yield* sendAll(
       to.value,
       events,
-      Option.map(speed, (speed) => pausesOf(events, speed))
+      Option.map(speed, (factor) => pausesOf(events, factor))
     )
   })
 ).pipe(
@@ -128,7 +128,7 @@ const sendAll = Effect.fnUntraced(function* (
   const replayid = yield* preciseTime
   let refused = 0
   for (const [index, event] of events.entries()) {
-    const pause = Option.flatMapNullishOr(pauses, (pauses) => pauses[index])
+    const pause = Option.flatMapNullishOr(pauses, (all) => all[index])
     if (Option.isSome(pause)) yield* Effect.sleep(pause.value)
     const status = yield* send(to, { ...event, replayid })
     if (status >= 300) refused += 1

@@ -28,7 +28,7 @@ const readMoment = Effect.fnUntraced(function* (option: string, text: string) {
   return yield* new CliError.InvalidValue({ option, value: text, expected, kind: "flag" })
 })
 
-const text = (name: string, description: string) =>
+const textFlag = (name: string, description: string) =>
   Flag.String(name).pipe(Flag.withDescription(description), Flag.optional)
 const moment = (name: string, description: string) =>
   Flag.String(name).pipe(
@@ -44,14 +44,14 @@ export const eventSelectionFlags = {
     Flag.withDescription("Those whose ID begins so; may be given more than once"),
     Flag.atLeast(0)
   ),
-  function: text("function", "Those of this function"),
+  function: textFlag("function", "Those of this function"),
   kind: Flag.Literals(
     "kind",
     knownKinds().map(({ kind }) => kind)
   ).pipe(Flag.withDescription("Those about an object of this kind"), Flag.optional),
-  namespace: text("namespace", "Those about an object in this namespace").pipe(Flag.withAlias("n")),
-  name: text("name", "Those about an object of this name"),
-  uid: text("uid", "Those in which this uid stands anywhere, also only in what was observed"),
+  namespace: textFlag("namespace", "Those about an object in this namespace").pipe(Flag.withAlias("n")),
+  name: textFlag("name", "Those about an object of this name"),
+  uid: textFlag("uid", "Those in which this uid stands anywhere, also only in what was observed"),
   since: moment("since", "Not before: a time of RFC 3339, or how long ago (90s, 10m, 2h, 1d)"),
   until: moment("until", "Not after: the same")
 }

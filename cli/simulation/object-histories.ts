@@ -70,13 +70,13 @@ export const coursesOfJob = ({ metadata }: Stored, courses: ReadonlyArray<Course
   const model = courses.findLast(isOfSame)
   if (model === undefined) return []
   const renamed = (pod: string) => pod.replace(model.at.name, name)
-  const podOf = ({ metadata, ...pod }: SeenObject): SeenObject => ({
+  const podOf = (pod: SeenObject): SeenObject => ({
     ...pod,
     metadata: {
-      ...metadata,
-      name: renamed(metadata.name),
-      uid: `${uid} ${metadata.uid}`,
-      labels: { ...metadata.labels, [jobNameLabel]: name, [jobUidLabel]: uid }
+      ...pod.metadata,
+      name: renamed(pod.metadata.name),
+      uid: `${uid} ${pod.metadata.uid}`,
+      labels: { ...pod.metadata.labels, [jobNameLabel]: name, [jobUidLabel]: uid }
     }
   })
   const pods = courses.filter(({ versions: [first] }) => first !== undefined && jobOf(first.object) === model.at.name)

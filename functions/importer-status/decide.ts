@@ -242,5 +242,5 @@ const removals = ({ build, places }: World): ReadonlyArray<Action> =>
   places
     .filter(({ name }) => nodeStatusOf(build, name)?.importedTime !== undefined)
     .flatMap((place) => [place.build, place.import])
-    .flatMap((work) => (work === undefined || work.job.metadata.deletionTimestamp !== undefined ? [] : [work.job]))
+    .flatMap((one) => (one === undefined || one.job.metadata.deletionTimestamp !== undefined ? [] : [one.job]))
     .map((job) => ({ action: "Delete", why: "It succeeded and its outcome is told", target: referTo(jobs, job) }))

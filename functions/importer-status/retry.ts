@@ -77,7 +77,7 @@ export const retryAll = (build: NixBuild, { asked, time }: Asked): ReadonlyArray
       ...(after.length === 0 ? {} : { nodes: after }),
       ...withoutSlots(
         build,
-        after.filter(({ attempt, name }) => nodeStatusOf(build, name)?.attempt !== attempt).map(({ name }) => name)
+        after.filter((node) => nodeStatusOf(build, node.name)?.attempt !== node.attempt).map(({ name }) => name)
       ),
       ...(isFailed ? { attempt: attempt + 1, retryTime: time } : isPending ? { retryTime: time } : {})
     }

@@ -120,10 +120,9 @@ const askAdmissions = Effect.fnUntraced(function* (found: Option.Option<Found>) 
   const asked = Effect.forEach(ready, (place) =>
     Effect.map(askAdmission(place), (admission) => [place.node, admission] as const)
   )
-  const [egress, answers] = yield* Effect.all(
-    [Effect.flatMap(claims, (claims) => observeEgress(namespace, claims)), asked],
-    { concurrency: "unbounded" }
-  )
+  const [egress, answers] = yield* Effect.all([Effect.flatMap(claims, (all) => observeEgress(namespace, all)), asked], {
+    concurrency: "unbounded"
+  })
   const admissions = new Map(answers)
   const places = observed.places.map((place) => {
     const admission = admissions.get(place.node.metadata.name)
@@ -186,5 +185,5 @@ const isImported = (build: NixBuild, jobAt: Jobs): boolean =>
 const filterLive = Effect.fnUntraced(function* ({ metadata }: NixBuild) {
   const cluster = yield* Cluster
   const live = yield* cluster.list(buildsIn(metadata.namespace ?? ""))
-  return writeFilter({ of: metadata.uid, uids: live.map(({ metadata }) => metadata.uid) })
+  return writeFilter({ of: metadata.uid, uids: live.map((build) => build.metadata.uid) })
 })

@@ -139,8 +139,8 @@ const readResources = Schema.decodeUnknownOption(Schema.fromJsonString(Resources
 
 const resources: Form<typeof Resources.Type> = {
   parse: (text) =>
-    Option.filter(readResources(text), (resources) =>
-      Object.values(resources)
+    Option.filter(readResources(text), (read) =>
+      Object.values(read)
         .flatMap((quantities) => Object.values(quantities))
         .every((value) => quantity.test(String(value)))
     ),

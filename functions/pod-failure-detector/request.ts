@@ -32,7 +32,7 @@ interface Requests {
 /** What the Pod asks for; a Pod names no system, so that comes from the node it is bound to. */
 export const requestsOf = (pod: Pod, node: Node | undefined): Requests => {
   const readings = waitingContainers(pod).map((container) => ({ container, ...read(pod, container) }))
-  const problems = [...meaningless(pod), ...readings.flatMap(({ problems }) => problems)]
+  const problems = [...meaningless(pod), ...readings.flatMap((reading) => reading.problems)]
   const sources = readings.flatMap(({ container, source }) => (source === undefined ? [] : [{ container, source }]))
   const architecture = node?.metadata.labels?.["kubernetes.io/arch"]
   const system = systemOf(architecture)
@@ -110,8 +110,8 @@ const whyUnnamed = (pod: Pod, { image, name }: WaitingContainer): Problem => {
   if (podTag === undefined && annotated.length > 0 && isAlone) {
     return lacksForPod(needed.filter((field) => !annotated.includes(field)))
   }
-  if (podTag !== undefined && isAlone && containersOf(pod).every(({ image = "" }) => !isSameImage(image, podTag))) {
-    const images = waitingContainers(pod).map(({ image }) => image)
+  if (podTag !== undefined && isAlone && containersOf(pod).every(({ image: own = "" }) => !isSameImage(own, podTag))) {
+    const images = waitingContainers(pod).map((container) => container.image)
     return {
       reason: "ImageTagDiffers",
       message: `No image is built for this Pod: its containers wait for ${images.join(", ")}, but its annotation ${annotationOf("imageTag")} names ${podTag}.`

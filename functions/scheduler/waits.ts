@@ -18,7 +18,7 @@ export const orRefused = (
   build: NixBuild,
   actions: ReadonlyArray<Action<"Scheduled">>
 ): ReadonlyArray<Action<"Scheduled">> => {
-  const refusal = world.refusals.find((refusal) => actions.some((action) => isAbout(action, refusal)))
+  const refusal = world.refusals.find((one) => actions.some((action) => isAbout(action, one)))
   if (refusal === undefined) return actions
   // One that may pass is asked again with the next look.
   if (!refusal.isLasting) return []

@@ -27,7 +27,7 @@ export interface Proxies {
 
 const variable = (name: string) => Config.String(name).pipe(Config.withDefault(""))
 
-export const proxies: Config.Config<Proxies> = Config.all({
+export const proxiesConfig: Config.Config<Proxies> = Config.all({
   http: variable(buildVariables.httpProxy),
   https: variable(buildVariables.httpsProxy),
   none: variable(buildVariables.noProxy)

@@ -34,7 +34,7 @@ const withSlashes = (url: string): string => url.replaceAll(/%2F/giu, "/")
 export const whatIsGone = ({ lockedInputs, lockedUrl }: Source, log: NixLog): Failure | undefined => {
   const urls = [lockedUrl, ...lockedInputs.map(({ url }) => url)]
   for (const { found, locked = "" } of findingsIn(log)) {
-    const url = urls.find((url) => withSlashes(url).includes(withSlashes(encodeURIComponent(locked))))
+    const url = urls.find((one) => withSlashes(one).includes(withSlashes(encodeURIComponent(locked))))
     if (url === undefined || locked === "") continue
     const instead = found === undefined ? "that is not there any more" : `what is there now has ${found}`
     const place = url.split("?", 1).join("").slice(0, 100)

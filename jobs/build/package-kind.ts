@@ -56,7 +56,7 @@ const kindOf = Effect.fnUntraced(function* (path: string) {
 const isTarHeader = (head: Uint8Array): boolean => {
   if (head.length < blockBytes) return false
   const stated = Buffer.from(head.subarray(148, 156)).toString("latin1").replaceAll("\0", " ").trim()
-  const sum = head.reduce((sum, byte, index) => sum + (index >= 148 && index < 156 ? 0x20 : byte), 0)
+  const sum = head.reduce((total, byte, index) => total + (index >= 148 && index < 156 ? 0x20 : byte), 0)
   return /^[0-7]+$/u.test(stated) && Number.parseInt(stated, 8) === sum
 }
 

@@ -50,7 +50,7 @@ export const removeName = ({ reference, socket }: Named) => ctr(socket, ["images
 /** The digest that containerd has under `reference`, undefined if it has none. */
 export const digestInContainerd = Effect.fn("digestInContainerd")(function* ({ reference, socket }: Named) {
   const lines = yield* ctr(socket, ["images", "ls", `name==${JSON.stringify(reference)}`])
-  const line = lines.find((line) => line.startsWith(`${reference} `))
+  const line = lines.find((one) => one.startsWith(`${reference} `))
   return /\ssha256:[0-9a-f]{64}\s/u.exec(line ?? "")?.[0].trim()
 })
 

@@ -13,24 +13,24 @@ interface Format extends Rule {
   readonly holds: (text: string) => boolean
 }
 
-const text = (expression: string): string => JSON.stringify(expression)
+const quote = (expression: string): string => JSON.stringify(expression)
 const matcher = (expression: string) => {
   const pattern = new RegExp(expression, "u")
   return (text: string): boolean => pattern.test(text)
 }
 const must = (expression: string, message: string): Format => ({
-  rule: `self.matches(${text(expression)})`,
+  rule: `self.matches(${quote(expression)})`,
   message,
   holds: matcher(expression)
 })
 const mustNot = (expression: string, message: string): Format => {
   const matches = matcher(expression)
-  return { rule: `!self.matches(${text(expression)})`, message, holds: (text) => !matches(text) }
+  return { rule: `!self.matches(${quote(expression)})`, message, holds: (text) => !matches(text) }
 }
 const when = (condition: string, expression: string, message: string): Format => {
   const [applies, matches] = [matcher(condition), matcher(expression)]
   return {
-    rule: `!self.matches(${text(condition)}) || self.matches(${text(expression)})`,
+    rule: `!self.matches(${quote(condition)}) || self.matches(${quote(expression)})`,
     message,
     holds: (text) => !applies(text) || matches(text)
   }

@@ -59,7 +59,7 @@ const layerInCluster = Layer.unwrap(
     // kubelet rotates the token in the file, so it is read again now and then.
     const token = yield* Effect.cachedWithTTL(
       files.readFileString(`${serviceAccount}/token`).pipe(
-        Effect.map((token) => Option.some(token.trim())),
+        Effect.map((content) => Option.some(content.trim())),
         Effect.mapError((cause) => new KubernetesError({ status: 0, reason: "Token", message: cause.message, cause }))
       ),
       "1 minute"

@@ -87,7 +87,7 @@ const understand = Effect.fnUntraced(function* (
   { body, query = {} }: { readonly query?: Query; readonly body?: Body }
 ) {
   const [, apiVersion, namespace, plural, name, subresource] = paths.exec(path) ?? []
-  const kind = knownKinds().find((kind) => kind.apiVersion === apiVersion && kind.plural === plural)
+  const kind = knownKinds().find((known) => known.apiVersion === apiVersion && known.plural === plural)
   const value = body?.value
   const named = name ?? (isFields(value) && isFields(value["metadata"]) ? value["metadata"]["name"] : "")
   if (kind === undefined || typeof named !== "string") return yield* refuse(404, "NotFound", `nothing is at ${path}`)

@@ -39,7 +39,7 @@ const makeWatches = ({ log, newest, witnesses }: Objects) => {
   /** Every change after the version that is asked for, as it happens. */
   const watch = Effect.fnUntraced(function* (path: string, query: Query) {
     const [, namespace, plural] = /(?:\/namespaces\/([^/]+))?\/([a-z]+)$/.exec(path) ?? []
-    const kind = knownKinds().find((kind) => kind.plural === plural)
+    const kind = knownKinds().find((known) => known.plural === plural)
     const from = Number(query["resourceVersion"])
     if (from < oldest) return HttpServerResponse.uint8Array(tooOld)
     const changes = yield* Queue.unbounded<Uint8Array>()
@@ -133,7 +133,7 @@ export const makeFront = (objects: Objects, api: Api) => {
       if (resources.length > 0) return HttpServerResponse.jsonUnsafe({ resources })
       const text = yield* Effect.orDie(request.text)
       const body = text === "" ? {} : { body: { type: "application/json" as const, value: JSON.parse(text) } }
-      const method = methods.find((method) => method === request.method) ?? "OPTIONS"
+      const method = methods.find((known) => known === request.method) ?? "OPTIONS"
       return HttpServerResponse.jsonUnsafe(yield* api.request(method, pathname, { query, ...body }))
     }).pipe(
       Effect.catchTag("KubernetesError", ({ message, reason, status }) =>

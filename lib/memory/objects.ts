@@ -130,14 +130,14 @@ export const makeObjects = ({ uidOf = uidOfBirth }: ObjectsOptions = {}) => {
   })
 
   /** A JSON merge patch of everything but the status, or of the status alone. */
-  const patch = Effect.fnUntraced(function* (at: At & { readonly subresource?: "status" | undefined }, patch: Fields) {
+  const patch = Effect.fnUntraced(function* (at: At & { readonly subresource?: "status" | undefined }, fields: Fields) {
     const before = yield* find(at)
-    const asked = isFields(patch["metadata"]) ? patch["metadata"] : {}
+    const asked = isFields(fields["metadata"]) ? fields["metadata"] : {}
     const isStale =
       (asked["uid"] !== undefined && asked["uid"] !== before.metadata.uid) ||
       (asked["resourceVersion"] !== undefined && asked["resourceVersion"] !== before.metadata.resourceVersion)
     if (isStale) return yield* refuse(409, "Conflict", `${at.name} was changed`)
-    const { status, ...rest } = patch
+    const { status, ...rest } = fields
     const merged = mergePatch(before, at.subresource === undefined ? rest : { status })
     const after = yield* Schema.decodeUnknownEffect(Stored)(merged).pipe(Effect.orDie)
     if (same(before, after)) return before

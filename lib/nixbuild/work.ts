@@ -121,7 +121,7 @@ export const obstacleOf = (work: Work, time: string): Obstacle | undefined => {
 const notStarted = (message: string): Obstacle => ({ reason: "PodNotStarted", message })
 
 const unscheduled = ({ status }: Pod): Obstacle | undefined => {
-  const condition = status?.conditions?.find(({ status, type }) => type === "PodScheduled" && status === "False")
+  const condition = status?.conditions?.find((one) => one.type === "PodScheduled" && one.status === "False")
   return condition === undefined
     ? undefined
     : { reason: "PodUnschedulable", message: condition.message ?? condition.reason ?? "the Pod is not scheduled" }

@@ -95,7 +95,7 @@ const readMap = (type: GoType, members: Members, field: string, report: Report) 
 const readFields = (fields: Readonly<Record<string, GoType>>, members: Members, field: string, report: Report) => {
   const found = new Map<string, unknown>()
   for (const [key, json] of members) {
-    const name = Object.hasOwn(fields, key) ? key : Object.keys(fields).find((name) => fold(name) === fold(key))
+    const name = Object.hasOwn(fields, key) ? key : Object.keys(fields).find((one) => fold(one) === fold(key))
     const type = name === undefined ? undefined : fields[name]
     if (name === undefined || type === undefined) continue
     const path = field === "" ? name : `${field}.${name}`

@@ -40,8 +40,8 @@ export const forbiddenIn = (header: Tar.Header): string | undefined => {
   // An old archive marks a folder by a slash alone; readers differ on whether such an entry has content.
   if (type === "Directory" && typeflag !== "5") return "is a folder that its header calls a file"
   if (type !== "Directory" && (mode & setuidOrSetgid) !== 0) return "is a setuid or setgid file"
-  const key = Object.keys(pax).find((key) => forbiddenAttribute.test(key))
-  if (key !== undefined) return `has the attribute ${key.slice(attribute.length)}`
+  const forbidden = Object.keys(pax).find((key) => forbiddenAttribute.test(key))
+  if (forbidden !== undefined) return `has the attribute ${forbidden.slice(attribute.length)}`
   return forbiddenName(path) ?? (type === "Hardlink" ? forbiddenTarget(linkTarget) : tooLong(linkTarget))
 }
 

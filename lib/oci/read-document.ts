@@ -56,7 +56,7 @@ const decode = Effect.fnUntraced(function* <A>(name: string, json: Json, { schem
 const misfit = (name: string, { field, problem, twice }: Misfit) => {
   if (twice) return forbiddenContent(`${name}: ${field} ${problem}, and readers differ on which one counts.`)
   const names = field.split(/[.[]/u)
-  const hint = names.map((name) => advice[name]).find((hint) => hint !== undefined)
+  const hint = names.map((one) => advice[one]).find((found) => found !== undefined)
   const what = field === "" ? "it" : field
   return notAnImage(
     `${name} is not what an image has there: ${what} ${problem}${hint === undefined ? "" : `: ${hint}`}.`

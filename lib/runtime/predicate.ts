@@ -18,7 +18,7 @@ export const ignore = <A extends Identified>(
   const read = Schema.decodeUnknownOption(kind.schema)
   return {
     kind: kind.kind,
-    matches: (object, event) => Option.exists(read(object), (object) => needsNoLook(object, event))
+    matches: (object, event) => Option.exists(read(object), (decoded) => needsNoLook(decoded, event))
   }
 }
 

@@ -113,7 +113,7 @@ const log = Effect.fnUntraced(function* (decision: Decision) {
   yield* keep(decision)
 })
 
-const keep = (decision: Decision) => Effect.flatMap(DecisionsFile, (keep) => keep(decision))
+const keep = (decision: Decision) => Effect.flatMap(DecisionsFile, (write) => write(decision))
 
 interface Look {
   readonly startMillis: number

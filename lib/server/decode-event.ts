@@ -42,7 +42,7 @@ export const arrive = (
 ): Result.Result<CloudEvent, MalformedEvent> => {
   // ApiServerSource sends an empty namespace with what has none.
   const given = Object.entries(attributes).filter(([, value]) => value !== "")
-  const trace = [attributes["traceparent"], traceparent].filter((trace) => trace !== undefined).find(isTrace)
+  const trace = [attributes["traceparent"], traceparent].filter((one) => one !== undefined).find(isTrace)
   const { traceparent: _, ...rest } = Object.fromEntries(given)
   return decode({ ...rest, ...(trace === undefined ? {} : { traceparent: trace }) }).pipe(
     Result.mapError(({ message }) => new MalformedEvent({ message: message.replaceAll(/\s+/g, " ") }))

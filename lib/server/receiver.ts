@@ -94,9 +94,9 @@ const makeReceiver = Effect.fnUntraced(function* (definition: EnbiFunction<unkno
   const admit = (arrival: Arrival) => {
     const { bytes } = arrival
     if (bytes > maxBodyBytes) return Effect.fail(new TooLarge())
-    const admitted = places.withPermitsIfAvailable(Math.max(1, Math.ceil(bytes / bytesPerPlace)))(inside(arrival))
+    const response = places.withPermitsIfAvailable(Math.max(1, Math.ceil(bytes / bytesPerPlace)))(inside(arrival))
     return Effect.map(
-      admitted,
+      response,
       Option.getOrElse(() => full)
     )
   }

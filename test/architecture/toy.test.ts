@@ -109,9 +109,9 @@ describe("the toy function", () => {
       const missing = new KubernetesError({ status: 404, reason: "NotFound", message: "no such resource" })
       const connection = KubernetesApi.of({
         ...connected,
-        follow: (path, query, read) =>
+        follow: (path, query, decode) =>
           Stream.suspend(() =>
-            isDefined || !path.includes("greetings") ? connected.follow(path, query, read) : Stream.fail(missing)
+            isDefined || !path.includes("greetings") ? connected.follow(path, query, decode) : Stream.fail(missing)
           )
       })
       const kinds = kindsOf(functions)

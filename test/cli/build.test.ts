@@ -165,7 +165,9 @@ layer(NodeServices.layer)("enbi build", (it) => {
           cluster: clusterOf(stage),
           during: Effect.fnUntraced(function* (printed) {
             yield* printed("is created")
-            for (const { kind, metadata } of [...objects.objects.values()].filter(({ kind }) => kind === "NixBuild")) {
+            for (const { kind, metadata } of [...objects.objects.values()].filter(
+              (object) => object.kind === "NixBuild"
+            )) {
               yield* Effect.orDie(objects.remove({ kind, ...metadata }))
             }
           })
@@ -224,13 +226,13 @@ const found = (status: object) => ({
 })
 
 const job = { apiVersion: "batch/v1", kind: "Job", metadata: { name: "a-build-1", namespace: "apps" } }
-const pod = (name: string, namespace: string, labels: Record<string, string>) => ({
+const pod = (name: string, within: string, labels: Record<string, string>) => ({
   apiVersion: "v1",
   kind: "Pod",
-  metadata: { name, namespace, labels },
+  metadata: { name, namespace: within, labels },
   spec: { containers: [{ name: "main" }, { name: "beside" }] }
 })
-const there = [
+const existing = [
   job,
   pod("a-build-1-x", "apps", { "batch.kubernetes.io/job-name": "a-build-1" }),
   pod("b-build-1-x", "apps", { "batch.kubernetes.io/job-name": "b-build-1" })
@@ -249,7 +251,7 @@ const logs: Record<string, Log> = {
   "of the build Job": {
     args: ["-f"],
     status: { buildJobName: "a-build-1" },
-    there,
+    there: existing,
     asked: "apps/a-build-1-x?container=main&follow=true&timestamps=false",
     out: "the log\nof it"
   },
@@ -320,7 +322,7 @@ layer(NodeServices.layer)("enbi logs", (it) => {
     Effect.gen(function* () {
       const server = makeApiServer()
       yield* server.objects.restore(found({ buildJobName: "a-build-1" }))
-      for (const object of there) yield* server.objects.create(object)
+      for (const object of existing) yield* server.objects.create(object)
       const [asked, spoken] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()]
       const log = () =>
         Effect.gen(function* () {

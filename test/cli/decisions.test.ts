@@ -13,9 +13,9 @@ import { run } from "./run.ts"
 const logged = (lines: ReadonlyArray<string>): string =>
   lines
     .map((line) => {
-      const { time, ...record } = JSON.parse(line)
+      const { time, ...decision } = JSON.parse(line)
       const rest = { level: "INFO", timestamp: time, annotations: {}, spans: {}, fiberId: "#1" }
-      return `${JSON.stringify({ message: "started", ...rest })}\n${JSON.stringify({ message: ["decided", record], ...rest })}\n`
+      return `${JSON.stringify({ message: "started", ...rest })}\n${JSON.stringify({ message: ["decided", decision], ...rest })}\n`
     })
     .join("")
 

@@ -69,7 +69,8 @@ const stories: Readonly<Record<string, Script>> = {
 
 /** How many there were then. */
 const writesIn = (lines: ReadonlyArray<string>): number =>
-  lines.flatMap((line) => Option.toArray(readRecording(line))).flatMap(({ record }) => allWrites(record)).length
+  lines.flatMap((line) => Option.toArray(readRecording(line))).flatMap((recording) => allWrites(recording.record))
+    .length
 
 const lastOf = (out: string) => linesOf(out).at(-1) ?? ""
 

@@ -15,7 +15,7 @@ import {
   find,
   flakeUrl,
   kubectl,
-  namespace,
+  makeNamespace,
   nixBuild,
   onNode,
   services,
@@ -106,7 +106,7 @@ const layoutsOf = Effect.fnUntraced(function* (name: string) {
 describe("collection", () => {
   it.live("without locks it destroys a build that runs", () =>
     Effect.gen(function* () {
-      const ns = yield* namespace("collection-hazard")
+      const ns = yield* makeNamespace("collection-hazard")
       const first = yield* built({ namespace: ns, name: "first" }, "hello")
       const spec = buildPod(first, [])
       const builds = { namespace: ns, name: "builds" }
@@ -133,7 +133,7 @@ describe("collection", () => {
 
   it.live("with locks it waits for builds that run, and says so", () =>
     Effect.gen(function* () {
-      const ns = yield* namespace("collection")
+      const ns = yield* makeNamespace("collection")
       const first = yield* built({ namespace: ns, name: "first" }, "hello")
       const second = yield* built({ namespace: ns, name: "second" }, "hello-gz")
       const slow = { namespace: ns, name: "slow" }
@@ -161,7 +161,7 @@ describe("collection", () => {
 
   it.live("the layout of a NixBuild that is gone goes, and those of others stay", () =>
     Effect.gen(function* () {
-      const ns = yield* namespace("collection-gone")
+      const ns = yield* makeNamespace("collection-gone")
       const stays = yield* built({ namespace: ns, name: "stays" }, "hello")
       const goes = yield* built({ namespace: ns, name: "goes" }, "two-layer")
       assert.sameMembers(yield* layoutsOf(ns), [stays.metadata.uid, goes.metadata.uid])

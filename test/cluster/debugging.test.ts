@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, FileSystem, Path, Stream } from "effect"
 import { ChildProcess, ChildProcessSpawner } from "effect/process"
 import { nixBuildName } from "../../functions/pod-failure-detector/nixbuild.ts"
-import { annotations, apply, flakeUrl, namespace, pod, services, told } from "./cluster.ts"
+import { annotations, apply, flakeUrl, makeNamespace, pod, services, told } from "./cluster.ts"
 import { Kubeconfig } from "./kubectl.ts"
 
 /** A shell in a directory of its own, with the cluster as its current context and `enbi` on its PATH. */
@@ -33,7 +33,7 @@ const commandsOfPage = Effect.gen(function* () {
 describe("debugging", () => {
   it.live("a NixBuild that went wrong, found as docs/debugging.md says", () =>
     Effect.gen(function* () {
-      const ns = yield* namespace("debugging")
+      const ns = yield* makeNamespace("debugging")
       const imageTag = "registry.invalid/debugging/fail:1"
       const wanted = annotations({ imageTag, packageName: "fail" })
       const app = pod(
@@ -84,7 +84,7 @@ describe("debugging", () => {
 
   it.live("enbi build ends with 0 when the image is there, and with 1 when it does not build", () =>
     Effect.gen(function* () {
-      const ns = yield* namespace("enbi-build")
+      const ns = yield* makeNamespace("enbi-build")
       const shell = yield* makeShell
       const build = (name: string) =>
         shell(`enbi build -n ${ns} '${flakeUrl()}#${name}' --tag registry.invalid/enbi-build/${name}:1`)

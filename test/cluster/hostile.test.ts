@@ -21,7 +21,7 @@ import {
   complete,
   ctr,
   find,
-  namespace,
+  makeNamespace,
   nixBuild,
   onNode,
   remove,
@@ -134,7 +134,7 @@ const tampered: Readonly<Record<string, Tampered>> = {
 
 /** A namespace whose cache volume on the node exists, because something was built there. */
 const builtOnce = Effect.fnUntraced(function* (name: string) {
-  const at = { namespace: yield* namespace(name), name: "first" }
+  const at = { namespace: yield* makeNamespace(name), name: "first" }
   yield* apply(nixBuild(at, { packageName: "foreign-tags", nodes: [node] }))
   assert.strictEqual((yield* complete(at)).status?.status, "Succeeded")
   const { metadata } = yield* Effect.flatMap(find(namespaces, { namespace: "", name }), Effect.fromOption)
@@ -192,7 +192,7 @@ describe("hostile images", () => {
   for (const [packageName, reason, message] of refused) {
     it.live(`${packageName}: ${reason}`, () =>
       Effect.gen(function* () {
-        const at = { namespace: yield* namespace(`hostile-${packageName}`), name: "build" }
+        const at = { namespace: yield* makeNamespace(`hostile-${packageName}`), name: "build" }
         const refs = refsOf(at.namespace)
         const before = yield* refs
         yield* apply(nixBuild(at, { packageName, nodes: [node] }))
@@ -208,7 +208,7 @@ describe("hostile images", () => {
   for (const packageName of ["foreign-tags", "no-tags"]) {
     it.live(`${packageName}: the image under the asked tag and no other`, () =>
       Effect.gen(function* () {
-        const at = { namespace: yield* namespace(`hostile-${packageName}`), name: "build" }
+        const at = { namespace: yield* makeNamespace(`hostile-${packageName}`), name: "build" }
         const refs = refsOf(at.namespace)
         const before = yield* refs
         yield* apply(nixBuild(at, { packageName, nodes: [node] }))

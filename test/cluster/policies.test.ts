@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { managedBy } from "../../lib/kubernetes/kinds.ts"
 import { makeEgressPolicy } from "../../lib/api/egress.ts"
-import { apply, builderImage, kubectl, namespace, nixBuild, pod, refusalOf, services } from "./cluster.ts"
+import { apply, builderImage, kubectl, makeNamespace, nixBuild, pod, refusalOf, services } from "./cluster.ts"
 import { account, container, job, mounting } from "./policy-jobs.ts"
 
 const as = ["--as", account]
@@ -23,7 +23,7 @@ describe("policies", () => {
     "Pods: the woken annotation, the end of those of our Jobs, and nothing else; creation only as a dry run",
     () =>
       Effect.gen(function* () {
-        const ns = yield* namespace("policies")
+        const ns = yield* makeNamespace("policies")
         const object = pod(
           { namespace: ns, name: "victim" },
           { annotations: { mine: "1" }, container: { image: builderImage, args: ["-e", "0"] } }
@@ -56,7 +56,7 @@ describe("policies", () => {
 
   it.live("Jobs: none of the node but what imports need, no token, no privilege, and only for NixBuilds", () =>
     Effect.gen(function* () {
-      const ns = yield* namespace("policies-jobs")
+      const ns = yield* makeNamespace("policies-jobs")
       const here = { namespace: ns, name: "j" }
       const system = { namespace: "enbi-system", name: "policy-test" }
       const create = (object: object) => refusalOf(object, "create", theirDryRun)
@@ -155,7 +155,7 @@ describe("policies", () => {
 
   it.live("NetworkPolicies: the one of build Pods, and of those alone", () =>
     Effect.gen(function* () {
-      const ns = yield* namespace("policies-network")
+      const ns = yield* makeNamespace("policies-network")
       const ours = makeEgressPolicy({ closedCidrs: ["10.0.0.0/8"], namespace: ns })
       const create = (object: object) => refusalOf(object, "create", theirDryRun)
       assert.strictEqual(yield* create(ours), "")
@@ -187,21 +187,21 @@ describe("policies", () => {
           kubectl("patch", "networkpolicy", name, "-n", ns, "--type=merge", "-p", JSON.stringify(change), ...as),
           () => ""
         ).pipe(Effect.orElseSucceed(() => "refused"))
-      const theirs = { ...ours, metadata: { name: "theirs", namespace: ns } }
-      yield* apply(ours, theirs)
+      const foreign = { ...ours, metadata: { name: "theirs", namespace: ns } }
+      yield* apply(ours, foreign)
       assert.strictEqual(yield* patch(metadata.name, { spec: { egress: [] } }), "")
       assert.strictEqual(yield* patch(metadata.name, { metadata: { labels: null } }), "refused")
       assert.strictEqual(yield* patch(metadata.name, { spec: { podSelector: { matchExpressions: null } } }), "refused")
       assert.strictEqual(yield* patch("theirs", { spec: { egress: [{}] } }), "refused")
       assert.strictEqual(yield* patch("theirs", { metadata: { labels: managedBy } }), "refused")
-      assert.include(yield* refusalOf(theirs, "delete", { as: account }), onlyOurs)
+      assert.include(yield* refusalOf(foreign, "delete", { as: account }), onlyOurs)
       assert.strictEqual(yield* refusalOf(ours, "delete", { as: account }), "")
     }).pipe(Effect.provide(services))
   )
 
   it.live("deletions: only of volumes, claims and NixBuilds of our own, and of NixBuilds that say when", () =>
     Effect.gen(function* () {
-      const ns = yield* namespace("policies-deletions")
+      const ns = yield* makeNamespace("policies-deletions")
       const claim = (name: string, labels: Record<string, string>) => ({
         apiVersion: "v1",
         kind: "PersistentVolumeClaim",

@@ -76,8 +76,8 @@ describe("dispatcher", () => {
   it.effect("refuses a Trigger for a function that is not there", () =>
     Effect.gen(function* () {
       const triggers = yield* readTriggers(JSON.stringify(trigger))
-      const refused = yield* Effect.flip(makeDispatcher([fake({ name: "two" })], triggers))
-      assert.include(refused.message, "one")
+      const failure = yield* Effect.flip(makeDispatcher([fake({ name: "two" })], triggers))
+      assert.include(failure.message, "one")
     }).pipe(Effect.scoped, Effect.provide(services))
   )
 

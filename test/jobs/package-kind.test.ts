@@ -30,7 +30,7 @@ layer(NodeServices.layer)("on disk", (it) => {
       assert.match(yield* kindOfFile(archive.subarray(0, 500), 0o444), /a file of 500 bytes/u)
       // A tar older than POSIX has no magic number.
       const old = Buffer.from(archive)
-      const sum = old.subarray(257, 265).reduce((sum, byte) => sum + byte, 0)
+      const sum = old.subarray(257, 265).reduce((total, byte) => total + byte, 0)
       old.fill(0, 257, 265)
       const before = Number.parseInt(old.toString("latin1", 148, 154), 8)
       old.write((before - sum).toString(8).padStart(6, "0"), 148, "latin1")

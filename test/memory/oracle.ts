@@ -60,7 +60,8 @@ export const makeOracle = (
     const { kind, metadata } = logged.object
     ask(checks, { ...logged, objects, images: world.images }, () => `${logged.verb} ${kind} ${metadata.name}`)
   })
-  const ran = (ran: Ran) => ask(runChecks, ran, () => `${ran.definition.name} about ${ran.subject.name}`)
+  const ran = (reconciled: Ran) =>
+    ask(runChecks, reconciled, () => `${reconciled.definition.name} about ${reconciled.subject.name}`)
   return { ran, breaches }
 }
 

@@ -243,8 +243,7 @@ it.effect("a quota lets no Job be made although it lets its Pod: asked again wit
         happens: (stage) =>
           Effect.gen(function* () {
             const message = "exceeded quota: few, requested: count/jobs.batch=1"
-            stage.api.fate.refusalOf = ({ kind, namespace }) =>
-              kind === "Job" && namespace === "apps" ? message : undefined
+            stage.api.fate.refusalOf = (at) => (at.kind === "Job" && at.namespace === "apps" ? message : undefined)
             yield* rounds(stage, 4)
             for (const conditions of conditionsIn(stage)) assert.include(conditions, message)
             const before = stage.api.writes.length

@@ -30,8 +30,7 @@ const launcher = (
   on: [],
   permissions: [],
   subjects: () => Effect.succeed([subject]),
-  observe: (subject) =>
-    Effect.flatMap(Cluster, (cluster) => cluster.get(nixBuilds, subject)).pipe(Effect.tap(() => after)),
+  observe: (about) => Effect.flatMap(Cluster, (cluster) => cluster.get(nixBuilds, about)).pipe(Effect.tap(() => after)),
   Observed: Schema.toCodecJson(NixBuild),
   decide
 })

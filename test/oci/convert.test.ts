@@ -23,7 +23,7 @@ layer(NodeServices.layer)("convert", (it) => {
       assert.deepStrictEqual(layout.manifest.platform, { os: "linux", architecture: "amd64" })
       assert.strictEqual(layout.config.digest, digestOf(config))
       assert.deepStrictEqual(
-        layout.layers.map((layer) => [layer.digest, layer.size, layer.mediaType]),
+        layout.layers.map((descriptor) => [descriptor.digest, descriptor.size, descriptor.mediaType]),
         [base, app].map((bytes) => [digestOf(bytes), bytes.length, "application/vnd.oci.image.layer.v1.tar"])
       )
       assert.deepStrictEqual((yield* fs.readDirectory(directory)).toSorted(), ["image.tar", "layout"])

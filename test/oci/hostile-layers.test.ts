@@ -164,13 +164,13 @@ layer(NodeServices.layer)("a layer", (it) => {
       const perChunk = 500
       const header = (yield* collect([Tar.file("a", "")])).subarray(0, 512)
       const chunk = Buffer.concat(Array.from({ length: perChunk }, () => header))
-      const layer = { digest: "d", compression: "none", diffId: "none", name: "Layer 1", times: 1 } as const
+      const manyFiles = { digest: "d", compression: "none", diffId: "none", name: "Layer 1", times: 1 } as const
       const read = Effect.fnUntraced(function* (files: number) {
         let readFiles = 0
         const bytes = Stream.unfold(undefined, () =>
           Effect.sync(() => (readFiles === files ? undefined : ((readFiles += perChunk), [chunk, undefined] as const)))
         )
-        const { message } = yield* failureOf((yield* makeInspector({ unpacking: true }))(layer, bytes))
+        const { message } = yield* failureOf((yield* makeInspector({ unpacking: true }))(manyFiles, bytes))
         return { message, readFiles }
       })
       const before = process.memoryUsage().rss
