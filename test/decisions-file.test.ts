@@ -76,7 +76,7 @@ layer(NodeServices.layer)("the file of decisions", (it) => {
       const file = `${taken}/decisions.jsonl`
       const error = yield* Effect.flip(keepAll({ DECISIONS_FILE: file }, []))
       assert.include(error.message, `DECISIONS_FILE=${file} cannot be written`)
-      assert.include(error.message, "name a file on a volume that is mounted writable, or unset it")
+      assert.include(error.message, "choose a file on a writable volume, or unset it")
     })
   )
 

@@ -55,7 +55,7 @@ const notAsked = ({ message, status }: KubernetesError) =>
     message:
       status === 404
         ? `${message}: is there such a namespace, and is enbi-functions installed in this cluster?`
-        : `The API server does not take it: ${message}`
+        : `The API server rejected it: ${message}`
   })
 
 const takeUp = Effect.fnUntraced(function* (
@@ -63,7 +63,7 @@ const takeUp = Effect.fnUntraced(function* (
   there: Option.Option<NixBuild>
 ): Effect.fn.Return<Asked, KubernetesError | Trouble> {
   if (Option.isNone(there) || there.value.metadata.deletionTimestamp !== undefined) {
-    return yield* new Trouble({ message: "The NixBuild of this is just being deleted: try again." })
+    return yield* new Trouble({ message: "A NixBuild for this is being deleted: try again." })
   }
   const build = there.value
   const { name, namespace = "" } = build.metadata
@@ -75,10 +75,10 @@ const takeUp = Effect.fnUntraced(function* (
     return { build }
   }
   if (phase !== "Failed") {
-    yield* Console.log(`NixBuild ${namespace}/${name} is on its way already`)
+    yield* Console.log(`NixBuild ${namespace}/${name} is already being built`)
     return { build }
   }
-  yield* Console.log(`NixBuild ${namespace}/${name} failed before, and gets another attempt`)
+  yield* Console.log(`NixBuild ${namespace}/${name} failed before; starting another attempt`)
   const retry = String(yield* Clock.currentTimeMillis)
   const patched = yield* api.request("PATCH", pathOf(nixBuilds, { namespace, name }), {
     query: { fieldManager: "enbi" },

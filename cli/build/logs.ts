@@ -21,7 +21,7 @@ export const logs = Command.make(
     namespace: namespaceFlag,
     follow: followFlag,
     isImport: Flag.Boolean("import").pipe(
-      Flag.withDescription(`The Jobs in ${systemNamespace} that bring the image into containerd instead`),
+      Flag.withDescription(`Show the import Jobs' logs (in ${systemNamespace}) instead`),
       Flag.withoutNegation,
       Flag.withDefault(false)
     )
@@ -70,12 +70,12 @@ export const logs = Command.make(
     const end = status?.failure?.log
     if (end === undefined) {
       return yield* new Trouble({
-        message: `The Job of NixBuild ${name} is gone, and its log with it: it succeeded, and then nobody needs it.`
+        message: `The Job of NixBuild ${name} succeeded and was removed, and its log with it.`
       })
     }
-    yield* Console.log(`The Job is gone; the end of its log is kept in the NixBuild:\n${end}`)
+    yield* Console.log(`The Job was removed; the NixBuild keeps the end of its log:\n${end}`)
   }, orTrouble)
 ).pipe(
   Command.withDescription("Print the log of a NixBuild's build"),
-  Command.withExamples([{ command: "enbi logs -n apps hello -f", description: "As it is written" }])
+  Command.withExamples([{ command: "enbi logs -n apps hello -f", description: "Follow the log" }])
 )

@@ -25,9 +25,9 @@ export const outcomeOf = (build: NixBuild): ReadonlyArray<string> => {
   const there = nodes.filter(({ importedTime }) => importedTime !== undefined).map(({ name }) => name)
   const missing = nodes
     .filter(({ importedTime }) => importedTime === undefined)
-    .map(({ name, reason }) => `It is not on ${name}: ${reason}.`)
+    .map(({ name, reason }) => `It is not on node ${name}: ${reason}.`)
   if (phaseOf(conditionsOf(build)) === "Succeeded") {
-    return [`${build.spec.imageTag} is on ${there.join(", ")}: ${imageDigest}`, ...missing]
+    return [`${build.spec.imageTag} is on node ${there.join(", ")}: ${imageDigest}`, ...missing]
   }
-  return [...missing, `Failed: ${failure?.reason ?? "nobody says why"}: ${failure?.message ?? ""}`]
+  return [...missing, `Failed: ${failure?.reason ?? "for an unknown reason"}: ${failure?.message ?? ""}`]
 }

@@ -28,7 +28,8 @@ export const decideAgain = Effect.fnUntraced(function* (
     return unknown(`what was observed was too long for the log: set DECISIONS_FILE, or LOG_LEVEL=Debug`)
   }
   const observed = Schema.decodeUnknownResult(definition.Observed)(record.observed)
-  if (Result.isFailure(observed)) return unknown(`what was observed cannot be read today: ${observed.failure.message}`)
+  if (Result.isFailure(observed))
+    return unknown(`what was observed cannot be read by this version: ${observed.failure.message}`)
   // A `decide` that throws is a mistake of ours, which is what one looks for here.
   return yield* Effect.try({ try: () => definition.decide(observed.success), catch: String }).pipe(
     Effect.map((actions) => compare(record, actions)),

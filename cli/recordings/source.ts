@@ -28,7 +28,7 @@ export const files = Argument.File("file").pipe(
 /** Whether to go on as the functions do. */
 export const followFlag = Flag.Boolean("follow").pipe(
   Flag.withAlias("f"),
-  Flag.withDescription("Go on with what is logged from now on"),
+  Flag.withDescription("Follow: continue with new log lines"),
   Flag.withoutNegation,
   Flag.withDefault(false)
 )

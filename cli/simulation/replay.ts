@@ -35,7 +35,9 @@ export const replayInMemory = Effect.fnUntraced(function* (
 ) {
   const recordings = all.filter(({ record }) => typeof record.observed !== "string")
   if (recordings.length === 0) {
-    return yield* new Trouble({ message: "No decision holds what was observed: set DECISIONS_FILE, and record anew." })
+    return yield* new Trouble({
+      message: "No decision contains what was observed: set DECISIONS_FILE, and record again."
+    })
   }
   const events = [
     ...new Map(recordings.map(({ record: { event } }) => [`${event.source} ${event.id}`, event])).values()

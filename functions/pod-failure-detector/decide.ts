@@ -47,7 +47,7 @@ const isNotOurs = ({ metadata, status }: Pod): boolean =>
 
 const tellAlways = (world: World, always: Request["containers"]): ReadonlyArray<Action> => {
   const names = always.map(({ name }) => name).join(", ")
-  const message = `No image is built for container ${names}: it has imagePullPolicy Always, so the kubelet would ask the registry and never use it. Set imagePullPolicy: IfNotPresent.`
+  const message = `The image of container ${names} is not built: it has imagePullPolicy Always, so the kubelet always asks the registry and would never use a built image. Set imagePullPolicy: IfNotPresent.`
   return always.length === 0 ? [] : tell(world, { reason: "ImagePullPolicyAlways", message, key: names })
 }
 
@@ -57,7 +57,7 @@ const make = (world: World, request: Request): ReadonlyArray<Action> => {
   const refusal = refusals.find(({ name }) => name === request.name)
   if (refusal?.isLasting === false) return []
   if (refusal !== undefined) {
-    const message = `No image is built for container ${namesOf(request)}: ${refusal.message}`
+    const message = `The image of container ${namesOf(request)} is not built: ${refusal.message}`
     // A quota counts in its message, and a number more is nothing new.
     const key = `${request.name} ${refusal.message.replace(/\d+/g, "")}`
     return tell(world, { reason: "NixBuildRefused", message, key })
@@ -90,7 +90,7 @@ const waitForPerson = (world: World, { name }: Request): ReadonlyArray<Action> |
   if (told === undefined) {
     return tell(world, {
       reason: "NixBuildDeleted",
-      message: `NixBuild ${name} was deleted. It is made again after ${later(time, graceSeconds, time)}, unless you create one of that name before.`,
+      message: `NixBuild ${name} was deleted. It will be created again after ${later(time, graceSeconds, time)}, unless you create one with that name first.`,
       key: uid
     })
   }

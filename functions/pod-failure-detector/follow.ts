@@ -31,7 +31,7 @@ export const follow = (world: World, { build, request }: Followed): ReadonlyArra
   if (build.metadata.deletionTimestamp !== undefined) return []
   const { isAnother, words } = differences(request, build)
   if (isAnother) {
-    const message = `No image is built for this Pod: NixBuild ${name}, which would have to be its own, has ${words}. Delete it, and the right one is made.`
+    const message = `No image is built for this Pod: NixBuild ${name}, whose name this Pod's NixBuild would get, has ${words}. Delete it, and the right one is created.`
     return tell(world, { reason: "NixBuildDiffers", message, key: `${uid} ${words}` })
   }
   const there = wantedNodes(build).includes(nodeName) ? nodeStatusOf(build, nodeName) : undefined
@@ -41,7 +41,7 @@ export const follow = (world: World, { build, request }: Followed): ReadonlyArra
       ? []
       : tell(world, {
           reason: "NixBuildChanged",
-          message: `NixBuild ${name} was changed and has ${words}. That is what counts; the next Pods ask for the same if their template has it in annotations.`,
+          message: `NixBuild ${name} was edited and has ${words}. The NixBuild's values are used. To keep them for later Pods, set them in the annotations of their template.`,
           key: `${uid} ${words}`,
           build
         })
@@ -49,15 +49,15 @@ export const follow = (world: World, { build, request }: Followed): ReadonlyArra
   if (failed?.status === "False") return [...differs, ...tellFailure(world, { build, failed })]
   // Neither has failed: what keeps the attempt from beginning may pass.
   if (there?.message !== undefined) {
-    const message = `NixBuild ${name} waits on ${nodeName}: ${there.message}`
+    const message = `NixBuild ${name} is waiting on node ${nodeName}: ${there.message}`
     return [...differs, ...tell(world, { reason: there.reason, message, key: uid, build })]
   }
   if (there !== undefined && !isUnderWay(there)) {
     const next =
       there.retryTime === undefined
-        ? `kubectl describe nixbuild ${name}`
-        : `attempt ${there.attempt} begins at ${there.retryTime}. ${reasons[there.reason]}`
-    const message = `NixBuild ${name} did not bring the image to ${nodeName}: ${next}`
+        ? `: kubectl describe nixbuild ${name}`
+        : `; attempt ${there.attempt} starts at ${there.retryTime}. ${reasons[there.reason]}`
+    const message = `NixBuild ${name} could not bring the image to node ${nodeName}${next}`
     return [...differs, ...tell(world, { reason: there.reason, message, key: `${uid} ${endedAttempt(there)}`, build })]
   }
   return [
@@ -75,7 +75,7 @@ const differences = ({ wanted }: Request, { spec }: NixBuild) => {
       .filter(([, asked, is]) => !Equal.equals(asked, is))
       .map(
         ([field, asked, is]) =>
-          `${field} ${JSON.stringify(is) ?? "not set"} where the Pod asks for ${JSON.stringify(asked) ?? "none"}`
+          `${field} ${JSON.stringify(is) ?? "not set"} (the Pod asks for ${JSON.stringify(asked) ?? "none"})`
       )
       .join(", ")
   const another = list(

@@ -160,7 +160,7 @@ const further = (world: World, taking: Taking & Beside): ReadonlyArray<Action<"S
   return slots.length === 0 && !isStale
     ? []
     : patchStatus(build, {
-        why: slots.length === 0 ? "It is not wanted everywhere any more" : `${slots.join(", ")} has a free slot`,
+        why: slots.length === 0 ? "Not all its nodes want it any more" : `There is a free slot on ${slots.join(", ")}`,
         time: world.time,
         conditions: [],
         fields: withSlots(world, build, { queues: taking.queues, slots })
@@ -200,14 +200,14 @@ interface Found {
 const nodeFound = (world: World, { build, node, queues, slots }: Found) => {
   const buildNode = node.metadata.name
   return patchStatus(build, {
-    why: `${buildNode} has a free slot`,
+    why: `Node ${buildNode} has a free slot`,
     time: world.time,
     conditions: [
       {
         type: "Scheduled",
         status: "True",
         reason: "NodeFound",
-        message: `${buildNode} builds for ${build.spec.system}.`
+        message: `Node ${buildNode} builds it for ${build.spec.system}.`
       }
     ],
     fields: {

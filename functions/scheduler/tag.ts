@@ -69,7 +69,7 @@ export const tagClaims = ({ leases, succeeded, unfinished }: World) => {
     const rival = rivals.get(build)
     return rival === undefined
       ? undefined
-      : conflict(`${tag} is built by NixBuild ${rival.metadata.name} from ${sourceIn(rival)}.`)
+      : conflict(`${tag} is already built by NixBuild ${rival.metadata.name} from ${sourceIn(rival)}.`)
   }
 
   const take = (build: NixBuild): ReadonlyArray<Action> => {
@@ -137,15 +137,16 @@ const refusalBy = (build: NixBuild, { holder, lease, theirs }: Theirs): TagRefus
   const digests = lease === undefined ? [] : digestsOf(lease, system)
   if (digests.length === 1) return undefined
   const owners = namespacesIn(lease === undefined ? [holder] : usersOf(lease))
-  const until = `as long as a NixBuild or a Pod there names it or a node has it. If none does: ${freeing(tag)}`
+  const belongs = `${tag} belongs to ${owners} while a NixBuild or a Pod there names it or a node has its image`
+  const release = `If it is no longer used: ${freeing(tag)}`
   if (digests.length > 1) {
-    return conflict(`${tag} belongs to ${owners}, whose nodes may have ${digests.join(" and ")} under it, ${until}`)
+    return conflict(`${belongs}, and it may mean ${digests.join(" or ")} there. ${release}`)
   }
   const begun = theirs.find((other) => !isTrue(conditionsOf(other), "Complete"))
   // From before images were written down.
   const known = theirs.find((other) => imagesOf(other).length > 0)
   if (begun === undefined && known === undefined) {
-    return conflict(`${tag} belongs to ${owners}, and no build there has given an image for ${system}, ${until}`)
+    return conflict(`${belongs}. No build there has produced an image for ${system} yet. ${release}`)
   }
   const by = (begun ?? known)?.metadata.name
   return {

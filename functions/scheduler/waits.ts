@@ -45,7 +45,7 @@ export const held = (
   block === undefined || (isTrue(conditionsOf(build), "Scheduled") && build.status?.nodes?.some(isHeld) === true)
     ? []
     : patchStatus(build, {
-        why: `Builds like it cannot begin on ${block.name}`,
+        why: `Similar builds cannot start on node ${block.name}`,
         time,
         conditions: [
           { type: "Scheduled", status: "False", reason: block.reason, message: block.message ?? reasons[block.reason] }
@@ -58,7 +58,7 @@ export const tagRefused = (
 ) => [
   ...refusal.actions,
   ...patchStatus(build, {
-    why: "Its tag is another's",
+    why: "Its tag belongs to another NixBuild or namespace",
     time,
     conditions: [{ type: "Scheduled", status: "False", reason: refusal.reason, message: refusal.message }]
   })
@@ -79,19 +79,20 @@ export const noFreeSlot = ({ maxBuildsPerNode, time }: World, { before, build }:
         type: "Scheduled",
         status: "False",
         reason: "NoFreeSlot",
-        message: `${reasons.NoFreeSlot} ${waitingBefore(mostBefore(build, before))}; a node builds at most ${maxBuildsPerNode} at once.`
+        message: `${reasons.NoFreeSlot} ${waitingBefore(mostBefore(build, before))} Each node runs at most ${maxBuildsPerNode} ${maxBuildsPerNode === 1 ? "build" : "builds"} at once.`
       }
     ]
   })
 
 const waitingBefore = (most: number): string =>
-  most === 0 ? "None waits before it" : `Up to ${most} ${most === 1 ? "waits" : "wait"} before it`
+  most === 0 ? "No build is ahead of it." : `Up to ${most} ${most === 1 ? "build is" : "builds are"} ahead of it.`
 
 /** What a NixBuild that waits for a slot was told of those before it. */
 const toldBefore = (build: NixBuild): number | undefined => {
   const scheduled = conditionOf(conditionsOf(build), "Scheduled")
   if (scheduled?.reason !== "NoFreeSlot") return undefined
-  const [told, most] = /None waits before it|Up to (\d+) waits? before it/u.exec(scheduled.message) ?? []
+  const [told, most] =
+    /No build is ahead of it|Up to (\d+) builds? (?:is|are) ahead of it/u.exec(scheduled.message) ?? []
   return told === undefined ? undefined : Number(most ?? 0)
 }
 

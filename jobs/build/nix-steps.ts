@@ -174,7 +174,7 @@ const limits = Effect.fnUntraced(function* ({ deadlineTime, settings }: Build) {
 export const tookTooLong = Effect.fnUntraced(function* ({ log, settings }: Build) {
   return yield* new Failure({
     reason: "TimedOut",
-    message: `The build did not end within ${settings.timeoutSeconds} s: find what hangs in the log, or raise spec.timeoutSeconds of the NixBuild and ask for a retry.`,
+    message: `The build did not finish within ${settings.timeoutSeconds} s. Look in the log for what hangs, or raise spec.timeoutSeconds of the NixBuild and request a retry.`,
     log: tailOf(yield* Ref.get(log))
   })
 })

@@ -81,7 +81,7 @@ const ctr = Effect.fnUntraced(
     const reason = lines.findLast((line) => line.startsWith("ctr: ")) ?? "ctr said nothing"
     return yield* new Failure({
       reason: "ImportFailed",
-      message: `containerd did not take the image (${reason}): read the log, and look at containerd on the node.`,
+      message: `containerd did not accept the image (${reason}). Read the log, and check containerd on the node.`,
       log: lines.join("\n")
     })
   },

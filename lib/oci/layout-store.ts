@@ -92,7 +92,7 @@ interface Described {
   readonly size: number
 }
 
-const imageRefused = () => denied("The image is refused.")
+const imageRefused = () => denied("The image was rejected.")
 
 const changed = (name: string) =>
   Effect.fail(digestMismatch(`${name} is not what its digest says: something changed it after the build.`))

@@ -41,7 +41,7 @@ export const say = (saying: Saying): Action => {
   const namespace = about.namespace ?? "default"
   return {
     action: "Create",
-    why: `Tell whoever looks at the ${regarding.kind}: ${reason}`,
+    why: `Event on the ${regarding.kind}: ${reason}`,
     object: manifest<CoreV1Event>()({
       apiVersion: "v1",
       kind: "Event" as const,

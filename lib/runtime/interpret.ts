@@ -172,7 +172,7 @@ const mustBeOurs = Effect.fnUntraced(function* (object: Extract<Action<string>, 
     labels.every(([key, value]) => there.value.metadata.labels?.[key] === value)
   if (!isOurs) {
     return yield* new NameTaken({
-      message: `${object.kind} ${namespace ?? ""}/${name} is there but is not ours or is being deleted; delete it if nobody needs it`
+      message: `${object.kind} ${namespace ?? ""}/${name} exists but is not ours or is being deleted; delete it if it is not needed`
     })
   }
 })

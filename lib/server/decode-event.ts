@@ -16,7 +16,7 @@ const Bounded = Schema.String.check(Schema.isMaxLength(1024, { message: "is too 
 const name = (maxLength: number, pattern: RegExp) =>
   Schema.String.check(
     Schema.isMaxLength(maxLength, { message: "is too long" }),
-    Schema.isPattern(pattern, { message: "is no name of Kubernetes" })
+    Schema.isPattern(pattern, { message: "is not a Kubernetes name" })
   )
 
 const optional = Schema.optionalKey

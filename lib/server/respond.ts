@@ -20,7 +20,7 @@ export const settled =
         Effect.as(Effect.logWarning("left to the next sweep", about, error), done)
       ),
       Effect.catchCause((cause) =>
-        Effect.as(Effect.logWarning("left to whoever sends the event again", about, cause), unavailableBy(cause))
+        Effect.as(Effect.logWarning("will be handled when the event is sent again", about, cause), unavailableBy(cause))
       )
     )
 

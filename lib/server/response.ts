@@ -28,7 +28,7 @@ export const notKnown = (audience: string): Answer => ({
 /** Who sends it may not. */
 export const notAllowed = (name: string): Answer => ({
   status: 403,
-  message: `${name} is no ServiceAccount of ${systemNamespace}`
+  message: `${name} is not a ServiceAccount of ${systemNamespace}`
 })
 
 /** An API server stores 1.5 MiB of an object at most, unless etcd was told otherwise. */

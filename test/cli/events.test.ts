@@ -65,7 +65,7 @@ layer(NodeServices.layer)("enbi events", (it) => {
               sent = inOrder
               // And what it would lead to is nothing, too.
               const dry = yield* run(["events", "replay", file], { cluster: leadingTo(stage.api) })
-              assert.match(dry.out, new RegExp(`\n${sent} events, 0 writes would follow. Nothing was sent or written`))
+              assert.match(dry.out, new RegExp(`\n${sent} events would cause 0 writes. Nothing was sent or written`))
               assert.deepStrictEqual(attempts.slice(length), [])
             }).pipe(Effect.scoped, Effect.provide(NodeServices.layer), Effect.orDie)
         }).pipe(Effect.provide(decisionsFile({ DECISIONS_FILE: file })))
@@ -90,11 +90,11 @@ layer(NodeServices.layer)("enbi events", (it) => {
           "update Pod apps/a  1",
           "  pod-failure-detector: Create NixBuild apps/podwatcher-#: Pod a waits for reg.io/a:1",
           "update Pod apps/gone  2  nothing to do",
-          "2 events, 1 writes would follow. Nothing was sent or written; --apply --to URL sends them."
+          "2 events would cause 1 writes. Nothing was sent or written; --apply --to URL sends them."
         ]
       )
       const elsewhere = yield* run(["events", "replay", "-", "--function", "importer-status"], { stdin, cluster })
-      assert.include(elsewhere.out, "2 events, 0 writes would follow")
+      assert.include(elsewhere.out, "2 events would cause 0 writes")
       assert.deepStrictEqual(server.attempts, [])
     })
   )
@@ -222,7 +222,7 @@ layer(NodeServices.layer)("enbi events", (it) => {
         )
       )
       const replayed = yield* run(["events", "replay", "-", "--name", "b"], { stdin: out, cluster: leadingTo(server) })
-      assert.include(replayed.out, "scheduler: PatchStatus NixBuild apps/b: one has a free slot")
+      assert.include(replayed.out, "scheduler: PatchStatus NixBuild apps/b: Node one has a free slot")
     })
   )
 
@@ -252,7 +252,11 @@ layer(NodeServices.layer)("enbi events", (it) => {
   )
 
   const mistakes: ReadonlyArray<readonly [string, ReadonlyArray<string>, RegExp]> = [
-    ["nowhere to send to", ["events", "replay", "-", "--apply"], /--to URL: a Broker's or a function's, such as http/],
+    [
+      "nowhere to send to",
+      ["events", "replay", "-", "--apply"],
+      /--to URL: that of a Broker or a function, for example http/
+    ],
     [
       "a place that is no URL",
       ["events", "replay", "-", "--to", "localhost:8080"],

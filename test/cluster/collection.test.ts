@@ -153,7 +153,7 @@ describe("collection", () => {
       const log = yield* logsOf(collects)
       assert.match(
         log,
-        /collected the cache: .+ freed, .+ left\nDiskFull: .+ its limit is 1 B: raise the setting CACHE_LIMIT/
+        /collected the cache: .+ freed, .+ left\nDiskFull: .+ \(limit 1 B\)\. Raise the setting CACHE_LIMIT/
       )
       assert.notInclude(log, "removing /nix/enbi/layouts", "every NixBuild is there")
     }).pipe(Effect.provide(services))

@@ -68,17 +68,16 @@ describe("debugging", () => {
         outputs.push(out)
         // The decision under which it says that the build failed.
         id =
-          /^(\w+) .*importer-status(?:(?!^\w)[^])*?Tell whoever looks at the NixBuild: BuildFailed/m.exec(
-            outputs[0] ?? ""
-          )?.[1] ?? ""
+          /^(\w+) .*importer-status(?:(?!^\w)[^])*?Event on the NixBuild: BuildFailed/m.exec(outputs[0] ?? "")?.[1] ??
+          ""
       }
       const [list = "", show = "", log = "", replayed = "", , decided = ""] = outputs
       assert.match(list, /pod-failure-detector .*Pod debugging\/app\n +Create NixBuild/)
       assert.match(show, /exitCode: 1/)
       assert.include(log, "the compiler says no")
-      assert.match(replayed, /\b0 writes would follow/)
+      assert.match(replayed, /would cause 0 writes\b/)
       // The scheduler looks at all NixBuilds, and other tests have left so many that the log has no room for them.
-      assert.match(decided, /^Decided the same: [1-9]\d*; otherwise: 0; cannot be decided again: \d+\./m)
+      assert.match(decided, /^Same decision: [1-9]\d*; different: 0; cannot be decided again: \d+\./m)
     }).pipe(Effect.scoped, Effect.provide(services))
   )
 

@@ -44,7 +44,8 @@ const isBuilding = ({ status }: Pod): boolean =>
 /** How many wait before a NixBuild at most, as it shows. */
 const toldBefore = (build: NixBuild): number | undefined => {
   const scheduled = conditionsOf(build).find(({ reason }) => reason === "NoFreeSlot")
-  const [told, most] = /None waits before it|Up to (\d+) waits? before it/.exec(scheduled?.message ?? "") ?? []
+  const [told, most] =
+    /No build is ahead of it|Up to (\d+) builds? (?:is|are) ahead of it/.exec(scheduled?.message ?? "") ?? []
   return told === undefined ? undefined : Number(most ?? 0)
 }
 

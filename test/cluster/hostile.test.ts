@@ -55,7 +55,7 @@ const refsOf = (namespace: string) =>
 const refused: ReadonlyArray<readonly [packageName: string, reason: string, message: RegExp]> = [
   ["device-node", "ForbiddenContent", /dev\/mem is a character device/],
   ["setuid", "ForbiddenContent", /bin\/su is a setuid/],
-  ["climbing", "ForbiddenContent", /climbs out/],
+  ["climbing", "ForbiddenContent", /leaves the image's root/],
   ["reserved-label", "ForbiddenContent", /containerd\.io\/restart\.loguri, which is reserved/],
   ["user-overflow", "ForbiddenContent", /the user "4294967296"/],
   ["open-folder", "ForbiddenContent", /working directory "\/proc\/self\/fd\/8"/],

@@ -31,13 +31,13 @@ it.live("no image but that of the Role, in build, import and volume Jobs, in dry
         for (const how of [theirDryRun, theirs]) {
           const refusal = yield* refusalOf(make(image), "create", how)
           assert.include(refusal, "ValidatingAdmissionPolicy 'enbi-functions-images'", image)
-          assert.include(refusal, `Role enbi-builder in enbi-system does not name the image ${image}: `)
+          assert.include(refusal, `Role enbi-builder in enbi-system does not list the image ${image}: `)
         }
       }
     }
     const second = { containers: [container(ns), { ...container(ns), name: "second", image: evil }] }
     const refusal = yield* refusalOf(job({ namespace: ns, name: "two" }, second), "create", theirDryRun)
-    assert.include(refusal, `does not name the image ${builderImage} or ${evil}: `)
+    assert.include(refusal, `does not list the image ${builderImage} or ${evil}: `)
   }).pipe(Effect.provide(services))
 )
 

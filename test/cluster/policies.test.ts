@@ -78,15 +78,15 @@ describe("policies", () => {
         securityContext: { allowPrivilegeEscalation: false, capabilities: { add } }
       })
       for (const [spec, message] of [
-        [{ initContainers: [{ ...own, name: "i" }] }, "own program alone"],
+        [{ initContainers: [{ ...own, name: "i" }] }, "only the builder image's own program"],
         [{ volumes: [{ name: "v", secret: { secretName: "s" } }] }, "mount only the cache"],
         [{ volumes: [{ name: "v", projected: { sources: [{ secret: { name: "s" } }] } }] }, "mount only the cache"],
-        [{ containers: [{ ...own, envFrom: [{ secretRef: { name: "s" } }] }] }, "own program alone"],
+        [{ containers: [{ ...own, envFrom: [{ secretRef: { name: "s" } }] }] }, "only the builder image's own program"],
         [
           { containers: [{ ...own, env: [{ name: "E", valueFrom: { secretKeyRef: { name: "s", key: "k" } } }] }] },
-          "own program alone"
+          "only the builder image's own program"
         ],
-        [{ containers: [{ ...own, command: ["sh"] }] }, "own program alone"],
+        [{ containers: [{ ...own, command: ["sh"] }] }, "only the builder image's own program"],
         [{ containers: [{ ...own, lifecycle: { preStop: hook } }] }, "without hooks"],
         [{ containers: [{ ...own, lifecycle: { postStart: hook } }] }, "without hooks"],
         [{ containers: [{ ...own, livenessProbe: hook }] }, "without hooks"],
@@ -94,10 +94,10 @@ describe("policies", () => {
         [{ containers: [{ ...own, startupProbe: hook }] }, "without hooks"],
         [{ containers: [{ ...own, ...mounted("/app") }], ...empty }, "nothing over"],
         [{ containers: [{ ...own, ...mounted("/nix/../app") }], ...empty }, "nothing over"],
-        [{ containers: [{ ...own, ...adding("NET_RAW") }] }, "no capabilities"],
-        [{ volumes: [{ name: "v", persistentVolumeClaim: { claimName: "data" } }] }, "no claims but"],
-        [{ containers: [{ ...own, args: ["/app/import.js"] }] }, "build Jobs build"],
-        [{ serviceAccountName: "somebody" }, "no account of anybody"]
+        [{ containers: [{ ...own, ...adding("NET_RAW") }] }, "only the capabilities"],
+        [{ volumes: [{ name: "v", persistentVolumeClaim: { claimName: "data" } }] }, "only the claims of caches"],
+        [{ containers: [{ ...own, args: ["/app/import.js"] }] }, "build Jobs may only build"],
+        [{ serviceAccountName: "somebody" }, "must not name a ServiceAccount"]
       ] as const) {
         assert.include(yield* create(job(here, spec)), message)
       }
@@ -105,18 +105,18 @@ describe("policies", () => {
       const importing = container("enbi-system")
       for (const name of ["NODE_OPTIONS", "LD_PRELOAD", "PATH"]) {
         const spec = { containers: [{ ...importing, env: [{ name, value: "/nix/x" }] }] }
-        assert.include(yield* create(job(system, spec)), "no variables but those", name)
+        assert.include(yield* create(job(system, spec)), "only the variables", name)
       }
       assert.include(
         yield* create(job(system, { containers: [{ ...importing, ...adding("CHOWN") }] })),
-        "no capabilities but"
+        "only the capabilities CHOWN"
       )
       yield* apply({ ...job(here, {}, {}), metadata: { namespace: ns, name: "not-ours" } })
       assert.strictEqual(
         yield* kubectl("delete", "job", "-n", ns, "not-ours", ...as).pipe(Effect.orElseSucceed(() => "refused")),
         "refused"
       )
-      assert.include(yield* create(job(here, mounting("/var/lib/enbi/x"))), "mount nothing of the node")
+      assert.include(yield* create(job(here, mounting("/var/lib/enbi/x"))), "from the node")
       for (const path of ["/", "/etc", "/run", "/var/lib/enbi-other", "/var/lib/enbi/../../etc"]) {
         assert.notStrictEqual(yield* create(job(system, mounting(path))), "", path)
       }
@@ -180,7 +180,7 @@ describe("policies", () => {
         )
       }
       for (const policyTypes of [["Ingress"], ["Ingress", "Egress"]]) {
-        assert.include(yield* create({ ...ours, spec: { ...spec, policyTypes } }), "only what Pods may reach")
+        assert.include(yield* create({ ...ours, spec: { ...spec, policyTypes } }), "only limit egress")
       }
       const patch = (name: string, change: object) =>
         Effect.map(
@@ -229,7 +229,7 @@ describe("policies", () => {
         [claim("ours", managedBy), ""],
         [named("policy-theirs", {}), "only volumes with their label"],
         [named("policy-ours", managedBy), ""],
-        [build("theirs", {}), "only NixBuilds that they made or that say when"],
+        [build("theirs", {}), "only NixBuilds that they created or that set ttlSecondsAfterFinished"],
         [build("timed", { ttlSecondsAfterFinished: 3600 }), ""],
         [build("ours", {}, managedBy), ""]
       ] as const

@@ -64,7 +64,7 @@ it.live(
       yield* apply(migrating(at, {}))
       const { message, type } = yield* told("Pod", at, "AnnotationMissing")
       assert.strictEqual(type, "Warning")
-      assert.include(message, `container app, ${tagFor(at, "web")}`)
+      assert.include(message, `${tagFor(at, "web")}, the image of container app`)
       const [, key = ""] = /set the annotation (\S+) to its package/.exec(message) ?? []
       yield* kubectl("annotate", "pod", "-n", at.namespace, at.name, `${key}=hello-stream`)
       yield* isRunning(at)
@@ -151,7 +151,7 @@ it.live("a person who deletes a NixBuild has a minute and a half to create anoth
     const { metadata, spec } = yield* Effect.flatMap(find(nixBuilds, build), Effect.fromOption)
     yield* kubectl("delete", "nixbuild", "-n", build.namespace, build.name)
     const { message } = yield* told("Pod", at, "NixBuildDeleted")
-    const [, text = ""] = /made again after (\S+),/.exec(message) ?? []
+    const [, text = ""] = /created again after (\S+),/.exec(message) ?? []
     // A sweep and a half.
     yield* Effect.sleep("45 seconds")
     assert.isTrue(Option.isNone(yield* find(nixBuilds, build)))

@@ -64,7 +64,7 @@ describe("tags", () => {
       yield* eventually(
         "the policy knows of the annotation",
         Effect.map(create("registry.invalid/other/app:1"), (refusal) =>
-          when(true, refusal.includes(`may only use image tags that begin with ${prefixes.join(" or ")}`))
+          when(true, refusal.includes(`may only use image tags that start with ${prefixes.join(" or ")}`))
         )
       )
       for (const prefix of prefixes) assert.strictEqual(yield* create(`${prefix}app:1`), "")

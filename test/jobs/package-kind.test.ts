@@ -25,7 +25,7 @@ layer(NodeServices.layer)("on disk", (it) => {
       assert.strictEqual(yield* kindOfFile(gzipSync(archive), 0o444), "archive")
       assert.strictEqual(yield* kindOfFile("#!/nix/store/x/bin/sh\n", 0o555), "stream script")
       assert.match(yield* kindOfFile("#!/nix/store/x/bin/sh\n", 0o444), /script that is not executable/u)
-      assert.match(yield* kindOfFile("just a text\n", 0o444), /12 bytes that begins with "just a text"/u)
+      assert.match(yield* kindOfFile("just a text\n", 0o444), /12 bytes that starts with "just a text"/u)
       assert.match(yield* kindOfFile("", 0o444), /an empty file/u)
       assert.match(yield* kindOfFile(archive.subarray(0, 500), 0o444), /a file of 500 bytes/u)
       // A tar older than POSIX has no magic number.
@@ -65,8 +65,8 @@ layer(NodeServices.layer)("on disk", (it) => {
       yield* fs.symlink(`${store}/image/share/image.tar`, `${store}/again`)
       assert.strictEqual(yield* find(`${store}/again`), "archive /image/share/image.tar")
       assert.match(yield* find(`${store}/image`), /^NotAnImage: The package built a directory \(share\)/u)
-      assert.match(yield* find(`${store}/gone`), /^NotAnImage: .* a symbolic link to .*gone, where nothing is/u)
-      assert.match(yield* find("link"), /^NotAnImage: .* where nothing is/u)
+      assert.match(yield* find(`${store}/gone`), /^NotAnImage: .* a symbolic link to .*gone, which does not exist/u)
+      assert.match(yield* find("link"), /^NotAnImage: .* which does not exist/u)
       assert.match(yield* find(`${parent}/outside.tar`), /^NotAnImage: .*outside\.tar, which is not in the Nix store/u)
       assert.match(yield* find("../outside.tar"), /^NotAnImage: .* which is not in the Nix store/u)
       assert.match(yield* find("/etc/passwd"), /^NotAnImage: .* \/etc\/passwd, which is not in the Nix store/u)
@@ -95,7 +95,7 @@ layer(NodeServices.layer)("on disk", (it) => {
 
       yield* fs.remove(`${volumes}/a/home`, { recursive: true })
       yield* fs.symlink(yield* fs.makeTempDirectoryScoped(), `${volumes}/a/home`)
-      assert.match((yield* Effect.flip(prepareVolume({ volumes, name: "a" }))).message, /home is no folder/u)
+      assert.match((yield* Effect.flip(prepareVolume({ volumes, name: "a" }))).message, /home is not a directory/u)
     })
   )
 })

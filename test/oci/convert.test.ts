@@ -80,7 +80,7 @@ layer(NodeServices.layer)("convert", (it) => {
     ["cut in a layer", /end of tar/u, (all) => Effect.map(dockerArchive(all), (bytes) => bytes.subarray(0, 2000))],
     [
       "cut between entries",
-      /names config\.json/u,
+      /lists config\.json/u,
       (all) => Effect.map(dockerArchive(all), (bytes) => bytes.subarray(0, 1024))
     ],
     ["cut gzip", /gzip data/u, (all) => Effect.map(dockerArchive(all), (bytes) => gzipSync(bytes).subarray(0, 200))],
@@ -98,21 +98,21 @@ layer(NodeServices.layer)("convert", (it) => {
     ],
     [
       "two images",
-      /holds 2 images/u,
+      /contains 2 images/u,
       (all) =>
         dockerArchive({ ...all, manifest: [image, { ...image, Config: "other.json" }] }, [
           Tar.file("other.json", `${all.config} `)
         ])
     ],
-    ["no image", /holds 0 images/u, (all) => dockerArchive({ ...all, manifest: [] })],
+    ["no image", /contains 0 images/u, (all) => dockerArchive({ ...all, manifest: [] })],
     [
       "a layer outside",
-      /does not hold/u,
+      /does not contain/u,
       (all) => dockerArchive({ ...all, manifest: [{ ...image, Layers: ["../../etc/passwd", "app.tar"] }] })
     ],
     [
       "a layer that is a link out of the archive",
-      /link is a symbolic link to \.\.\/etc\/passwd, which it does not hold/u,
+      /link is a symbolic link to \.\.\/etc\/passwd, which it does not contain/u,
       (all) =>
         dockerArchive({ ...all, manifest: [{ ...image, Layers: ["link", "app.tar"] }] }, [
           Tar.symlink("link", "../etc/passwd")
