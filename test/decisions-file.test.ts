@@ -6,7 +6,7 @@ import type { Decision } from "../lib/runtime/decision-record.ts"
 import { DecisionsFile } from "../lib/runtime/decision-file.ts"
 import { sweepType } from "../lib/runtime/events.ts"
 import type { EnbiFunction } from "../lib/runtime/function.ts"
-import { run } from "../lib/runtime/reconcile.ts"
+import { reconcile } from "../lib/runtime/reconcile.ts"
 import { Settings } from "../lib/api/settings.ts"
 import { decisionsFile, directory, linesOf } from "./cli/recording.ts"
 import { makeApiServer } from "./memory/api-server.ts"
@@ -107,7 +107,7 @@ layer(NodeServices.layer)("the file of decisions", (it) => {
         name: "scheduler",
         on: [],
         permissions: [],
-        subjects: () => Effect.succeed([subject]),
+        mapEvent: () => Effect.succeed([subject]),
         observe: () => Effect.succeed(Option.some({ seen: true })),
         Observed: Schema.toCodecJson(Schema.ObjectKeyword),
         decide: () => []
@@ -118,8 +118,8 @@ layer(NodeServices.layer)("the file of decisions", (it) => {
         decisionsFile({ DECISIONS_FILE: file })
       )
       yield* Effect.andThen(
-        run(definition, { ...event, type: sweepType }, subject),
-        run(definition, { ...event, id: "event-2" }, subject)
+        reconcile(definition, { ...event, type: sweepType }, subject),
+        reconcile(definition, { ...event, id: "event-2" }, subject)
       ).pipe(Effect.provide(services))
       const lines = linesOf(yield* files.readFileString(file)).map((line) => JSON.parse(line))
       assert.lengthOf(lines, 1)

@@ -4,7 +4,7 @@ import { Argument, CliError, Command, Flag } from "effect/cli"
 import { phaseOf } from "../../lib/api/nixbuild-condition.ts"
 import { conditionsOf, type NixBuild } from "../../lib/api/nixbuild.ts"
 import { systems } from "../../lib/api/system.ts"
-import { ask } from "./create-nixbuild.ts"
+import { requestBuild } from "./create-nixbuild.ts"
 import { followBuild, isOver } from "./follow-build.ts"
 import { Kubernetes, orTrouble } from "../kubernetes.ts"
 import { namespaceOr, systemOfNodes } from "./defaults.ts"
@@ -71,7 +71,7 @@ export const buildCommand = Command.make(
       system: Option.isSome(system) ? system.value : yield* systemOfNodes(api),
       nodes: node
     }
-    const { before, build } = yield* ask(api, namespace, spec)
+    const { before, build } = yield* requestBuild(api, namespace, spec)
     const { name } = build.metadata
     const last = isOver(build) ? build : yield* followBuild(api, { namespace, name, isVerbose: logs, before })
     yield* tellEnd(last, logs)

@@ -17,14 +17,14 @@ import { Trouble } from "../exit.ts"
 type Api = (typeof KubernetesApi)["Service"]
 type Spec = Pick<NixBuild["spec"], "flakeUrl" | "imageTag" | "nodes" | "packageName" | "system">
 
-export interface Asked {
+export interface RequestedBuild {
   readonly build: NixBuild
   /** How it was when its last attempt had failed. */
   readonly before?: NixBuild
 }
 
 /** A new one, or the one that is there. */
-export const ask = Effect.fnUntraced(function* (api: Api, namespace: string, spec: Spec) {
+export const requestBuild = Effect.fnUntraced(function* (api: Api, namespace: string, spec: Spec) {
   const name = nameOf(spec)
   const { apiVersion, kind } = nixBuilds
   return yield* api
@@ -34,7 +34,7 @@ export const ask = Effect.fnUntraced(function* (api: Api, namespace: string, spe
     })
     .pipe(
       Effect.flatMap(decodeAs(nixBuilds)),
-      Effect.map((build): Asked => ({ build })),
+      Effect.map((build): RequestedBuild => ({ build })),
       Effect.tap(() => Console.log(`NixBuild ${namespace}/${name} is created`)),
       Effect.catchIf(
         ({ reason }) => reason === "AlreadyExists",
@@ -61,7 +61,7 @@ const notAsked = ({ message, status }: KubernetesError) =>
 const takeUp = Effect.fnUntraced(function* (
   api: Api,
   there: Option.Option<NixBuild>
-): Effect.fn.Return<Asked, KubernetesError | Trouble> {
+): Effect.fn.Return<RequestedBuild, KubernetesError | Trouble> {
   if (Option.isNone(there) || there.value.metadata.deletionTimestamp !== undefined) {
     return yield* new Trouble({ message: "A NixBuild for this is being deleted: try again." })
   }

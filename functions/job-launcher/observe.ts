@@ -22,7 +22,7 @@ import { namespaceAnnotation, nixBuildAnnotation, tagLabel } from "../../lib/api
 import { hasSlot, isObstructed, needsSlot } from "../../lib/nixbuild/slots.ts"
 import { endedWell } from "../../lib/nixbuild/work.ts"
 import { isSourcePending } from "../../lib/nixbuild/source.ts"
-import { subjectsAmong } from "../../lib/nixbuild/subjects.ts"
+import { mapToOpenBuilds } from "../../lib/nixbuild/map-event.ts"
 import { jobName } from "../../lib/api/names.ts"
 import { Settings, SettingsSchema } from "../../lib/api/settings.ts"
 import { currentTime } from "../../lib/kubernetes/time.ts"
@@ -89,7 +89,7 @@ export const isBuilt = ({ buildJob, buildPod, importJob }: Place): boolean =>
   buildJob !== undefined &&
   endedWell({ job: buildJob, ...(buildPod === undefined ? {} : { pod: buildPod }) })
 
-export const subjects = subjectsAmong(isOpen)
+export const subjects = mapToOpenBuilds(isOpen)
 
 export const observe = Effect.fn("job-launcher.observe")(function* (subject: Reference) {
   const cluster = yield* Cluster

@@ -18,7 +18,7 @@ import { conditionOf, isTrue } from "../kubernetes/condition.ts"
 import { isSucceeded, Job, Pod } from "../kubernetes/kinds.ts"
 import { attemptOn, conditionsOf, NixBuild, nixBuilds, nodeStatusOf, unsettledNodes } from "../api/nixbuild.ts"
 import type { Run } from "../runtime/observers.ts"
-import { sayingName } from "../runtime/event-recorder.ts"
+import { recordedEventName } from "../runtime/event-recorder.ts"
 import { type StatusWrite, statusWritesOf } from "./nixbuild-changes.ts"
 import type { Phase, Root } from "./span.ts"
 
@@ -155,7 +155,9 @@ const podWaits = ({ applied, observed }: Run): ReadonlyArray<Phase> =>
       const from = failedSince(pod) ?? time
       return builds
         .filter((build) =>
-          createdNames.includes(sayingName({ about: pod.metadata, reason: "ImageBuilding", key: build.metadata.uid }))
+          createdNames.includes(
+            recordedEventName({ about: pod.metadata, reason: "ImageBuilding", key: build.metadata.uid })
+          )
         )
         .map((build) => {
           const { creationTimestamp = "" } = build.metadata

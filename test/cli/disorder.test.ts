@@ -130,7 +130,7 @@ layer(NodeServices.layer)("a recording that is told shuffled, with events lost a
       const { code, out } = yield* replayWith(
         (definition) =>
           definition.name === "job-launcher"
-            ? { ...definition, subjects: (event) => (isSweep(event) ? Effect.succeed([]) : definition.subjects(event)) }
+            ? { ...definition, mapEvent: (event) => (isSweep(event) ? Effect.succeed([]) : definition.mapEvent(event)) }
             : definition,
         4
       )

@@ -177,7 +177,7 @@ describe("at any moment", () => {
                   if (job === undefined) return
                   yield* remade(job)({ api })
                   const made = api.objects.log.at(-1)?.object.metadata.uid
-                  api.objects.witnesses.push(({ object, verb }) => {
+                  api.objects.observers.push(({ object, verb }) => {
                     const isAtOnce = api.requests.length === request + 1
                     assert.isFalse(verb === "DELETED" && object.metadata.uid === made && isAtOnce, what)
                   })

@@ -27,7 +27,7 @@ const nodeOf = ({ spec }: Stored): string => (isFields(spec) ? String(spec["node
 /** Tells when a node has more build containers than it may. */
 const countContainers = ({ api: { objects } }: Stage): ReadonlyArray<string> => {
   const breaches: Array<string> = []
-  objects.witnesses.push(() => {
+  objects.observers.push(() => {
     const counts = Map.groupBy([...objects.objects.values()].filter(isBuilding), nodeOf)
     for (const [name, pods] of counts) if (pods.length > maxBuildsPerNode) breaches.push(`${name}: ${pods.length}`)
   })

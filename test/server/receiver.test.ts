@@ -163,7 +163,7 @@ describe("events", () => {
       const gate = yield* Latch.make()
       const gone = { kind: "Pod", name: "gone", uid: "gone", resourceVersion: "1" } as const
       const { definition, looks } = waitingFunction(gate, {
-        subjects: () => Effect.succeed([{ kind: "Pod", name: "a" }]),
+        mapEvent: () => Effect.succeed([{ kind: "Pod", name: "a" }]),
         decide: () => [{ action: "Delete", why: "a test", target: gone }]
       })
       yield* Effect.gen(function* () {
