@@ -11,7 +11,7 @@ import { systemNamespace } from "../lib/kubernetes/system-namespace.ts"
 import { programPath, programs } from "../lib/nixbuild/job-contract.ts"
 import { BuildSucceeded, ImportSucceeded } from "../lib/nixbuild/job-result.ts"
 import { CommandFailed } from "../tools/command.ts"
-import { apply, complete, find, kubectl, namespace, nixBuild, patienceFlag } from "../test/cluster/kubectl.ts"
+import { apply, complete, find, kubectl, makeNamespace, nixBuild, patienceFlag } from "../test/cluster/kubectl.ts"
 import { watch } from "../test/cluster/watch.ts"
 import { node, timeUntil } from "./cluster.ts"
 import { settingsWith } from "./settings.ts"
@@ -68,7 +68,7 @@ const emptyJob = (job: JobShape, namespace: string, name: string) => ({
 
 /** Two Pods that stay until the scope ends, in a namespace whose cache is warm, and what can be timed with them. */
 export const makeBare = Effect.fnUntraced(function* (builderImage: string) {
-  yield* namespace(ns)
+  yield* makeNamespace(ns)
   const at = { namespace: ns, name: "warm-up" }
   yield* apply(nixBuild(at, { nodes: [node] }))
   const build = yield* complete(at)

@@ -2,7 +2,7 @@
 import { Effect } from "effect"
 import { randomUUID } from "node:crypto"
 import { nixBuilds } from "../lib/api/nixbuild.ts"
-import { flakesUrl, flakeUrl, kubectl, namespace } from "../test/cluster/kubectl.ts"
+import { flakesUrl, flakeUrl, kubectl, makeNamespace } from "../test/cluster/kubectl.ts"
 import { watch } from "../test/cluster/watch.ts"
 import { makeBare } from "./bare.ts"
 import { jobsAreGone, timeBuild } from "./cluster.ts"
@@ -18,7 +18,7 @@ const makeRevisions = Effect.fnUntraced(function* (count: number) {
 })
 
 export const buildRows = Effect.fn("buildRows")(function* (builderImage: string) {
-  yield* namespace(ns)
+  yield* makeNamespace(ns)
   // The first two are those of the tests; the first round is thrown away.
   yield* makeRevisions(2 + 2 * (rounds + 1))
   const bare = yield* makeBare(builderImage)

@@ -45,7 +45,7 @@ export const startContainer = Effect.fnUntraced(function* ({ env, image, memory 
   const limits = ["--memory", memory.replace("i", "").toLowerCase()]
   const id = yield* Effect.acquireRelease(
     Effect.map(docker("run", "--detach", "--network", "host", ...limits, ...variables, image), (text) => text.trim()),
-    (id) => Effect.orDie(docker("rm", "--force", id))
+    (container) => Effect.orDie(docker("rm", "--force", container))
   )
   const pid = (yield* docker("inspect", "--format", "{{.State.Pid}}", id)).trim()
   const proc = (file: string) =>

@@ -4,11 +4,11 @@ import { ConfigProvider, Deferred, Effect, Layer, Option, Schema } from "effect"
 import { makeDispatcher, readTriggers } from "../embedded/dispatcher.ts"
 import { pods } from "../lib/kubernetes/kinds.ts"
 import { layerLive } from "../lib/kubernetes/cluster.ts"
-import { type CloudEvent, changed } from "../lib/runtime/events.ts"
+import { changed, type CloudEvent } from "../lib/runtime/events.ts"
 import type { EnbiFunction } from "../lib/runtime/function.ts"
 import { makeTriggers } from "../generate/triggers.ts"
 import { layerAt } from "../lib/kubernetes/connection.ts"
-import { run } from "../lib/runtime/reconcile.ts"
+import { reconcile } from "../lib/runtime/reconcile.ts"
 import { Settings } from "../lib/api/settings.ts"
 import { quantile, type Row } from "./row.ts"
 
@@ -30,7 +30,7 @@ const makeLooking = (onLook: () => void): EnbiFunction<unknown> => ({
   name: "looking",
   on: [changed(pods)],
   permissions: [],
-  subjects: ({ name = "" }) => Effect.succeed([{ kind: "Pod", name }]),
+  mapEvent: ({ name = "" }) => Effect.succeed([{ kind: "Pod", name }]),
   observe: () => Effect.as(Effect.sync(onLook), Option.none()),
   Observed: Schema.Unknown,
   decide: () => []
@@ -68,7 +68,7 @@ export const dispatcherRows = Effect.gen(function* () {
     return micros
   })
   const hops = yield* measure(send)
-  const calls = yield* measure((event) => run(definition, event, { kind: "Pod", name: event.name ?? "" }))
+  const calls = yield* measure((event) => reconcile(definition, event, { kind: "Pod", name: event.name ?? "" }))
   const row = (what: string, share: number): Row => ({
     what: `dispatcher: event → look, ${what} of ${events}; the look called by itself`,
     unit: "µs",

@@ -7,7 +7,7 @@ import { nixBuilds } from "../lib/api/nixbuild.ts"
 import { nixBuildAnnotation } from "../lib/api/annotations.ts"
 import { systemNamespace } from "../lib/kubernetes/system-namespace.ts"
 import { waitingContainers } from "../lib/nixbuild/waiting-pods.ts"
-import { annotations, conditionWith, flakeUrl, find, namespace, pod, remove } from "../test/cluster/kubectl.ts"
+import { annotations, conditionWith, flakeUrl, find, makeNamespace, pod, remove } from "../test/cluster/kubectl.ts"
 import { watch } from "../test/cluster/watch.ts"
 import { makeChain } from "./chain.ts"
 import { create, firstSeen, node, timeUntil } from "./cluster.ts"
@@ -31,7 +31,7 @@ const isImported = (build: string) => (one: Pod) =>
   isFor(build, systemNamespace)(one) && one.status?.containerStatuses?.[0]?.state?.terminated !== undefined
 
 export const podRows = Effect.fn("podRows")(function* (builderImage: string) {
-  yield* namespace(ns)
+  yield* makeNamespace(ns)
   const sendBare = yield* makeChain(ns, builderImage)
   const podChanges = yield* watch(pods)
   const jobChanges = yield* watch(jobs)

@@ -90,10 +90,10 @@ const costOf = Effect.fnUntraced(function* ({ annotations, pid, port }: Receiver
 const costs = Effect.fnUntraced(function* (receivers: ReadonlyArray<Receiver>) {
   const found: Array<ReadonlyArray<number>> = []
   for (let round = 0; round < rounds + warmUps; round += 1) {
-    const costs = yield* Effect.forEach(receivers, costOf)
-    if (round >= warmUps) found.push(costs)
+    const ofRound = yield* Effect.forEach(receivers, costOf)
+    if (round >= warmUps) found.push(ofRound)
   }
-  return receivers.map((_, index) => found.map((costs) => costs[index] ?? Number.NaN))
+  return receivers.map((_, index) => found.map((round) => round[index] ?? Number.NaN))
 })
 
 export const programRows = Effect.gen(function* () {

@@ -7,11 +7,11 @@ import type { Row } from "./row.ts"
 export const readRows = Effect.gen(function* () {
   const { build, buildForPod } = yield* ofBuilds
   const sweep = yield* ofSweep
-  const row = (what: string, { length }: ReadonlyArray<unknown>, most: number): Row => ({
+  const row = (what: string, { length }: ReadonlyArray<unknown>, limit: number): Row => ({
     what,
     unit: "requests",
     ours: [length],
-    ceiling: { of: "ours", most }
+    ceiling: { of: "ours", most: limit }
   })
   return [
     row("requests for a build without a cache", build, most.build),

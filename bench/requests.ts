@@ -1,7 +1,7 @@
 /** What the functions ask of the API server: for a build, and while nothing happens. Watches are not counted, they stay. */
 import { Effect } from "effect"
 import { nixBuilds } from "../lib/api/nixbuild.ts"
-import { namespace } from "../test/cluster/kubectl.ts"
+import { makeNamespace } from "../test/cluster/kubectl.ts"
 import { functionsSamples, sumOf } from "../test/cluster/metrics.ts"
 import { watch } from "../test/cluster/watch.ts"
 import { jobsAreGone, timeBuild } from "./cluster.ts"
@@ -22,7 +22,7 @@ const during = Effect.fnUntraced(function* <E, R>(self: Effect.Effect<unknown, E
 })
 
 export const requestRows = Effect.fn("requestRows")(function* () {
-  yield* namespace(ns)
+  yield* makeNamespace(ns)
   const changes = yield* watch(nixBuilds)
   const build = (name: string) => Effect.andThen(timeBuild({ namespace: ns, name }, {}, changes), jobsAreGone(ns))
   // The first prepares the volume.

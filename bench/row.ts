@@ -59,13 +59,13 @@ export const table = (rows: ReadonlyArray<Row>): string => {
 }
 
 const cells = (row: Row): ReadonlyArray<string> => {
-  const { holds, median } = summarize(row)
+  const { holds, median: middle } = summarize(row)
   return [
     row.what,
     row.unit,
     spread(row.ours),
     row.bare === undefined ? "–" : spread(row.bare),
-    median.ratio === undefined ? "–" : median.ratio.toFixed(2),
+    middle.ratio === undefined ? "–" : middle.ratio.toFixed(2),
     row.ceiling === undefined ? "–" : `${row.ceiling.of} ≤ ${row.ceiling.most}`,
     holds === undefined ? "–" : holds ? "yes" : "NO, MISSED"
   ]

@@ -1,6 +1,6 @@
 /** All commands. */
 import { Command } from "effect/cli"
-import { build } from "./build/build.ts"
+import { buildCommand } from "./build/build.ts"
 import { decisions } from "./decisions/decisions.ts"
 import { events } from "./events/events.ts"
 import { Kubernetes } from "./kubernetes.ts"
@@ -8,6 +8,6 @@ import { logs } from "./build/logs.ts"
 import { root } from "./root.ts"
 
 export const enbi = root.pipe(
-  Command.withSubcommands([build, logs, decisions, events]),
+  Command.withSubcommands([buildCommand, logs, decisions, events]),
   Command.provide(({ context }) => Kubernetes.layer(context))
 )

@@ -54,7 +54,7 @@ export const orTrouble = <A, E, R>(self: Effect.Effect<A, E | KubernetesError, R
     (error) =>
       Effect.fail(
         new Trouble({
-          message: `${[error.message, ...causesOf(error)].join(": ")}. Is it the right cluster (--context), and may you do that there?`
+          message: `${[error.message, ...causesOf(error)].join(": ")}. Is it the right cluster (--context), and do you have the permission?`
         })
       )
   )

@@ -16,7 +16,7 @@ enbi.pipe(
   Effect.tapError((error) =>
     CliError.isCliError(error) || error instanceof BadAnswer ? Effect.void : Console.error(error.message)
   ),
-  Effect.tapDefect((defect) => Console.error("This is a mistake in enbi:", defect)),
+  Effect.tapDefect((defect) => Console.error("This is a bug in enbi:", defect)),
   Effect.provide(NodeServices.layer),
   (program) =>
     NodeRuntime.runMain(program, {

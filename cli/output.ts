@@ -5,9 +5,9 @@ import { type CloudEvent, isSweep } from "../lib/runtime/events.ts"
 import type { Write } from "./recordings/recording.ts"
 
 /** For people, or for programs. */
-export const output = Flag.Literals("output", ["text", "json"]).pipe(
+export const outputFlag = Flag.Literals("output", ["text", "json"]).pipe(
   Flag.withAlias("o"),
-  Flag.withDescription("text, or json: everything, one JSON object a line, to keep or to attach to an issue"),
+  Flag.withDescription("text, or json: everything, one JSON object per line, to store or attach to an issue"),
   Flag.withDefault("text")
 )
 

@@ -11,9 +11,9 @@ import { Cluster } from "../lib/kubernetes/cluster.ts"
 import { type CloudEvent, type EventFilter, matches } from "../lib/runtime/events.ts"
 import type { EnbiFunction } from "../lib/runtime/function.ts"
 import { KubernetesError } from "../lib/kubernetes/error.ts"
-import { makeLooks } from "../lib/runtime/queue.ts"
+import { makeWorkQueue } from "../lib/runtime/queue.ts"
 import { observeEvent } from "../lib/runtime/observers.ts"
-import { run } from "../lib/runtime/reconcile.ts"
+import { reconcile } from "../lib/runtime/reconcile.ts"
 import type { Settings } from "../lib/api/settings.ts"
 
 export class TriggerRefused extends Schema.TaggedError<TriggerRefused>()("TriggerRefused", {
@@ -91,37 +91,41 @@ export const makeDispatcher = Effect.fnUntraced(function* (
     )
 })
 
-/** Nobody waits for what comes of an event here: who sends it is the watch. */
+/** Nothing waits for the result of an event here: the watch sends it. */
 const makeLane = Effect.fnUntraced(function* (definition: EnbiFunction<unknown>, filters: ReadonlyArray<EventFilter>) {
   const { name } = definition
-  const { ask } = yield* makeLooks(definition, ({ event, subject }) =>
-    run(definition, event, subject).pipe(settle({ function: name, event, subject }))
+  const { enqueue } = yield* makeWorkQueue(definition, ({ event, subject }) =>
+    reconcile(definition, event, subject).pipe(withDelivery({ function: name, event, subject }))
   )
-  /** As the cache has it, where something of its kind needs no look. */
-  const objectOf = Effect.fnUntraced(function* ({ kind = "", name = "", namespace }: CloudEvent) {
-    const ignored = (definition.ignores ?? []).filter((ignored) => ignored.kind === kind)
+  /** As the cache has it, where objects of its kind may be ignored. */
+  const objectOf = Effect.fnUntraced(function* ({ kind = "", name: objectName = "", namespace }: CloudEvent) {
+    const ignored = (definition.ignorePredicates ?? []).filter((predicate) => predicate.kind === kind)
     const known = kindNamed(kind)
     if (ignored.length === 0 || known === undefined) return undefined
     const cluster = yield* Cluster
-    return Option.getOrUndefined(yield* cluster.get(known, { name, namespace }))
+    return Option.getOrUndefined(yield* cluster.get(known, { name: objectName, namespace }))
   })
   /** Most events are about Pods of others. */
-  const needsNoLook = (event: CloudEvent, object: unknown): boolean =>
-    (definition.ignores ?? []).some(({ kind, matches }) => kind === event.kind && matches(object, event))
-  const look = (event: CloudEvent, object: unknown) =>
-    definition.subjects(event, object).pipe(
-      Effect.flatMap((subjects) => Effect.forEach(subjects, (subject) => ask({ event, subject }), { discard: true })),
-      settle({ function: name, event })
+  const isIgnored = (event: CloudEvent, object: unknown): boolean =>
+    (definition.ignorePredicates ?? []).some(
+      (predicate) => predicate.kind === event.kind && predicate.matches(object, event)
+    )
+  const enqueueAll = (event: CloudEvent, object: unknown) =>
+    definition.mapEvent(event, object).pipe(
+      Effect.flatMap((subjects) =>
+        Effect.forEach(subjects, (subject) => enqueue({ event, subject }), { discard: true })
+      ),
+      withDelivery({ function: name, event })
     )
   const send = Effect.fnUntraced(function* (event: CloudEvent) {
     const object = yield* Effect.orDie(objectOf(event))
-    if (!needsNoLook(event, object)) yield* look(event, object)
+    if (!isIgnored(event, object)) yield* enqueueAll(event, object)
     yield* observeEvent({ function: name, event })
   })
   return { name, filters, send }
 })
 
-const settle =
+const withDelivery =
   (about: object) =>
   <E>(self: Effect.Effect<void, E, Cluster | Settings>) =>
     self.pipe(

@@ -41,12 +41,12 @@ const tableOf = Effect.fnUntraced(function* (name: string) {
     .filter((file) => file.endsWith(inputEnding))
     .map((file) => file.slice(0, -inputEnding.length))
     .toSorted()
-  const rows = yield* Effect.forEach(cases, (name) =>
+  const rows = yield* Effect.forEach(cases, (file) =>
     Effect.gen(function* () {
-      const input = yield* files.readFileString(`${folder}/${name}${inputEnding}`)
-      const output = yield* files.readFileString(`${folder}/${name}.output.yaml`)
+      const input = yield* files.readFileString(`${folder}/${file}${inputEnding}`)
+      const output = yield* files.readFileString(`${folder}/${file}.output.yaml`)
       const actions = yield* Schema.decodeUnknownEffect(Actions)(parse(output))
-      return [sentenceOf(name), wordsOf(actions), /^# why: (.*)$/m.exec(input)?.[1] ?? ""]
+      return [sentenceOf(file), wordsOf(actions), /^# why: (.*)$/m.exec(input)?.[1] ?? ""]
     })
   )
   return `## ${name}\n\n${table(["case", "what follows", "why"], rows)}`

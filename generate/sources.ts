@@ -52,7 +52,7 @@ const sourcesOf = (functions: Functions): ReadonlyArray<Source> => {
     { name: "workloads", mode: "Resource", isEverywhere: true, kinds: others.filter(isEverywhere) },
     { name: "cluster", mode: "Reference", isEverywhere: false, kinds: others.filter((kind) => !isEverywhere(kind)) }
   ]
-  return all.filter(({ kinds }) => kinds.length > 0)
+  return all.filter((source) => source.kinds.length > 0)
 }
 
 const sink = { ref: { apiVersion: "eventing.knative.dev/v1", kind: "Broker", name: "enbi" } }

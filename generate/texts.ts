@@ -128,7 +128,7 @@ const manifestTexts = Effect.gen(function* () {
   const alerts = yield* Schema.decodeUnknownEffect(Alerts)(
     parse(yield* files.readFileString("observability/alerts.yaml"))
   )
-  const rules = alerts.spec.groups.flatMap(({ rules }) => rules)
+  const rules = alerts.spec.groups.flatMap(({ rules: group }) => group)
   return {
     policies: listOf(policies.flat()),
     alerts: listOf(rules.map(({ alert, annotations }) => [alert, `${annotations.summary} ${annotations.runbook}`]))

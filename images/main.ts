@@ -21,18 +21,18 @@ const digestOf = Effect.fnUntraced(function* (pushed: string) {
   return digests.find((digest) => digest.startsWith(`${repository}@`)) ?? pushed
 })
 
-const push = Flag.String("push").pipe(
+const pushFlag = Flag.String("push").pipe(
   Flag.withDescription("Registry and path to push to, such as registry.example.org/tools"),
   Flag.optional
 )
-const save = Flag.String("save").pipe(
+const saveFlag = Flag.String("save").pipe(
   Flag.withDescription("File to write both images to, for ctr images import"),
   Flag.optional
 )
 
 const images = Command.make(
   "images",
-  { push, save },
+  { push: pushFlag, save: saveFlag },
   Effect.fn("images")(function* ({ push, save }) {
     const built = yield* buildImages
     const names = { functions: `enbi-functions:${version}`, builder: `enbi-builder:${version}` }

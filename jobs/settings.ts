@@ -5,7 +5,7 @@ import { systems } from "../lib/api/system.ts"
 import { buildVariables, cacheAt, importVariables, mountPaths, volumeVariables } from "../lib/nixbuild/job-contract.ts"
 import { Digest } from "../lib/oci/image.ts"
 import { filterPattern } from "../lib/nixbuild/uid-filter.ts"
-import { proxies } from "./build/closed.ts"
+import { proxiesConfig } from "./build/closed.ts"
 
 /** A uid of Kubernetes. It names folders on the node, so it may be nothing that leads elsewhere. */
 export const uidPattern = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/u
@@ -67,7 +67,7 @@ export const buildSettings = Config.all({
   /** The authorities that are trusted anyway. */
   usualCertificates: Config.String("USUAL_CERTIFICATES").pipe(Config.withDefault("/etc/ssl/certs/ca-certificates.crt")),
   /** The ranges of addresses that it may not connect to, and the proxies by which it fetches. */
-  closed: Config.all({ closedCidrs, proxies }),
+  closed: Config.all({ closedCidrs, proxies: proxiesConfig }),
   /** Options of Nix. */
   nixConfig: Config.String(buildVariables.nixConfig).pipe(Config.withDefault("")),
   /** Where the kernel tells of this container's memory. */

@@ -6,7 +6,7 @@ import { Effect, FileSystem } from "effect"
 const folder = "test/cluster"
 
 // What makes a namespace is called with its name, whatever else it does.
-const making = /\b(?:namespace|restricted|builtOnce)\(\s*"([^"]+)"/g
+const making = /\b(?:makeNamespace|restricted|builtOnce)\(\s*"([^"]+)"/g
 
 it.effect("no two tests of the cluster make a namespace of one name", () =>
   Effect.gen(function* () {

@@ -4,7 +4,7 @@ import { Effect, Layer, Logger, Option, References, Schema } from "effect"
 import type { Action } from "../lib/runtime/action.ts"
 import { type Decision, makeRecord } from "../lib/runtime/decision-record.ts"
 import type { EnbiFunction } from "../lib/runtime/function.ts"
-import { run } from "../lib/runtime/reconcile.ts"
+import { reconcile } from "../lib/runtime/reconcile.ts"
 import { Settings } from "../lib/api/settings.ts"
 import { makeApiServer } from "./memory/api-server.ts"
 import { settings } from "./memory/given.ts"
@@ -89,7 +89,7 @@ describe("the log", () => {
     name: "scheduler",
     on: [],
     permissions: [],
-    subjects: () => Effect.succeed([subject]),
+    mapEvent: () => Effect.succeed([subject]),
     observe: () => Effect.succeed(Option.some({ build: { metadata }, log: "two\nlines" })),
     Observed: Schema.toCodecJson(Schema.ObjectKeyword),
     decide: () => actions
@@ -102,7 +102,7 @@ describe("the log", () => {
       const logger = Logger.map(Logger.formatJson, (line) => {
         lines.push(line)
       })
-      yield* Effect.ignore(run(definition, event, subject)).pipe(
+      yield* Effect.ignore(reconcile(definition, event, subject)).pipe(
         Effect.provide(Layer.mergeAll(liveCluster(api), Layer.succeed(Settings, settings), Logger.layer([logger]))),
         Effect.provideService(References.MinimumLogLevel, level)
       )
@@ -111,8 +111,8 @@ describe("the log", () => {
 
   it.effect("has one line for each decision, with what went wrong and what was done before that", () =>
     Effect.gen(function* () {
-      const event = { apiVersion: "v1", kind: "Event", metadata: { name: "e", namespace: "apps" } } as const
-      const create: Action = { action: "Create", why: "a test", object: event }
+      const object = { apiVersion: "v1", kind: "Event", metadata: { name: "e", namespace: "apps" } } as const
+      const create: Action = { action: "Create", why: "a test", object }
       const patch: Action = { action: "Patch", why: "a test", target: { kind: "Pod", ...metadata }, patch: {} }
       const lines = yield* linesOf(looking([create, patch, create]), "Info")
       assert.lengthOf(lines, 1)

@@ -6,7 +6,7 @@ import type { Decision } from "../lib/runtime/decision-record.ts"
 import { DecisionsFile } from "../lib/runtime/decision-file.ts"
 import { sweepType } from "../lib/runtime/events.ts"
 import type { EnbiFunction } from "../lib/runtime/function.ts"
-import { run } from "../lib/runtime/reconcile.ts"
+import { reconcile } from "../lib/runtime/reconcile.ts"
 import { Settings } from "../lib/api/settings.ts"
 import { decisionsFile, directory, linesOf } from "./cli/recording.ts"
 import { makeApiServer } from "./memory/api-server.ts"
@@ -25,11 +25,11 @@ const decision = (number: number, padding = 0): Decision => ({
   outcome: "Done"
 })
 
-const keepAll = (settings: Record<string, string>, decisions: ReadonlyArray<Decision>) =>
+const keepAll = (env: Record<string, string>, decisions: ReadonlyArray<Decision>) =>
   Effect.gen(function* () {
     const keep = yield* DecisionsFile
     for (const each of decisions) yield* keep(each)
-  }).pipe(Effect.provide(decisionsFile(settings)))
+  }).pipe(Effect.provide(decisionsFile(env)))
 
 const numbersIn = (lines: ReadonlyArray<string>) => lines.map((line) => JSON.parse(line).observed.number)
 
@@ -39,10 +39,10 @@ layer(NodeServices.layer)("the file of decisions", (it) => {
       const files = yield* FileSystem.FileSystem
       const folder = `${yield* directory}/deeper`
       const file = `${folder}/decisions.jsonl`
-      const settings = { DECISIONS_FILE: file, DECISIONS_LIMIT: "4k" }
+      const env = { DECISIONS_FILE: file, DECISIONS_LIMIT: "4k" }
       const decisions = Array.from({ length: 20 }, (_, number) => decision(number, 200))
-      yield* keepAll(settings, decisions.slice(0, 13))
-      yield* keepAll(settings, decisions.slice(13))
+      yield* keepAll(env, decisions.slice(0, 13))
+      yield* keepAll(env, decisions.slice(13))
       const [older, newer] = yield* Effect.all([files.readFileString(`${file}.1`), files.readFileString(file)])
       const numbers = [...numbersIn(linesOf(older)), ...numbersIn(linesOf(newer))]
       assert.deepStrictEqual(
@@ -76,7 +76,7 @@ layer(NodeServices.layer)("the file of decisions", (it) => {
       const file = `${taken}/decisions.jsonl`
       const error = yield* Effect.flip(keepAll({ DECISIONS_FILE: file }, []))
       assert.include(error.message, `DECISIONS_FILE=${file} cannot be written`)
-      assert.include(error.message, "name a file on a volume that is mounted writable, or unset it")
+      assert.include(error.message, "choose a file on a writable volume, or unset it")
     })
   )
 
@@ -107,7 +107,7 @@ layer(NodeServices.layer)("the file of decisions", (it) => {
         name: "scheduler",
         on: [],
         permissions: [],
-        subjects: () => Effect.succeed([subject]),
+        mapEvent: () => Effect.succeed([subject]),
         observe: () => Effect.succeed(Option.some({ seen: true })),
         Observed: Schema.toCodecJson(Schema.ObjectKeyword),
         decide: () => []
@@ -118,8 +118,8 @@ layer(NodeServices.layer)("the file of decisions", (it) => {
         decisionsFile({ DECISIONS_FILE: file })
       )
       yield* Effect.andThen(
-        run(definition, { ...event, type: sweepType }, subject),
-        run(definition, { ...event, id: "event-2" }, subject)
+        reconcile(definition, { ...event, type: sweepType }, subject),
+        reconcile(definition, { ...event, id: "event-2" }, subject)
       ).pipe(Effect.provide(services))
       const lines = linesOf(yield* files.readFileString(file)).map((line) => JSON.parse(line))
       assert.lengthOf(lines, 1)

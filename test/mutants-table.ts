@@ -164,7 +164,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     name: "a sweep looks at nothing",
-    file: "lib/nixbuild/subjects.ts",
+    file: "lib/nixbuild/map-event.ts",
     find: ".filter(needsLook)",
     replace: ".filter(() => false)"
   },

@@ -31,22 +31,22 @@ describe("a source that may be", () => {
 
 describe("a source that may not be", () => {
   for (const [asked, locked, says] of [
-    ["github:a/b", `path:/etc?${hash}`, /must begin with/u],
-    ["github:a/b", `file:///etc?${hash}`, /must begin with/u],
-    ["https://h/b", `https://token@h/b?${hash}`, /^https:\/\/…@h.*must not hold a user name or token/u],
+    ["github:a/b", `path:/etc?${hash}`, /must start with/u],
+    ["github:a/b", `file:///etc?${hash}`, /must start with/u],
+    ["https://h/b", `https://token@h/b?${hash}`, /^https:\/\/…@h.*must not contain a user name or token/u],
     ["github:a/b", "github:a/b", /neither a revision nor a hash/u],
     ["git+https://h/b", "git+https://h/b?ref=main", /neither a revision nor a hash/u],
-    ["github:a/b", `github:a/c/${rev}`, /another source/u],
-    ["github:a/b", `gitlab:a/b/${rev}`, /another source/u],
-    ["github:a/b", `github:a/b/${rev}?host=evil.example`, /another source/u],
-    ["github:a/b", `git+https://github.com/a/b?rev=${rev}`, /another source/u],
-    ["github:a/b?dir=sub", `github:a/b/${rev}?dir=other`, /another source/u],
-    ["git+https://h/b", `git+https://other/b?rev=${rev}`, /another source/u],
-    ["git+https://h/b", `git+http://h/b?rev=${rev}`, /another source/u],
-    ["https://h/b.tar.gz", `http://h/b.tar.gz?${hash}`, /another source/u],
-    ["https://h/b.tar.gz", `http://other/b.tar.gz?${hash}`, /another source/u],
-    ["https://h/b.tar.gz", `git+https://h/b.tar.gz?rev=${rev}`, /another source/u],
-    [`https://h/b.tar.gz?${hash}`, `https://other/b.tar.gz?${hash}`, /another source/u],
+    ["github:a/b", `github:a/c/${rev}`, /not from the same source/u],
+    ["github:a/b", `gitlab:a/b/${rev}`, /not from the same source/u],
+    ["github:a/b", `github:a/b/${rev}?host=evil.example`, /not from the same source/u],
+    ["github:a/b", `git+https://github.com/a/b?rev=${rev}`, /not from the same source/u],
+    ["github:a/b?dir=sub", `github:a/b/${rev}?dir=other`, /not from the same source/u],
+    ["git+https://h/b", `git+https://other/b?rev=${rev}`, /not from the same source/u],
+    ["git+https://h/b", `git+http://h/b?rev=${rev}`, /not from the same source/u],
+    ["https://h/b.tar.gz", `http://h/b.tar.gz?${hash}`, /not from the same source/u],
+    ["https://h/b.tar.gz", `http://other/b.tar.gz?${hash}`, /not from the same source/u],
+    ["https://h/b.tar.gz", `git+https://h/b.tar.gz?rev=${rev}`, /not from the same source/u],
+    [`https://h/b.tar.gz?${hash}`, `https://other/b.tar.gz?${hash}`, /not from the same source/u],
     ["https://h/b.tar.gz", `https://h/b.tar.gz?${hash} --impure`, /printable ASCII/u]
   ] as const) {
     it(`${asked}, ${locked}`, () => {
@@ -57,11 +57,11 @@ describe("a source that may not be", () => {
   }
 
   for (const [name, url, says] of [
-    ["nixpkgs", `file:///etc?${hash}`, /must begin with/u],
+    ["nixpkgs", `file:///etc?${hash}`, /must start with/u],
     ["nixpkgs", "github:NixOS/nixpkgs", /neither a revision nor a hash/u],
-    ["--impure", `github:NixOS/nixpkgs/${rev}`, /no name of an input/u],
-    ["a b", `github:NixOS/nixpkgs/${rev}`, /no name of an input/u],
-    ["a//b", `github:NixOS/nixpkgs/${rev}`, /no name of an input/u]
+    ["--impure", `github:NixOS/nixpkgs/${rev}`, /not the name of an input/u],
+    ["a b", `github:NixOS/nixpkgs/${rev}`, /not the name of an input/u],
+    ["a//b", `github:NixOS/nixpkgs/${rev}`, /not the name of an input/u]
   ] as const) {
     it(`input ${name}, ${url}`, () => {
       const source = { lockedUrl: `github:a/b/${rev}`, lockedInputs: [{ name, url }] }
@@ -78,7 +78,7 @@ it("what the API server would refuse is refused before", () => {
     refusalOf("github:a/b", { lockedUrl: `github:a/b/${rev}`, lockedInputs })
   assert.match(refusal(input("a"), input("a")) ?? "", /named twice/u)
   assert.match(refusal(...Array.from({ length: 33 }, (_, index) => input(`a${index}`))) ?? "", /more than 32/u)
-  assert.match(refusal(input("a".repeat(257))) ?? "", /no name/u)
+  assert.match(refusal(input("a".repeat(257))) ?? "", /not the name/u)
   assert.match(refusal({ name: "a", url: `https://h/${"x".repeat(2500)}?${hash}` }) ?? "", /more than 2500/u)
 })
 

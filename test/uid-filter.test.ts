@@ -64,7 +64,7 @@ describe.each([
 
   it("and those not by the next builds, so that all of it goes", () => {
     const filters = Array.from({ length: times }, (_, build) => filterFor(build))
-    const left = filters.reduce((left, has) => left.filter(has), gone)
+    const left = filters.reduce((rest, has) => rest.filter(has), gone)
     assert.deepStrictEqual(left, [])
   })
 })

@@ -14,8 +14,8 @@ export interface Size {
 /** All of it, one after the other; sizes in bytes are those of real ones. */
 export function* objectsOf({ builds, nodes, pods }: Size) {
   const namespaces = namespacesFor(builds)
-  for (let index = 0; index < namespaces; index++) yield namespace(index)
-  for (let index = 0; index < nodes; index++) yield node(index)
+  for (let index = 0; index < namespaces; index++) yield makeNamespace(index)
+  for (let index = 0; index < nodes; index++) yield makeNode(index)
   for (let index = 0; index < pods; index++) yield pod(index, { nodes, namespaces })
   for (let index = 0; index < builds; index++) {
     const place = { namespace: namespaceName(index % namespaces), node: nodeName(index % nodes) }
@@ -54,16 +54,16 @@ const managedFields = (bytes: number) => [
 const ofPods = managedFields(4000)
 const ofBuilds = managedFields(1500)
 
-const metadata = (uid: string, name: string, namespace?: string) => ({
+const metadata = (ownUid: string, name: string, namespace?: string) => ({
   name,
   ...(namespace === undefined ? {} : { namespace }),
-  uid,
+  uid: ownUid,
   resourceVersion: "1",
   generation: 1,
   creationTimestamp: time
 })
 
-const namespace = (index: number) => ({
+const makeNamespace = (index: number) => ({
   apiVersion: "v1",
   kind: "Namespace",
   metadata: metadata(uid(1, index), namespaceName(index))
@@ -78,7 +78,7 @@ const images = Array.from({ length: 50 }, (_, index) => ({
   sizeBytes: 1_000_000_000 - index
 }))
 
-const node = (index: number) => ({
+const makeNode = (index: number) => ({
   apiVersion: "v1",
   kind: "Node",
   metadata: { ...metadata(uid(2, index), nodeName(index)), labels: { "kubernetes.io/arch": "amd64" } },

@@ -1,7 +1,7 @@
 /** An API server with as many objects as one likes, and with the controllers and kubelets that a NixBuild needs. */
 import { Effect, Queue, Ref, Schedule } from "effect"
 import { randomUUID } from "node:crypto"
-import { answerFrom, type Asked, isWrite } from "../../lib/memory/api-server.ts"
+import { answerFrom, type ApiRequest, isWrite } from "../../lib/memory/api-server.ts"
 import { keyOf } from "../../lib/kubernetes/kind.ts"
 import { makeFront, serve } from "../../lib/memory/http.ts"
 import { makeObjects, type Objects } from "../../lib/memory/objects.ts"
@@ -16,7 +16,7 @@ export const serveCluster = Effect.fnUntraced(function* (size: Size) {
   yield* runWorld(objects)
 
   const writes = yield* Ref.make<ReadonlyArray<string>>([])
-  const receive = <A>(asked: Asked, answer: Effect.Effect<A, KubernetesError>) =>
+  const receive = <A>(asked: ApiRequest, answer: Effect.Effect<A, KubernetesError>) =>
     Effect.andThen(
       isWrite(asked.verb) ? Ref.update(writes, (before) => [...before, `${asked.verb} ${keyOf(asked)}`]) : Effect.void,
       answer
@@ -30,7 +30,7 @@ const runWorld = Effect.fnUntraced(function* (objects: Objects) {
   const world = makeWorld(objects)
   const changed = yield* Queue.unbounded<string>()
   let isCollectable = false
-  objects.witnesses.push(({ object, verb }) => {
+  objects.observers.push(({ object, verb }) => {
     if (verb === "DELETED") isCollectable = true
     else if (object.kind === "Job" || object.kind === "Pod") {
       Queue.offerUnsafe(changed, keyOf({ ...object.metadata, kind: object.kind }))

@@ -4,14 +4,14 @@ import { Argument, CliError, Command, Flag } from "effect/cli"
 import { phaseOf } from "../../lib/api/nixbuild-condition.ts"
 import { conditionsOf, type NixBuild } from "../../lib/api/nixbuild.ts"
 import { systems } from "../../lib/api/system.ts"
-import { ask } from "./create-nixbuild.ts"
+import { requestBuild } from "./create-nixbuild.ts"
 import { followBuild, isOver } from "./follow-build.ts"
 import { Kubernetes, orTrouble } from "../kubernetes.ts"
 import { namespaceOr, systemOfNodes } from "./defaults.ts"
 import { outcomeOf } from "./progress.ts"
 import { BadAnswer } from "../exit.ts"
 
-const installable = Argument.String("flake#package").pipe(
+const installableArgument = Argument.String("flake#package").pipe(
   Argument.withDescription("Such as github:owner/repository#hello-image"),
   Argument.mapEffect((text) => {
     const at = text.lastIndexOf("#")
@@ -22,7 +22,7 @@ const installable = Argument.String("flake#package").pipe(
           new CliError.InvalidValue({
             option: "flake#package",
             value: text,
-            expected: "a flake and, behind #, its package: github:owner/repository#hello-image",
+            expected: "a flake and, after #, its package: github:owner/repository#hello-image",
             kind: "argument"
           })
         )
@@ -30,7 +30,7 @@ const installable = Argument.String("flake#package").pipe(
 )
 
 /** The namespace, by default the kubeconfig's. */
-export const namespace = Flag.String("namespace").pipe(
+export const namespaceFlag = Flag.String("namespace").pipe(
   Flag.withAlias("n"),
   Flag.withDescription("The NixBuild's namespace; by default that of the kubeconfig's context"),
   Flag.optional
@@ -41,26 +41,26 @@ const flags = {
     Flag.withDescription("The image's full name: [registry/]repository:tag, as Pods write it")
   ),
   system: Flag.Literals("system", systems).pipe(
-    Flag.withDescription("For which system; by default that of the cluster's nodes, if they have only one"),
+    Flag.withDescription("The Nix system to build for; by default that of the cluster's nodes, if they have only one"),
     Flag.optional
   ),
-  namespace,
+  namespace: namespaceFlag,
   node: Flag.String("node").pipe(
-    Flag.withDescription("A node that gets the image, may be given more than once; by default the scheduler picks one"),
+    Flag.withDescription("A node that gets the image; may be repeated; by default the scheduler picks one"),
     Flag.atLeast(0)
   ),
   logs: Flag.Boolean("print-build-logs").pipe(
     Flag.withAlias("L"),
-    Flag.withDescription("Print all that the builds print"),
+    Flag.withDescription("Print the builds' whole output"),
     Flag.withoutNegation,
     Flag.withDefault(false)
   )
 }
 
 /** The command. */
-export const build = Command.make(
+export const buildCommand = Command.make(
   "build",
-  { installable, ...flags },
+  { installable: installableArgument, ...flags },
   Effect.fn("build")(function* ({ installable, logs, node, system, tag, ...wanted }) {
     const { connected } = yield* Kubernetes
     const { api } = yield* connected
@@ -71,19 +71,19 @@ export const build = Command.make(
       system: Option.isSome(system) ? system.value : yield* systemOfNodes(api),
       nodes: node
     }
-    const { before, build } = yield* ask(api, namespace, spec)
+    const { before, build } = yield* requestBuild(api, namespace, spec)
     const { name } = build.metadata
     const last = isOver(build) ? build : yield* followBuild(api, { namespace, name, isVerbose: logs, before })
     yield* tellEnd(last, logs)
   }, orTrouble)
 ).pipe(
   Command.withDescription(
-    "Build a flake's package in the cluster and bring it to a node as an image; exit code 0 once it is there, 1 if it failed"
+    "Build a flake's package in the cluster and bring it to a node as an image; exit code 0 once the node has it, 1 if it failed"
   ),
   Command.withExamples([
     {
       command: "enbi build github:owner/repository#hello-image --tag registry.example.org/hello:1",
-      description: "Build, and follow it to its end; Ctrl-C only stops following"
+      description: "Build and follow; Ctrl-C stops following, not the build"
     }
   ])
 )
@@ -91,7 +91,7 @@ export const build = Command.make(
 const tellEnd = Effect.fnUntraced(function* (build: NixBuild, isVerbose: boolean) {
   if (!isOver(build)) {
     // What stands in its way was told; it stays, and goes on by itself when that is gone.
-    yield* Console.log("It waits for that to be changed. The same command follows it again.")
+    yield* Console.log("It waits until that is fixed. Run the same command to follow it again.")
     return yield* new BadAnswer()
   }
   const log = build.status?.failure?.log

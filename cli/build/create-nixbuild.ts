@@ -17,14 +17,14 @@ import { Trouble } from "../exit.ts"
 type Api = (typeof KubernetesApi)["Service"]
 type Spec = Pick<NixBuild["spec"], "flakeUrl" | "imageTag" | "nodes" | "packageName" | "system">
 
-export interface Asked {
+export interface RequestedBuild {
   readonly build: NixBuild
   /** How it was when its last attempt had failed. */
   readonly before?: NixBuild
 }
 
 /** A new one, or the one that is there. */
-export const ask = Effect.fnUntraced(function* (api: Api, namespace: string, spec: Spec) {
+export const requestBuild = Effect.fnUntraced(function* (api: Api, namespace: string, spec: Spec) {
   const name = nameForPeople(spec)
   return yield* api
     .request("POST", pathOf(nixBuilds, { namespace }), {
@@ -33,7 +33,7 @@ export const ask = Effect.fnUntraced(function* (api: Api, namespace: string, spe
     })
     .pipe(
       Effect.flatMap(decodeAs(nixBuilds)),
-      Effect.map((build): Asked => ({ build })),
+      Effect.map((build): RequestedBuild => ({ build })),
       Effect.tap(() => Console.log(`NixBuild ${namespace}/${name} is created`)),
       Effect.catchIf(
         ({ reason }) => reason === "AlreadyExists",
@@ -48,15 +48,15 @@ const notAsked = ({ message, status }: KubernetesError) =>
     message:
       status === 404
         ? `${message}: is there such a namespace, and is enbi-functions installed in this cluster?`
-        : `The API server does not take it: ${message}`
+        : `The API server rejected it: ${message}`
   })
 
 const takeUp = Effect.fnUntraced(function* (
   api: Api,
   there: Option.Option<NixBuild>
-): Effect.fn.Return<Asked, KubernetesError | Trouble> {
+): Effect.fn.Return<RequestedBuild, KubernetesError | Trouble> {
   if (Option.isNone(there) || there.value.metadata.deletionTimestamp !== undefined) {
-    return yield* new Trouble({ message: "The NixBuild of this is just being deleted: try again." })
+    return yield* new Trouble({ message: "A NixBuild for this is being deleted: try again." })
   }
   const build = there.value
   const { name, namespace = "" } = build.metadata
@@ -68,10 +68,10 @@ const takeUp = Effect.fnUntraced(function* (
     return { build }
   }
   if (phase !== "Failed") {
-    yield* Console.log(`NixBuild ${namespace}/${name} is on its way already`)
+    yield* Console.log(`NixBuild ${namespace}/${name} is already being built`)
     return { build }
   }
-  yield* Console.log(`NixBuild ${namespace}/${name} failed before, and gets another attempt`)
+  yield* Console.log(`NixBuild ${namespace}/${name} failed before; starting another attempt`)
   const retry = String(yield* Clock.currentTimeMillis)
   const patched = yield* api.request("PATCH", pathOf(nixBuilds, { namespace, name }), {
     query: { fieldManager: "enbi" },

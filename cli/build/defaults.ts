@@ -29,7 +29,7 @@ export const systemOfNodes = Effect.fnUntraced(function* (api: (typeof Kubernete
   return yield* new Trouble({
     message:
       only === undefined
-        ? "No node has a system that Nix knows: say with --system for which to build."
-        : `The nodes have several systems: say with --system for which to build. ${found.join(", ")}.`
+        ? "No node has a system that Nix knows: choose one with --system."
+        : `The nodes have several systems: choose one with --system. ${found.join(", ")}.`
   })
 })

@@ -54,7 +54,7 @@ export const followBuild = Effect.fnUntraced(function* (api: Api, followed: Foll
   )
   // What the builder said last may still be on its way.
   yield* Effect.ignore(Effect.timeout(FiberSet.awaitEmpty(logs), "5 seconds"))
-  return Option.isSome(last) ? last.value : yield* new Trouble({ message: "The API server tells no more of it." })
+  return Option.isSome(last) ? last.value : yield* new Trouble({ message: "The API server ended the watch." })
 }, Effect.scoped)
 
 /** Nothing goes on any more, and nobody asked for another attempt. */

@@ -6,11 +6,11 @@ import { nixBuilds } from "../../lib/api/nixbuild.ts"
 import { getFrom, listFrom } from "../../lib/kubernetes/cluster.ts"
 import { nixBuildUidLabel } from "../../lib/api/annotations.ts"
 import { systemNamespace } from "../../lib/kubernetes/system-namespace.ts"
-import { namespace } from "./build.ts"
+import { namespaceFlag } from "./build.ts"
 import { Kubernetes, orTrouble } from "../kubernetes.ts"
 import { namespaceOr } from "./defaults.ts"
 import { firstContainerOf } from "./pod-logs.ts"
-import { follow } from "../recordings/source.ts"
+import { followFlag } from "../recordings/source.ts"
 import { Trouble } from "../exit.ts"
 
 /** The command. */
@@ -18,10 +18,10 @@ export const logs = Command.make(
   "logs",
   {
     name: Argument.String("nixbuild").pipe(Argument.withDescription("Its name")),
-    namespace,
-    follow,
+    namespace: namespaceFlag,
+    follow: followFlag,
     isImport: Flag.Boolean("import").pipe(
-      Flag.withDescription(`The Jobs in ${systemNamespace} that bring the image into containerd instead`),
+      Flag.withDescription(`Show the import Jobs' logs (in ${systemNamespace}) instead`),
       Flag.withoutNegation,
       Flag.withDefault(false)
     )
@@ -70,12 +70,12 @@ export const logs = Command.make(
     const end = status?.failure?.log
     if (end === undefined) {
       return yield* new Trouble({
-        message: `The Job of NixBuild ${name} is gone, and its log with it: it succeeded, and then nobody needs it.`
+        message: `The Job of NixBuild ${name} succeeded and was removed, and its log with it.`
       })
     }
-    yield* Console.log(`The Job is gone; the end of its log is kept in the NixBuild:\n${end}`)
+    yield* Console.log(`The Job was removed; the NixBuild keeps the end of its log:\n${end}`)
   }, orTrouble)
 ).pipe(
   Command.withDescription("Print the log of a NixBuild's build"),
-  Command.withExamples([{ command: "enbi logs -n apps hello -f", description: "As it is written" }])
+  Command.withExamples([{ command: "enbi logs -n apps hello -f", description: "Follow the log" }])
 )

@@ -11,8 +11,7 @@ export const newsIn = (build: NixBuild, before: NixBuild | undefined): ReadonlyA
     .filter(({ type }) => type !== "Ready")
     .map(sentenceOf)
     .filter((sentence) => !known.includes(sentence))
-  const isImporting = (build: NixBuild | undefined) =>
-    build !== undefined && phaseOf(conditionsOf(build)) === "Importing"
+  const isImporting = (one: NixBuild | undefined) => one !== undefined && phaseOf(conditionsOf(one)) === "Importing"
   return isImporting(build) && !isImporting(before)
     ? [...news, `importing into containerd of ${build.status?.buildNode}`]
     : news
@@ -26,9 +25,9 @@ export const outcomeOf = (build: NixBuild): ReadonlyArray<string> => {
   const there = nodes.filter(({ importedTime }) => importedTime !== undefined).map(({ name }) => name)
   const missing = nodes
     .filter(({ importedTime }) => importedTime === undefined)
-    .map(({ name, reason }) => `It is not on ${name}: ${reason}.`)
+    .map(({ name, reason }) => `It is not on node ${name}: ${reason}.`)
   if (phaseOf(conditionsOf(build)) === "Succeeded") {
-    return [`${build.spec.imageTag} is on ${there.join(", ")}: ${imageDigest}`, ...missing]
+    return [`${build.spec.imageTag} is on node ${there.join(", ")}: ${imageDigest}`, ...missing]
   }
-  return [...missing, `Failed: ${failure?.reason ?? "nobody says why"}: ${failure?.message ?? ""}`]
+  return [...missing, `Failed: ${failure?.reason ?? "for an unknown reason"}: ${failure?.message ?? ""}`]
 }

@@ -11,12 +11,12 @@ import { redact } from "../../lib/runtime/redact.ts"
 import type { Recording } from "../recordings/recording.ts"
 
 /** What came of it. */
-export type Verdict =
+export type Comparison =
   | { readonly _tag: "Same" }
   | { readonly _tag: "Differs"; readonly difference: string }
   | { readonly _tag: "Unknown"; readonly why: string }
 
-const unknown = (why: string): Verdict => ({ _tag: "Unknown", why })
+const unknown = (why: string): Comparison => ({ _tag: "Unknown", why })
 
 export const decideAgain = Effect.fnUntraced(function* (
   functions: ReadonlyArray<EnbiFunction<unknown>>,
@@ -30,14 +30,14 @@ export const decideAgain = Effect.fnUntraced(function* (
   const observed = Schema.decodeUnknownResult(definition.Observed)(record.observed)
   const older = `It is of an older form: ${definition.name} observes other things today`
   if (Result.isFailure(observed)) {
-    return unknown(`what was observed cannot be read today: ${observed.failure.message}\n${older}.`)
+    return unknown(`what was observed cannot be read by this version: ${observed.failure.message}\n${older}.`)
   }
   // What it lacks has a default now, or it has what nobody reads any more.
   const isOlder = !Equal.equals(Schema.encodeSync(definition.Observed)(observed.success), record.observed)
   // A `decide` that throws is a mistake of ours, which is what one looks for here.
   const verdict = yield* Effect.try({ try: () => definition.decide(observed.success), catch: String }).pipe(
     Effect.map((actions) => compare(record, actions)),
-    Effect.catch((thrown) => Effect.succeed<Verdict>({ _tag: "Differs", difference: `now it throws ${thrown}\n` }))
+    Effect.catch((thrown) => Effect.succeed<Comparison>({ _tag: "Differs", difference: `now it throws ${thrown}\n` }))
   )
   return verdict._tag === "Differs" && isOlder
     ? { ...verdict, difference: `${older}, and may decide otherwise because they are missing.\n${verdict.difference}` }
@@ -45,7 +45,7 @@ export const decideAgain = Effect.fnUntraced(function* (
 })
 
 // A record of the log only says what the actions write to, and why; and that of the first ten.
-const compare = ({ actions, decided, writes }: Recording["record"], now: ReadonlyArray<Action<string>>): Verdict => {
+const compare = ({ actions, decided, writes }: Recording["record"], now: ReadonlyArray<Action<string>>): Comparison => {
   const [then, today] =
     actions === undefined
       ? [textOf({ decided, writes }), textOf({ decided: now.length, writes: writesOf(now) })]

@@ -10,9 +10,9 @@ import { disorderFlags, isDisorder } from "../simulation/disorder.ts"
 import { type Recording, recordingsIn } from "../recordings/recording.ts"
 import { replayInMemory } from "../simulation/replay.ts"
 import { selects, type Selection, selectionFlags } from "../recordings/selection.ts"
-import { files, follow, linesOf } from "../recordings/source.ts"
+import { files, followFlag, linesOf } from "../recordings/source.ts"
 import { BadAnswer, Trouble } from "../exit.ts"
-import { documentOf, eventOf, output, rowOf, writeOf } from "../output.ts"
+import { documentOf, eventOf, outputFlag, rowOf, writeOf } from "../output.ts"
 
 interface Wanted extends Selection {
   readonly file: ReadonlyArray<string>
@@ -40,7 +40,7 @@ const asJson = ({ show }: Recording) => Console.log(JSON.stringify(show()))
 
 const list = Command.make(
   "list",
-  { file: files, ...selectionFlags, follow, output },
+  { file: files, ...selectionFlags, follow: followFlag, output: outputFlag },
   Effect.fn("decisions.list")(function* ({ output, ...wanted }) {
     yield* Stream.runForEach(
       recordings(wanted),
@@ -52,19 +52,19 @@ const list = Command.make(
   Command.withExamples([
     {
       command: "enbi decisions list --name hello",
-      description: "All that was decided about hello, out of the cluster"
+      description: "Everything decided about hello, read from the cluster"
     },
     {
       command: "kubectl logs -n enbi-system deploy/enbi-functions | enbi decisions list -",
-      description: "The same of a log"
+      description: "The same, from a log file"
     },
-    { command: "enbi decisions list --uid 1f0c… -o json > issue.jsonl", description: "To attach to an issue" }
+    { command: "enbi decisions list --uid 1f0c… -o json > issue.jsonl", description: "Save them to attach to an issue" }
   ])
 )
 
-const show = Command.make(
+const showCommand = Command.make(
   "show",
-  { file: files, ...selectionFlags, output },
+  { file: files, ...selectionFlags, output: outputFlag },
   Effect.fn("decisions.show")(function* ({ output, ...wanted }) {
     yield* Stream.runForEach(
       recordings(wanted),
@@ -73,7 +73,7 @@ const show = Command.make(
   })
 ).pipe(
   Command.withDescription("Show decisions whole: the event, what was observed, what was written"),
-  Command.withExamples([{ command: "enbi decisions show --id 3f2a9c", description: "One of them" }])
+  Command.withExamples([{ command: "enbi decisions show --id 3f2a9c", description: "Show one of them" }])
 )
 
 const replay = Command.make(
@@ -96,19 +96,23 @@ const replay = Command.make(
       })
     )
     yield* Console.log(
-      `Decided the same: ${counts.Same}; otherwise: ${counts.Differs}; cannot be decided again: ${counts.Unknown}.`
+      `Same decision: ${counts.Same}; different: ${counts.Differs}; cannot be decided again: ${counts.Unknown}.`
     )
     if (counts.Differs > 0) return yield* new BadAnswer()
   })
 ).pipe(
   Command.withDescription(
-    "Decide again on what was observed then, and show what comes out otherwise; exit code 1 if any does. With --shuffle, --duplicate or --drop: all that happened once more, in memory"
+    "Decide again from what was observed, and show decisions that now differ; exit code 1 if there are any. With --shuffle, --duplicate or --drop: replay everything in memory"
   ),
   Command.withExamples([
-    { command: "enbi decisions replay issue.jsonl", description: "Somebody's recording, without a cluster" },
+    {
+      command: "enbi decisions replay issue.jsonl",
+      description: "Replay a recording that you were sent, without a cluster"
+    },
     {
       command: "enbi decisions replay issue.jsonl --shuffle --duplicate --drop",
-      description: "The whole recording, told to a cluster in memory on a bad day: does it come to the same end?"
+      description:
+        "Replay the whole recording against a simulated cluster with lost and duplicated events: is the end the same?"
     }
   ])
 )
@@ -116,7 +120,7 @@ const replay = Command.make(
 /** All of `enbi decisions`. */
 export const decisions = Command.make("decisions").pipe(
   Command.withDescription("What the functions decided, and why"),
-  Command.withSubcommands([list, show, replay])
+  Command.withSubcommands([list, showCommand, replay])
 )
 
 /** Who decided when and on what event, and below it each write. */

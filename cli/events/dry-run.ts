@@ -22,7 +22,7 @@ export const decideOn = Effect.fnUntraced(function* (
 ) {
   const decided: Array<Decided> = []
   for (const definition of functions.filter(({ on }) => on.some((filter) => matches(filter, event)))) {
-    for (const subject of yield* definition.subjects(event)) {
+    for (const subject of yield* definition.mapEvent(event)) {
       const observed = yield* definition.observe(subject)
       if (Option.isNone(observed)) continue
       decided.push({ function: definition.name, subject, actions: definition.decide(observed.value) })

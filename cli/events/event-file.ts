@@ -15,7 +15,7 @@ import { Option, Result, Schema } from "effect"
 import { parseAllDocuments } from "yaml"
 import { KubernetesObject } from "../../lib/kubernetes/kind.ts"
 import { CloudEvent } from "../../lib/runtime/events.ts"
-import { Recorded } from "../recordings/recording.ts"
+import { DecisionRecord } from "../recordings/recording.ts"
 
 const Fields = Schema.Record(Schema.String, Schema.Unknown)
 type Fields = typeof Fields.Type
@@ -25,7 +25,7 @@ export const WholeEvent = Schema.StructWithRest(CloudEvent, [Fields])
 export type WholeEvent = typeof WholeEvent.Type
 
 const asEvent = Schema.decodeUnknownOption(WholeEvent)
-const asRecorded = Schema.decodeUnknownOption(Recorded)
+const asDecisionRecord = Schema.decodeUnknownOption(DecisionRecord)
 const asLogged = Schema.decodeUnknownOption(Schema.Struct({ message: Schema.Tuple([Schema.String, Fields]) }))
 const asRequest = Schema.decodeUnknownOption(
   Schema.Struct({
@@ -59,7 +59,7 @@ const eventsOf = (value: unknown): ReadonlyArray<WholeEvent> => {
   if (Option.isSome(items)) return items.value.items.flatMap(eventsOf)
   const inner = Option.match(asLogged(value), { onNone: () => value, onSome: ({ message: [, logged] }) => logged })
   return Option.toArray(
-    asRecorded(inner).pipe(
+    asDecisionRecord(inner).pipe(
       Option.map(({ event }): WholeEvent => event),
       Option.orElse(() => asEvent(inner)),
       Option.orElse(() => Option.flatMap(asRequest(inner), fromRequest)),

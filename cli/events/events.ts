@@ -12,7 +12,7 @@ import type { WholeEvent } from "./event-file.ts"
 import { Kubernetes, orTrouble } from "../kubernetes.ts"
 import { readEvents, recordedEvents } from "./recorded-events.ts"
 import { replay } from "./replay.ts"
-import { documentOf, eventOf, output, rowOf } from "../output.ts"
+import { documentOf, eventOf, outputFlag, rowOf } from "../output.ts"
 
 const asJson = (event: WholeEvent) => Console.log(JSON.stringify(redact(event)))
 
@@ -28,14 +28,14 @@ const record = Command.make(
   }, orTrouble)
 ).pipe(
   Command.withDescription(
-    "Record the events that the functions would get, as JSON lines, until Ctrl-C: one for each object that is there, then each change"
+    "Record the events that the functions would receive, as JSON lines, until Ctrl-C: one for each existing object, then each change"
   ),
   Command.withExamples([{ command: "enbi events record > events.jsonl", description: "Until Ctrl-C" }])
 )
 
 const list = Command.make(
   "list",
-  { ...recordedEvents, output },
+  { ...recordedEvents, output: outputFlag },
   Effect.fn("events.list")(function* ({ output, ...wanted }) {
     const { events } = yield* readEvents(wanted)
     yield* Effect.forEach(
@@ -47,17 +47,20 @@ const list = Command.make(
 ).pipe(
   Command.withDescription("List events: those of decisions, of a dead letter log, or of a file"),
   Command.withExamples([
-    { command: "enbi events list --name hello", description: "All that led to a decision about something named hello" },
+    {
+      command: "enbi events list --name hello",
+      description: "Everything that led to a decision about an object named hello"
+    },
     {
       command: "kubectl logs -n enbi-system deploy/dead-letter | enbi events list -",
-      description: "What no function could take"
+      description: "Events that could not be delivered"
     }
   ])
 )
 
 const show = Command.make(
   "show",
-  { ...recordedEvents, output },
+  { ...recordedEvents, output: outputFlag },
   Effect.fn("events.show")(function* ({ output, ...wanted }) {
     const { events } = yield* readEvents(wanted)
     yield* Effect.forEach(
@@ -70,6 +73,6 @@ const show = Command.make(
 
 /** All of `enbi events`. */
 export const events = Command.make("events").pipe(
-  Command.withDescription("The events that the functions got: record, list and replay them"),
+  Command.withDescription("Record, list and replay the events that the functions received"),
   Command.withSubcommands([record, list, show, replay])
 )

@@ -16,8 +16,8 @@ import { pausesOf, send } from "./send.ts"
 import { BadAnswer, Trouble } from "../exit.ts"
 import { eventOf, rowOf, writeOf } from "../output.ts"
 
-const to = Flag.String("to").pipe(
-  Flag.withDescription("Where to send them: the URL of a function or a Broker"),
+const toFlag = Flag.String("to").pipe(
+  Flag.withDescription("Where to send the events: the URL of a function or a Broker"),
   Flag.withMetavar("URL"),
   Flag.mapEffect((text) => {
     const url = URL.parse(text)
@@ -28,17 +28,19 @@ const to = Flag.String("to").pipe(
   Flag.optional
 )
 
-const apply = Flag.Boolean("apply").pipe(
-  Flag.withDescription("Really send them; without it nothing is sent or written"),
+const applyFlag = Flag.Boolean("apply").pipe(
+  Flag.withDescription("Actually send them; by default nothing is sent or written"),
   Flag.withoutNegation,
   Flag.withDefault(false)
 )
 
-const speed = Flag.Finite("speed").pipe(
-  Flag.withDescription("Keep the pauses between them: 1 as it was, 10 ten times as fast; without it there are none"),
+const speedFlag = Flag.Finite("speed").pipe(
+  Flag.withDescription(
+    "Keep the pauses between events: 1 is the original speed, 10 is ten times as fast; by default there are no pauses"
+  ),
   Flag.filter(
-    (speed) => speed > 0,
-    (speed) => `--speed ${speed}: it must be more than 0`
+    (value) => value > 0,
+    (value) => `--speed ${value}: it must be more than 0`
   ),
   Flag.optional
 )
@@ -46,7 +48,7 @@ const speed = Flag.Finite("speed").pipe(
 /** The command. */
 export const replay = Command.make(
   "replay",
-  { ...recordedEvents, to, apply, speed, ...disorderFlags },
+  { ...recordedEvents, to: toFlag, apply: applyFlag, speed: speedFlag, ...disorderFlags },
   Effect.fn("events.replay")(function* ({ apply, speed, to, ...wanted }) {
     const { events: found, functions } = yield* readEvents(wanted)
     const events = yield* disordered(found, wanted)
@@ -58,13 +60,13 @@ export const replay = Command.make(
     if (Option.isNone(to)) {
       return yield* new Trouble({
         message:
-          "Say where to send them, with --to URL: a Broker's or a function's, such as http://localhost:8081 after kubectl port-forward -n enbi-system svc/scheduler 8081:80."
+          "Choose where to send the events with --to URL: that of a Broker or a function, for example http://localhost:8081 after kubectl port-forward -n enbi-system svc/scheduler 8081:80."
       })
     }
     yield* sendAll(
       to.value,
       events,
-      Option.map(speed, (speed) => pausesOf(events, speed))
+      Option.map(speed, (factor) => pausesOf(events, factor))
     )
   })
 ).pipe(
@@ -72,16 +74,16 @@ export const replay = Command.make(
   Command.withExamples([
     {
       command: "enbi events replay --name hello",
-      description: "What all that happened to hello would lead to now: nothing, if all is well"
+      description: "See whether the events about hello would still cause writes (none, if all is well)"
     },
     {
       command: "kubectl get nixbuild hello -o json | enbi events replay -",
-      description: "What the functions would do about an object"
+      description: "See what the functions would do about an object"
     },
     {
       command:
         "kubectl logs -n enbi-system deploy/dead-letter | enbi events replay - --to http://localhost:8081 --apply",
-      description: "Once more what could not be delivered"
+      description: "Deliver dead letters again"
     }
   ])
 )
@@ -115,7 +117,7 @@ const showDecisions = Effect.fnUntraced(function* (
     }
   }
   yield* Console.log(
-    `${events.length} events, ${writes} writes would follow. Nothing was sent or written; --apply --to URL sends them.`
+    `${events.length} events would cause ${writes} writes. Nothing was sent or written; --apply --to URL sends them.`
   )
 }, orTrouble)
 
@@ -128,7 +130,7 @@ const sendAll = Effect.fnUntraced(function* (
   const replayid = yield* preciseTime
   let refused = 0
   for (const [index, event] of events.entries()) {
-    const pause = Option.flatMapNullishOr(pauses, (pauses) => pauses[index])
+    const pause = Option.flatMapNullishOr(pauses, (all) => all[index])
     if (Option.isSome(pause)) yield* Effect.sleep(pause.value)
     const status = yield* send(to, { ...event, replayid })
     if (status >= 300) refused += 1

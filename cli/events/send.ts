@@ -28,7 +28,7 @@ export const pausesOf = (
   return events.map(({ time }) => {
     const at = Option.map(time === undefined ? Option.none() : DateTime.make(time), DateTime.toEpochMillis)
     const gap = Option.getOrElse(
-      Option.zipWith(before, at, (before, at) => at - before),
+      Option.zipWith(before, at, (from, until) => until - from),
       () => 0
     )
     before = Option.orElse(at, () => before)

@@ -24,7 +24,7 @@ export const Write = Schema.Struct({
 export type Write = typeof Write.Type
 
 /** What a record says, as far as we look at it. */
-export const Recorded = Schema.Struct({
+export const DecisionRecord = Schema.Struct({
   time: optional(Schema.String),
   function: Schema.String,
   // Whoever sent it may have said more than the functions look at.
@@ -42,7 +42,7 @@ export const Recorded = Schema.Struct({
 export interface Recording {
   /** Made of all that the record says, so the same wherever it is read. */
   readonly id: string
-  readonly record: typeof Recorded.Type
+  readonly record: typeof DecisionRecord.Type
   /** Everything, ready to be shown: redacted once more, by the rules of today. */
   readonly show: () => unknown
 }
@@ -56,7 +56,10 @@ const readAction = Schema.decodeUnknownOption(
 )
 
 /** What it wrote to, and how: all of it where the record is whole, else the first ten. */
-export const allWrites = ({ actions, writes }: typeof Recorded.Type): ReadonlyArray<Reference & { action: string }> =>
+export const allWrites = ({
+  actions,
+  writes
+}: typeof DecisionRecord.Type): ReadonlyArray<Reference & { action: string }> =>
   actions === undefined
     ? writes
     : actions.flatMap((each) =>
@@ -71,7 +74,7 @@ const readJson = Schema.decodeUnknownOption(Schema.fromJsonString(Fields))
 const readLogged = Schema.decodeUnknownOption(
   Schema.Struct({ message: Schema.Tuple([Schema.Literal("decided"), Fields]), timestamp: Schema.String })
 )
-const readRecorded = Schema.decodeUnknownOption(Recorded)
+const readDecisionRecord = Schema.decodeUnknownOption(DecisionRecord)
 
 /** The decision that a line tells of, if it tells of one; what `kubectl logs` puts in front of a line is passed over. */
 export const readRecording = (line: string): Option.Option<Recording> =>
@@ -81,7 +84,7 @@ export const readRecording = (line: string): Option.Option<Recording> =>
       onNone: () => json,
       onSome: ({ message: [, logged], timestamp }) => ({ time: timestamp, ...logged })
     })
-    const record = yield* readRecorded(fields)
+    const record = yield* readDecisionRecord(fields)
     return { id: hash10(JSON.stringify(fields)), record, show: () => redact(fields) }
   })
 

@@ -28,7 +28,7 @@ const readMoment = Effect.fnUntraced(function* (option: string, text: string) {
   return yield* new CliError.InvalidValue({ option, value: text, expected, kind: "flag" })
 })
 
-const text = (name: string, description: string) =>
+const textFlag = (name: string, description: string) =>
   Flag.String(name).pipe(Flag.withDescription(description), Flag.optional)
 const moment = (name: string, description: string) =>
   Flag.String(name).pipe(
@@ -41,26 +41,26 @@ const moment = (name: string, description: string) =>
 /** Kind, namespace and name mean one and the same object. */
 export const eventSelectionFlags = {
   id: Flag.String("id").pipe(
-    Flag.withDescription("Those whose ID begins so; may be given more than once"),
+    Flag.withDescription("Only those whose ID starts with this; may be repeated"),
     Flag.atLeast(0)
   ),
-  function: text("function", "Those of this function"),
+  function: textFlag("function", "Only those of this function"),
   kind: Flag.Literals(
     "kind",
     knownKinds().map(({ kind }) => kind)
-  ).pipe(Flag.withDescription("Those about an object of this kind"), Flag.optional),
-  namespace: text("namespace", "Those about an object in this namespace").pipe(Flag.withAlias("n")),
-  name: text("name", "Those about an object of this name"),
-  uid: text("uid", "Those in which this uid stands anywhere, also only in what was observed"),
-  since: moment("since", "Not before: a time of RFC 3339, or how long ago (90s, 10m, 2h, 1d)"),
-  until: moment("until", "Not after: the same")
+  ).pipe(Flag.withDescription("Only those about an object of this kind"), Flag.optional),
+  namespace: textFlag("namespace", "Only those about an object in this namespace").pipe(Flag.withAlias("n")),
+  name: textFlag("name", "Only those about an object of this name"),
+  uid: textFlag("uid", "Only those that mention this uid anywhere, including in what was observed"),
+  since: moment("since", "Only since then: an RFC 3339 time, or how long ago (90s, 10m, 2h, 1d)"),
+  until: moment("until", "Only until then: same format")
 }
 
 /** Decisions also have an outcome. */
 export const selectionFlags = {
   ...eventSelectionFlags,
   failed: Flag.Boolean("failed").pipe(
-    Flag.withDescription("Those that did not end well"),
+    Flag.withDescription("Only those that failed"),
     Flag.withoutNegation,
     Flag.withDefault(false)
   )

@@ -26,9 +26,9 @@ export const files = Argument.File("file").pipe(
 )
 
 /** Whether to go on as the functions do. */
-export const follow = Flag.Boolean("follow").pipe(
+export const followFlag = Flag.Boolean("follow").pipe(
   Flag.withAlias("f"),
-  Flag.withDescription("Go on with what is logged from now on"),
+  Flag.withDescription("Follow: continue with new log lines"),
   Flag.withoutNegation,
   Flag.withDefault(false)
 )
@@ -75,10 +75,10 @@ export const linesOf = ({ file, follow = false }: Source) =>
   Stream.unwrap(
     Effect.gen(function* () {
       const { stdin } = yield* Stdio.Stdio
-      const files = yield* FileSystem.FileSystem
+      const fileSystem = yield* FileSystem.FileSystem
       if (file.length === 0) return functionsLog(follow)
       return Stream.flatMap(Stream.fromIterable(file), (name) =>
-        (name === "-" ? stdin : files.stream(name)).pipe(
+        (name === "-" ? stdin : fileSystem.stream(name)).pipe(
           Stream.decodeText,
           Stream.splitLines,
           Stream.mapError((error) => new Trouble({ message: `${name} cannot be read: ${error.reason._tag}` }))

@@ -7,11 +7,11 @@ const flag = (name: string, description: string) =>
 
 /** The flags. */
 export const disorderFlags = {
-  shuffle: flag("shuffle", "In any order"),
-  duplicate: flag("duplicate", "Half of them twice"),
-  drop: flag("drop", "Only half of them"),
+  shuffle: flag("shuffle", "Deliver the events in random order"),
+  duplicate: flag("duplicate", "Deliver half of the events twice"),
+  drop: flag("drop", "Drop half of the events"),
   seed: Flag.Int("seed").pipe(
-    Flag.withDescription("Of --shuffle, --duplicate and --drop: the same number does the same"),
+    Flag.withDescription("Seed for --shuffle, --duplicate and --drop, to repeat a run"),
     Flag.optional
   )
 }

@@ -9,7 +9,7 @@ import { jobOf, withoutHash } from "./object-histories.ts"
 import { nameOf } from "../output.ts"
 
 /** A line for each NixBuild, for each Pod that asks for an image, and for each Job that was kept. */
-export const endOf = (objects: ReadonlyMap<string, Stored>): string =>
+export const finalStateOf = (objects: ReadonlyMap<string, Stored>): string =>
   [...objects.values()]
     .flatMap(linesOf)
     .toSorted()

@@ -3,10 +3,10 @@ import type { EnbiFunction } from "../../lib/runtime/function.ts"
 import { keyOf } from "../../lib/kubernetes/kind.ts"
 import type { At, Stored } from "../../lib/memory/objects.ts"
 import { allWrites, type Recording } from "../recordings/recording.ts"
-import { type SeenObject, seenIn } from "./seen-objects.ts"
+import { seenIn, type SeenObject } from "./seen-objects.ts"
 
 /** Moments are the numbers of the recorded decisions. */
-export interface Course {
+export interface ObjectHistory {
   readonly at: At
   readonly uid: string
   /** The functions created it. */
@@ -17,10 +17,10 @@ export interface Course {
   readonly goneSince: number
 }
 
-export const coursesOf = (
+export const historiesOf = (
   recordings: ReadonlyArray<Recording>,
   functions: ReadonlyArray<EnbiFunction<unknown>>
-): ReadonlyArray<Course> => {
+): ReadonlyArray<ObjectHistory> => {
   const seen = recordings.map(({ record }) => {
     const definition = functions.find(({ name }) => name === record.function)
     return definition === undefined ? [] : seenIn(definition, record.observed)
@@ -50,36 +50,39 @@ export const coursesOf = (
     const at = { kind, name, ...(namespace === undefined ? {} : { namespace }) }
     return [{ at, uid, isMade: made.has(keyOf(at)), versions }]
   })
-  return all.map((course) => {
-    const key = keyOf(course.at)
-    const last = course.versions.at(-1)?.since ?? 0
+  return all.map((history) => {
+    const key = keyOf(history.at)
+    const last = history.versions.at(-1)?.since ?? 0
     // Whoever deleted it, another one of that name is not there before it is gone.
     const begins = all.filter(({ at }) => keyOf(at) === key).flatMap(({ versions: [first] }) => first?.since ?? [])
     const next = begins.filter((moment) => moment > last)
     const told = removed.has(key) ? [] : deletions.filter((deletion) => deletion.key === key && deletion.moment >= last)
     const goneSince = Math.min(...next, ...told.map(({ moment }) => moment))
-    return { ...course, goneSince }
+    return { ...history, goneSince }
   })
 }
 
 /** A Job that nobody made then, on another node or in another attempt, fares as the one that was made of the same. */
-export const coursesOfJob = ({ metadata }: Stored, courses: ReadonlyArray<Course>): ReadonlyArray<Course> => {
+export const historiesOfJob = (
+  { metadata }: Stored,
+  histories: ReadonlyArray<ObjectHistory>
+): ReadonlyArray<ObjectHistory> => {
   const { name, namespace, uid } = metadata
-  const isOfSame = ({ at }: Course) =>
+  const isOfSame = ({ at }: ObjectHistory) =>
     at.kind === "Job" && at.namespace === namespace && withoutHash(at.name) === withoutHash(name)
-  const model = courses.findLast(isOfSame)
+  const model = histories.findLast(isOfSame)
   if (model === undefined) return []
   const renamed = (pod: string) => pod.replace(model.at.name, name)
-  const podOf = ({ metadata, ...pod }: SeenObject): SeenObject => ({
+  const podOf = (pod: SeenObject): SeenObject => ({
     ...pod,
     metadata: {
-      ...metadata,
-      name: renamed(metadata.name),
-      uid: `${uid} ${metadata.uid}`,
-      labels: { ...metadata.labels, [jobNameLabel]: name, [jobUidLabel]: uid }
+      ...pod.metadata,
+      name: renamed(pod.metadata.name),
+      uid: `${uid} ${pod.metadata.uid}`,
+      labels: { ...pod.metadata.labels, [jobNameLabel]: name, [jobUidLabel]: uid }
     }
   })
-  const pods = courses.filter(({ versions: [first] }) => first !== undefined && jobOf(first.object) === model.at.name)
+  const pods = histories.filter(({ versions: [first] }) => first !== undefined && jobOf(first.object) === model.at.name)
   return [
     { ...model, at: { ...model.at, name }, uid, isMade: true },
     ...pods.map((pod) => ({

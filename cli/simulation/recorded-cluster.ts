@@ -9,47 +9,47 @@ import { wokenAnnotation } from "../../lib/api/annotations.ts"
 import { answerFrom, isWrite, type Receive } from "../../lib/memory/api-server.ts"
 import { keyOf } from "../../lib/kubernetes/kind.ts"
 import { type Fields, isFields, makeObjects, type Stored } from "../../lib/memory/objects.ts"
-import { type Course, coursesOfJob, jobUidLabel } from "./object-histories.ts"
+import { historiesOfJob, jobUidLabel, type ObjectHistory } from "./object-histories.ts"
 import type { SeenObject } from "./seen-objects.ts"
 
-export const makeRecordedCluster = (recorded: ReadonlyArray<Course>) => {
-  const courses = [...recorded]
-  const uids = Map.groupBy(courses, ({ at }) => keyOf(at))
+export const makeRecordedCluster = (recorded: ReadonlyArray<ObjectHistory>) => {
+  const histories = [...recorded]
+  const uids = Map.groupBy(histories, ({ at }) => keyOf(at))
   const objects = makeObjects({
-    uidOf: (at, birth) => uids.get(keyOf(at))?.[birth - 1]?.uid ?? `made-again-${birth}-${keyOf(at)}`
+    uidOf: (at, incarnation) => uids.get(keyOf(at))?.[incarnation - 1]?.uid ?? `made-again-${incarnation}-${keyOf(at)}`
   })
-  const told = new Map<Course, SeenObject>()
+  const applied = new Map<ObjectHistory, SeenObject>()
   const writes: Array<string> = []
   const receive: Receive = (asked, answer) =>
     Effect.tap(answer, () =>
       Effect.sync(() => (isWrite(asked.verb) ? writes.push(`${asked.verb} ${keyOf(asked)}`) : undefined))
     )
 
-  const tell = Effect.fnUntraced(function* (course: Course, moment: number) {
-    const there = objects.objects.get(keyOf(course.at))
-    if (moment >= course.goneSince) {
-      if (there?.metadata.uid === course.uid) yield* objects.remove(course.at)
+  const advance = Effect.fnUntraced(function* (history: ObjectHistory, moment: number) {
+    const there = objects.objects.get(keyOf(history.at))
+    if (moment >= history.goneSince) {
+      if (there?.metadata.uid === history.uid) yield* objects.remove(history.at)
       return
     }
-    const object = course.versions.findLast(({ since }) => since <= moment)?.object
+    const object = history.versions.findLast(({ since }) => since <= moment)?.object
     if (object === undefined) return
-    if (object === told.get(course)) {
+    if (object === applied.get(history)) {
       // Functions look at no Pod that runs, so that this is the last that they saw of one that started.
-      const isLast = object === course.versions.at(-1)?.object
+      const isLast = object === history.versions.at(-1)?.object
       const isWoken = there?.metadata.annotations?.[wokenAnnotation] !== undefined
-      if (isLast && isWoken) yield* objects.patch({ ...course.at, subresource: "status" }, { status: running(object) })
+      if (isLast && isWoken) yield* objects.patch({ ...history.at, subresource: "status" }, { status: running(object) })
       return
     }
     if (there === undefined) {
       // What the functions did not make yet has no state; and no Pod is there before its Job.
-      if (course.isMade || told.has(course) || !isOwnerThere(object)) return
-      yield* objects.restore(asStored(course, object))
-    } else if (there.metadata.uid === course.uid) {
-      yield* objects.patch(course.at, changeOf(course, { there, object }))
-      const status = statusOf(course, { there, object })
-      if (status !== undefined) yield* objects.patch({ ...course.at, subresource: "status" }, { status })
+      if (history.isMade || applied.has(history) || !isOwnerThere(object)) return
+      yield* objects.restore(asStored(history, object))
+    } else if (there.metadata.uid === history.uid) {
+      yield* objects.patch(history.at, changeOf(history, { there, object }))
+      const status = statusOf(history, { there, object })
+      if (status !== undefined) yield* objects.patch({ ...history.at, subresource: "status" }, { status })
     } else return
-    told.set(course, object)
+    applied.set(history, object)
   })
 
   const isOwnerThere = ({ metadata }: SeenObject): boolean => {
@@ -63,25 +63,25 @@ export const makeRecordedCluster = (recorded: ReadonlyArray<Course>) => {
     /** What the functions wrote. */
     writes,
     /** Jobs that there were more of, under one name, than when this was recorded. */
-    twins: () =>
-      objects.log.flatMap(({ births, object: { kind, metadata }, verb }) => {
+    duplicates: () =>
+      objects.log.flatMap(({ incarnations, object: { kind, metadata }, verb }) => {
         const key = keyOf({ ...metadata, kind })
-        return kind === "Job" && verb === "ADDED" && births > Math.max(1, uids.get(key)?.length ?? 0) ? [key] : []
+        return kind === "Job" && verb === "ADDED" && incarnations > Math.max(1, uids.get(key)?.length ?? 0) ? [key] : []
       }),
     /** Everybody else does what they had done when this decision was recorded. */
-    tellUntil: (moment: number) =>
+    advanceTo: (moment: number) =>
       Effect.suspend(() => {
         for (const object of objects.objects.values()) {
-          const isKnown = object.kind !== "Job" || courses.some(({ uid }) => uid === object.metadata.uid)
-          if (!isKnown) courses.push(...coursesOfJob(object, courses))
+          const isKnown = object.kind !== "Job" || histories.some(({ uid }) => uid === object.metadata.uid)
+          if (!isKnown) histories.push(...historiesOfJob(object, histories))
         }
-        return Effect.forEach(courses, (course) => tell(course, moment), { discard: true })
+        return Effect.forEach(histories, (history) => advance(history, moment), { discard: true })
       })
   }
 }
 
 /** A NixBuild's status is the functions' own, beyond what it had when the recording began. */
-const asStored = ({ versions: [first] }: Course, { status: seen, ...object }: SeenObject): Stored => {
+const asStored = ({ versions: [first] }: ObjectHistory, { status: seen, ...object }: SeenObject): Stored => {
   const status = object.kind === "NixBuild" ? first?.object["status"] : seen
   return {
     ...object,
@@ -96,7 +96,7 @@ interface Versions {
   readonly object: SeenObject
 }
 
-const changeOf = ({ isMade }: Course, { object, there }: Versions): Fields => {
+const changeOf = ({ isMade }: ObjectHistory, { object, there }: Versions): Fields => {
   const { deletionTimestamp, labels } = object.metadata
   const metadata = {
     annotations: withoutOurs(object),
@@ -111,7 +111,7 @@ const changeOf = ({ isMade }: Course, { object, there }: Versions): Fields => {
 }
 
 /** What is no longer in a status is taken out of it. */
-const statusOf = ({ at }: Course, { object, there }: Versions): Fields | undefined => {
+const statusOf = ({ at }: ObjectHistory, { object, there }: Versions): Fields | undefined => {
   const [before, after] = [there["status"], object["status"]]
   if (at.kind === "NixBuild" || !isFields(after)) return undefined
   const gone = isFields(before) ? Object.keys(before).map((key) => [key, null] as const) : []

@@ -26,7 +26,7 @@ import { isHeld, isUnderWay, withoutSlots } from "../../lib/nixbuild/slots.ts"
 import { runs } from "../../lib/nixbuild/work.ts"
 import { overdue } from "./overdue.ts"
 import { callOff } from "./waiting.ts"
-import { say, sayRefused } from "../../lib/runtime/event-recorder.ts"
+import { recordEvent, recordRefusal } from "../../lib/runtime/event-recorder.ts"
 import { isWokenFor, wokenFor } from "../../lib/nixbuild/waking.ts"
 import { sourceFields } from "./locked.ts"
 import { recordImages } from "../../lib/nixbuild/tag-claim.ts"
@@ -45,7 +45,7 @@ export const decide = (observed: typeof Observed.Type): ReadonlyArray<Action<Set
 }
 
 const tellRefusal = ({ build, time }: typeof Observed.Type, refusal: Refusal): Action =>
-  sayRefused({
+  recordRefusal({
     regarding: nixBuilds,
     about: build.metadata,
     refusal,
@@ -158,7 +158,7 @@ const tell = (world: World, settled: ReadonlyArray<NodeStatus>): ReadonlyArray<A
     settled
       .filter((node) => node.name === place.name && !isUnderWay(node))
       .map((node) =>
-        say({
+        recordEvent({
           regarding: nixBuilds,
           about: world.build.metadata,
           type: node.reason === "ImagePulled" ? "Normal" : "Warning",
@@ -242,5 +242,5 @@ const removals = ({ build, places }: World): ReadonlyArray<Action> =>
   places
     .filter(({ name }) => nodeStatusOf(build, name)?.importedTime !== undefined)
     .flatMap((place) => [place.build, place.import])
-    .flatMap((work) => (work === undefined || work.job.metadata.deletionTimestamp !== undefined ? [] : [work.job]))
+    .flatMap((one) => (one === undefined || one.job.metadata.deletionTimestamp !== undefined ? [] : [one.job]))
     .map((job) => ({ action: "Delete", why: "It succeeded and its outcome is told", target: referTo(jobs, job) }))

@@ -2,9 +2,9 @@ import { events, jobs, leases, nodes, pods } from "../../lib/kubernetes/kinds.ts
 import { nixBuilds } from "../../lib/api/nixbuild.ts"
 import { changed, isDeletion, sweep } from "../../lib/runtime/events.ts"
 import { allow, allowStatus, defineFunction } from "../../lib/runtime/function.ts"
-import { ignore } from "../../lib/runtime/predicate.ts"
+import { ignoreIf } from "../../lib/runtime/predicate.ts"
 import { nixBuildAnnotation } from "../../lib/api/annotations.ts"
-import { podsOfOthers } from "../../lib/nixbuild/subjects.ts"
+import { podsOfOthers } from "../../lib/nixbuild/map-event.ts"
 import { isOnItsWay } from "../../lib/nixbuild/work.ts"
 import { decide } from "./decide.ts"
 import { isConcerned, tellsNothing } from "./observe-news.ts"
@@ -27,14 +27,14 @@ export default defineFunction({
     allow(events, "create", "get", "list"),
     allow(leases, "get", "patch")
   ],
-  ignores: [
-    ignore(jobs, (job) => job.metadata.annotations?.[nixBuildAnnotation] === undefined || tellsNothing(job)),
+  ignorePredicates: [
+    ignoreIf(jobs, (job) => job.metadata.annotations?.[nixBuildAnnotation] === undefined || tellsNothing(job)),
     podsOfOthers,
-    ignore(pods, isOnItsWay),
-    ignore(nixBuilds, (build, event) => isDeletion(event) || !isConcerned(build))
+    ignoreIf(pods, isOnItsWay),
+    ignoreIf(nixBuilds, (build, event) => isDeletion(event) || !isConcerned(build))
   ],
   settings: ["nodeRepel", "retryDelaysSeconds"],
-  subjects,
+  mapEvent: subjects,
   observe,
   Observed,
   decide,

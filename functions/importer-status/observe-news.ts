@@ -12,7 +12,7 @@ import {
 } from "../../lib/api/nixbuild.ts"
 import type { CloudEvent } from "../../lib/runtime/events.ts"
 import { jobName } from "../../lib/api/names.ts"
-import { hasEnded } from "../../lib/nixbuild/subjects.ts"
+import { hasEnded } from "../../lib/nixbuild/map-event.ts"
 import { hasStarted, isOver, terminatedOf } from "../../lib/nixbuild/work.ts"
 
 /** Whether a Job has nothing to tell that its Pod does not, or the sweep sees. */

@@ -5,7 +5,7 @@ import { jobs, Lease, leases, Node, nodes, Pod, pods, withoutImages } from "../.
 import {
   attemptOn,
   hasFailed,
-  isOpen,
+  isOpen as isOpenBuild,
   NixBuild,
   nixBuilds,
   nodeStatusOf,
@@ -26,7 +26,7 @@ import { Refusal } from "../../lib/runtime/function.ts"
 import { controllerUidLabel, nixBuildUidLabel } from "../../lib/api/annotations.ts"
 import { jobName, tagLeaseName } from "../../lib/api/names.ts"
 import { systemNamespace } from "../../lib/kubernetes/system-namespace.ts"
-import { referToBuild, subjectsAmong } from "../../lib/nixbuild/subjects.ts"
+import { mapToOpenBuilds, referToBuild } from "../../lib/nixbuild/map-event.ts"
 import { Settings } from "../../lib/api/settings.ts"
 import { tagOf } from "../../lib/nixbuild/tag-claim.ts"
 import { currentTime } from "../../lib/kubernetes/time.ts"
@@ -63,7 +63,7 @@ export const Observed = Schema.Struct({
 export const subjects = Effect.fn("importer-status.subjects")(function* (event: CloudEvent, object?: unknown) {
   const cluster = yield* Cluster
   if (!isSweep(event)) {
-    const asked = yield* subjectsAmong(isOpen)(event, object)
+    const asked = yield* mapToOpenBuilds(isOpenBuild)(event, object)
     const isNews = newsOf(event, object)
     if (isNews === undefined) return asked
     return yield* Effect.filter(asked, (at) => Effect.map(cluster.get(nixBuilds, at), Option.exists(isNews)))
@@ -72,7 +72,7 @@ export const subjects = Effect.fn("importer-status.subjects")(function* (event: 
   const waiting = yield* cluster.list((yield* isTimeForAll) ? podsWaitingInAnyPhase() : podsWaiting())
   const awaited = new Set(waiting.flatMap(awaitedImages))
   const needsLook = (build: NixBuild): boolean =>
-    isOpen(build) || (!hasFailed(build) && (withJobs.has(build.metadata.uid) || awaited.has(tagOf(build))))
+    isOpenBuild(build) || (!hasFailed(build) && (withJobs.has(build.metadata.uid) || awaited.has(tagOf(build))))
   return (yield* cluster.list(all(nixBuilds))).filter(needsLook).map(referToBuild)
 })
 

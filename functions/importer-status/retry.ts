@@ -14,7 +14,7 @@ import { retryAnnotation } from "../../lib/api/annotations.ts"
 import { patchStatus } from "../../lib/nixbuild/status.ts"
 import { withoutSlots } from "../../lib/nixbuild/slots.ts"
 import { sourceOf } from "../../lib/nixbuild/source.ts"
-import { later } from "../../lib/kubernetes/time.ts"
+import { secondsAfter } from "../../lib/kubernetes/time.ts"
 import type { Sets } from "./sets.ts"
 
 interface Tries {
@@ -30,7 +30,7 @@ export const retryOf = (reason: Reason, { delaysSeconds, retries, time }: Tries)
   const delay = delaysSeconds[retries]
   return delay === undefined || !isRetried(reason)
     ? undefined
-    : { retryTime: later(time, delay, time), retries: retries + 1 }
+    : { retryTime: secondsAfter(time, delay, time), retries: retries + 1 }
 }
 
 interface Asked {
@@ -77,7 +77,7 @@ export const retryAll = (build: NixBuild, { asked, time }: Asked): ReadonlyArray
       ...(after.length === 0 ? {} : { nodes: after }),
       ...withoutSlots(
         build,
-        after.filter(({ attempt, name }) => nodeStatusOf(build, name)?.attempt !== attempt).map(({ name }) => name)
+        after.filter((node) => nodeStatusOf(build, node.name)?.attempt !== node.attempt).map(({ name }) => name)
       ),
       ...(isFailed ? { attempt: attempt + 1, retryTime: time } : isPending ? { retryTime: time } : {})
     }

@@ -10,7 +10,7 @@ import {
   unsettledNodes
 } from "../../lib/api/nixbuild.ts"
 import { obstacleOf } from "../../lib/nixbuild/placement.ts"
-import { later } from "../../lib/kubernetes/time.ts"
+import { secondsAfter } from "../../lib/kubernetes/time.ts"
 import type { Observed, Place } from "./observe.ts"
 import { ofSource } from "./locked.ts"
 import { lost } from "./lost.ts"
@@ -103,6 +103,13 @@ const againSeconds = 60
 const vanish = ({ build, time }: World, { name, waiting }: Seen, known: NodeStatus): ReadonlyArray<NodeStatus> => {
   const { attempt, importedTime } = known
   return importedTime !== undefined && isMissed(known, { build, waiting, time })
-    ? [{ name, attempt: attempt + 1, reason: "ImageVanished", retryTime: later(importedTime, againSeconds, time) }]
+    ? [
+        {
+          name,
+          attempt: attempt + 1,
+          reason: "ImageVanished",
+          retryTime: secondsAfter(importedTime, againSeconds, time)
+        }
+      ]
     : []
 }

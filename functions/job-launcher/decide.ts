@@ -54,13 +54,13 @@ export const decide = (world: World): ReadonlyArray<Action<"Launched">> => {
     }
     return [withSlot(world, { ...named, ...step })]
   })
-  const step = steps.find((step) => step.name === build.status?.buildNode) ?? held(world)
+  const step = steps.find((one) => one.name === build.status?.buildNode) ?? held(world)
   const main = step === undefined ? undefined : withWaiting(step, steps)
-  const holds = steps.flatMap((step) => holdOf(world, step))
+  const holds = steps.flatMap((one) => holdOf(world, one))
   return [
     ...(isClaimRefused ? [] : claims),
     // What the first does for all nodes is done once.
-    ...new Set(steps.flatMap((step) => step.actions)),
+    ...new Set(steps.flatMap((one) => one.actions)),
     ...holds.flatMap((node) => tellHold(world, node)),
     ...(main === undefined && holds.length === 0
       ? []
@@ -110,7 +110,7 @@ const held = ({ build, places, refusal, time }: World): NamedStep | undefined =>
   if (!unsettledNodes(build).includes(name) || isBegun || !isTrue(conditionsOf(build), "Launched")) return undefined
   // The scheduler says which place in the queue the next attempt has.
   if (needsSlot(build, name) && !hasSlot(build, name)) return { name, ...wait("NoFreeSlot", reasons.NoFreeSlot) }
-  const place = places.find((place) => place.node.metadata.name === name)
+  const place = places.find((one) => one.node.metadata.name === name)
   if (place?.admission?.outcome === "Unclear" || (place !== undefined && refusal !== undefined)) return undefined
   return {
     name,
@@ -148,8 +148,8 @@ const nextStep = (world: World, place: Place, egress: EgressStep): Step | undefi
   const isPrepared =
     place.claim !== undefined ||
     (place.volumeJob !== undefined && endedWell({ ...place.volumeWait, job: place.volumeJob }))
-  const held = isPrepared ? waitForSource(world.build, node) : undefined
-  if (held !== undefined) return wait(held.reason, held.message)
+  const sourceWait = isPrepared ? waitForSource(world.build, node) : undefined
+  if (sourceWait !== undefined) return wait(sourceWait.reason, sourceWait.message)
   if (place.admission === undefined) return beforeVolume(world, place)
   if (place.admission.outcome === "Unclear") return undefined
   if (isLost(place)) {
@@ -202,11 +202,11 @@ const createUnless = (
 const startImport = (
   { build, namespaceUid, settings }: World,
   { node }: Place,
-  held: { readonly expected?: Expected }
+  terms: { readonly expected?: Expected }
 ): Action => ({
   action: "Create",
   why: `The build on ${node.metadata.name} succeeded`,
-  object: makeImportJob({ build, namespaceUid, node, settings, ...held })
+  object: makeImportJob({ build, namespaceUid, node, settings, ...terms })
 })
 
 // It makes some directories.

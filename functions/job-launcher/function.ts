@@ -12,8 +12,8 @@ import { networkPolicies } from "../../lib/kubernetes/network-policy.ts"
 import { nixBuilds } from "../../lib/api/nixbuild.ts"
 import { changed, isDeletion, sweep } from "../../lib/runtime/events.ts"
 import { allow, allowStatus, defineFunction } from "../../lib/runtime/function.ts"
-import { ignore } from "../../lib/runtime/predicate.ts"
-import { hasEnded, newClaims } from "../../lib/nixbuild/subjects.ts"
+import { ignoreIf } from "../../lib/runtime/predicate.ts"
+import { hasEnded, newClaims } from "../../lib/nixbuild/map-event.ts"
 import { decide } from "./decide.ts"
 import { isOpen, isStep, isUnderWay, observe, Observed, subjects } from "./observe.ts"
 import { settings } from "./settings.ts"
@@ -40,13 +40,13 @@ export default defineFunction({
     allowStatus(nixBuilds),
     allow(leases, "get", "create", "patch")
   ],
-  ignores: [
-    ignore(jobs, (job) => !isStep(job) || !hasEnded(job)),
+  ignorePredicates: [
+    ignoreIf(jobs, (job) => !isStep(job) || !hasEnded(job)),
     newClaims,
-    ignore(nixBuilds, (build, event) => isDeletion(event) || !isOpen(build) || isUnderWay(build))
+    ignoreIf(nixBuilds, (build, event) => isDeletion(event) || !isOpen(build) || isUnderWay(build))
   ],
   settings,
-  subjects,
+  mapEvent: subjects,
   observe,
   Observed,
   decide,

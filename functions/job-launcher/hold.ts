@@ -3,7 +3,7 @@ import type { Action } from "../../lib/runtime/action.ts"
 import { isObstacle, reasons } from "../../lib/api/reasons.ts"
 import { mergeNodes, nixBuilds, type NodeStatus, nodeStatusOf } from "../../lib/api/nixbuild.ts"
 import type { Refusal } from "../../lib/runtime/function.ts"
-import { refusalWords, say, sayRefused } from "../../lib/runtime/event-recorder.ts"
+import { recordEvent, recordRefusal, refusalWords } from "../../lib/runtime/event-recorder.ts"
 import { clear, hasSlot, holdImport, isObstructed, obstruct, postpone, withoutSlots } from "../../lib/nixbuild/slots.ts"
 import type { Observed } from "./observe.ts"
 import { type NamedStep, type Step, wait } from "./step.ts"
@@ -35,7 +35,7 @@ export const holdOf = ({ build, time }: World, step: NamedStep): ReadonlyArray<N
 export const tellHold = ({ build, time }: World, node: NodeStatus): ReadonlyArray<Action> =>
   node.message !== undefined && node.reason !== nodeStatusOf(build, node.name)?.reason
     ? [
-        say({
+        recordEvent({
           regarding: nixBuilds,
           about: build.metadata,
           type: "Warning",
@@ -68,4 +68,4 @@ export const refused = (refusal: Refusal): Step => {
 }
 
 export const tellRefusal = ({ build, time }: World, refusal: Refusal): ReadonlyArray<Action> =>
-  refusal.isLasting ? [sayRefused({ regarding: nixBuilds, about: build.metadata, refusal, time })] : []
+  refusal.isLasting ? [recordRefusal({ regarding: nixBuilds, about: build.metadata, refusal, time })] : []

@@ -45,7 +45,7 @@ const isMoving = Effect.fnUntraced(function* ({
   const { system } = build.spec
   const tag = tagOf(build)
   const builds = (yield* cluster.listFresh(buildsIn(holder))).filter(
-    (build) => build.spec.system === system && tagOf(build) === tag
+    (other) => other.spec.system === system && tagOf(other) === tag
   )
   for (const other of builds) {
     for (const node of unsettledNodes(other)) {

@@ -15,7 +15,7 @@ export const observeEgress = Effect.fnUntraced(function* (
   const asked = metadata.annotations?.[buildEgressAnnotation]
   return {
     ...(asked === undefined ? {} : { asked }),
-    isOfOldCaches: claims.some(({ metadata }) => metadata.annotations?.[followsEgressAnnotation] === undefined),
+    isOfOldCaches: claims.some(({ metadata: claim }) => claim.annotations?.[followsEgressAnnotation] === undefined),
     policies: yield* cluster.list(networkPoliciesIn(metadata.name))
   }
 })

@@ -22,7 +22,7 @@ import { namespaceAnnotation, nixBuildAnnotation, tagLabel } from "../../lib/api
 import { hasSlot, isObstructed, needsSlot } from "../../lib/nixbuild/slots.ts"
 import { endedWell } from "../../lib/nixbuild/work.ts"
 import { isSourcePending } from "../../lib/nixbuild/source.ts"
-import { subjectsAmong } from "../../lib/nixbuild/subjects.ts"
+import { mapToOpenBuilds } from "../../lib/nixbuild/map-event.ts"
 import { jobName } from "../../lib/api/names.ts"
 import { Settings } from "../../lib/api/settings.ts"
 import { currentTime } from "../../lib/kubernetes/time.ts"
@@ -90,7 +90,7 @@ export const isBuilt = ({ buildJob, buildPod, importJob }: Place): boolean =>
   buildJob !== undefined &&
   endedWell({ job: buildJob, ...(buildPod === undefined ? {} : { pod: buildPod }) })
 
-export const subjects = subjectsAmong(isOpen)
+export const subjects = mapToOpenBuilds(isOpen)
 
 export const observe = Effect.fn("job-launcher.observe")(function* (subject: Reference) {
   const cluster = yield* Cluster
@@ -121,10 +121,9 @@ const askAdmissions = Effect.fnUntraced(function* (found: Option.Option<Found>) 
   const asked = Effect.forEach(ready, (place) =>
     Effect.map(askAdmission(place), (admission) => [place.node, admission] as const)
   )
-  const [egress, answers] = yield* Effect.all(
-    [Effect.flatMap(claims, (claims) => observeEgress(namespace, claims)), asked],
-    { concurrency: "unbounded" }
-  )
+  const [egress, answers] = yield* Effect.all([Effect.flatMap(claims, (all) => observeEgress(namespace, all)), asked], {
+    concurrency: "unbounded"
+  })
   const admissions = new Map(answers)
   const places = observed.places.map((place) => {
     const admission = admissions.get(place.node.metadata.name)
@@ -187,5 +186,5 @@ const isImported = (build: NixBuild, jobAt: Jobs): boolean =>
 const filterLive = Effect.fnUntraced(function* ({ metadata }: NixBuild) {
   const cluster = yield* Cluster
   const live = yield* cluster.list(buildsIn(metadata.namespace ?? ""))
-  return writeFilter({ of: metadata.uid, uids: live.map(({ metadata }) => metadata.uid) })
+  return writeFilter({ of: metadata.uid, uids: live.map((build) => build.metadata.uid) })
 })

@@ -56,11 +56,13 @@ export const meaningless = (pod: Pod): ReadonlyArray<Problem> => {
     const [found, container, field] = pattern.exec(key) ?? []
     if (found === undefined) return []
     if (container !== undefined && !names.includes(container)) {
-      return [invalid(`The annotation ${key} is for no container of this Pod, which has ${names.join(", ")}.`)]
+      return [
+        invalid(`The annotation ${key} names the container ${container}, but this Pod has only ${names.join(", ")}.`)
+      ]
     }
     return fields.some((known) => known === field)
       ? []
-      : [invalid(`The annotation ${key} is not known: after nixbuild- comes one of ${fields.join(", ")}.`)]
+      : [invalid(`The annotation ${key} is unknown. Known are nixbuild-${fields.join(", nixbuild-")}.`)]
   })
 }
 
@@ -87,7 +89,7 @@ export const parametersOf = (
             values: [],
             problems: [
               invalid(
-                `No image is built for container ${container}: the annotation ${key} is ${shortened(text)}, not ${form}.`
+                `The image of container ${container} is not built: the annotation ${key} must be ${form}, but is ${shortened(text)}.`
               )
             ]
           }),
@@ -139,8 +141,8 @@ const readResources = Schema.decodeUnknownOption(Schema.fromJsonString(Resources
 
 const resources: Form<typeof Resources.Type> = {
   parse: (text) =>
-    Option.filter(readResources(text), (resources) =>
-      Object.values(resources)
+    Option.filter(readResources(text), (read) =>
+      Object.values(read)
         .flatMap((quantities) => Object.values(quantities))
         .every((value) => quantity.test(String(value)))
     ),

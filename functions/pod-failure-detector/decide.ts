@@ -6,32 +6,30 @@
  */
 import type { Action } from "../../lib/runtime/action.ts"
 import { managedBy, type Pod } from "../../lib/kubernetes/kinds.ts"
-import { later, secondsBetween } from "../../lib/kubernetes/time.ts"
+import { secondsAfter, secondsBetween } from "../../lib/kubernetes/time.ts"
 import { waitingContainers } from "../../lib/nixbuild/waiting-pods.ts"
 import type { Observed } from "./observe.ts"
 import { follow } from "./follow.ts"
 import { makeNixBuild } from "../../lib/nixbuild/make.ts"
 import { type Request, requestsOf } from "./request.ts"
-import { isTold, tell } from "./tell.ts"
+import { findRecorded, record } from "./record.ts"
 
-type World = typeof Observed.Type
-
-export const decide = (world: World): ReadonlyArray<Action> => {
-  const { builds, node, pod } = world
+export const decide = (observed: Observed): ReadonlyArray<Action> => {
+  const { builds, node, pod } = observed
   if (isNotOurs(pod) || waitingContainers(pod).length === 0 || pod.spec.nodeName === undefined) return []
   const { problems, requests } = requestsOf(pod, node)
   return [
-    ...problems.flatMap(({ message, reason }) => tell(world, { reason, message, key: message })),
+    ...problems.flatMap(({ message, reason }) => record(observed, { reason, message, key: message })),
     ...requests.flatMap((request) => {
       const always = request.containers.filter(({ imagePullPolicy }) => imagePullPolicy === "Always")
       const build = builds.find(({ metadata }) => metadata.name === request.name)
       return [
-        ...tellAlways(world, always),
+        ...recordAlways(observed, always),
         ...(always.length === request.containers.length
           ? []
           : build === undefined
-            ? make(world, request)
-            : follow(world, { build, request }))
+            ? make(observed, request)
+            : follow(observed, { build, request }))
       ]
     })
   ]
@@ -45,25 +43,25 @@ const isNotOurs = ({ metadata, status }: Pod): boolean =>
   status?.phase === "Succeeded" ||
   status?.phase === "Failed"
 
-const tellAlways = (world: World, always: Request["containers"]): ReadonlyArray<Action> => {
+const recordAlways = (observed: Observed, always: Request["containers"]): ReadonlyArray<Action> => {
   const names = always.map(({ name }) => name).join(", ")
-  const message = `No image is built for container ${names}: it has imagePullPolicy Always, so the kubelet would ask the registry and never use it. Set imagePullPolicy: IfNotPresent.`
-  return always.length === 0 ? [] : tell(world, { reason: "ImagePullPolicyAlways", message, key: names })
+  const message = `The image of container ${names} is not built: it has imagePullPolicy Always, so the kubelet always asks the registry and would never use a built image. Set imagePullPolicy: IfNotPresent.`
+  return always.length === 0 ? [] : record(observed, { reason: "ImagePullPolicyAlways", message, key: names })
 }
 
 /** What was refused is tried again with every look at the Pod, since the reason may pass; it is said once. */
-const make = (world: World, request: Request): ReadonlyArray<Action> => {
-  const { pod, refusals } = world
+const make = (observed: Observed, request: Request): ReadonlyArray<Action> => {
+  const { pod, refusals } = observed
   const refusal = refusals.find(({ name }) => name === request.name)
   if (refusal?.isLasting === false) return []
   if (refusal !== undefined) {
-    const message = `No image is built for container ${namesOf(request)}: ${refusal.message}`
+    const message = `The image of container ${namesOf(request)} is not built: ${refusal.message}`
     // A quota counts in its message, and a number more is nothing new.
     const key = `${request.name} ${refusal.message.replace(/\d+/g, "")}`
-    return tell(world, { reason: "NixBuildRefused", message, key })
+    return record(observed, { reason: "NixBuildRefused", message, key })
   }
   return (
-    waitForPerson(world, request) ?? [
+    waitForPerson(observed, request) ?? [
       {
         action: "Create",
         why: `Pod ${pod.metadata.name} waits for ${request.wanted.imageTag}`,
@@ -82,18 +80,18 @@ const namesOf = ({ containers }: Request): string => containers.map(({ name }) =
 const graceSeconds = 90
 
 /** What is done instead of making a NixBuild again that was deleted, if it went just now. */
-const waitForPerson = (world: World, { name }: Request): ReadonlyArray<Action> | undefined => {
-  const { said, time } = world
+const waitForPerson = (observed: Observed, { name }: Request): ReadonlyArray<Action> | undefined => {
+  const { said, time } = observed
   const [last] = said
     .filter(({ build }) => build?.name === name)
     .toSorted((a, b) => ((a.time ?? "") < (b.time ?? "") ? 1 : -1))
   const uid = last?.build?.uid
   if (uid === undefined) return undefined
-  const told = isTold(world, { reason: "NixBuildDeleted", key: uid })
+  const told = findRecorded(observed, { reason: "NixBuildDeleted", key: uid })
   if (told === undefined) {
-    return tell(world, {
+    return record(observed, {
       reason: "NixBuildDeleted",
-      message: `NixBuild ${name} was deleted. It is made again after ${later(time, graceSeconds, time)}, unless you create one of that name before.`,
+      message: `NixBuild ${name} was deleted. It will be created again after ${secondsAfter(time, graceSeconds, time)}, unless you create one with that name first.`,
       key: uid
     })
   }

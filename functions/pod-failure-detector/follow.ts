@@ -16,55 +16,56 @@ import { isUnderWay } from "../../lib/nixbuild/slots.ts"
 import { lastLines } from "../../lib/last-lines.ts"
 import type { Observed } from "./observe.ts"
 import type { Request } from "./request.ts"
-import { tell } from "./tell.ts"
-
-type World = typeof Observed.Type
+import { record } from "./record.ts"
 
 interface Followed {
   readonly build: NixBuild
   readonly request: Request
 }
 
-export const follow = (world: World, { build, request }: Followed): ReadonlyArray<Action> => {
+export const follow = (observed: Observed, { build, request }: Followed): ReadonlyArray<Action> => {
   const { name, uid } = build.metadata
-  const { nodeName = "" } = world.pod.spec
+  const { nodeName = "" } = observed.pod.spec
   if (build.metadata.deletionTimestamp !== undefined) return []
   const { isAnother, words } = differences(request, build)
   if (isAnother) {
-    const message = `No image is built for this Pod: NixBuild ${name}, which would have to be its own, has ${words}. Delete it, and the right one is made.`
-    return tell(world, { reason: "NixBuildDiffers", message, key: `${uid} ${words}` })
+    const message = `No image is built for this Pod: NixBuild ${name}, whose name this Pod's NixBuild would get, has ${words}. Delete it, and the right one is created.`
+    return record(observed, { reason: "NixBuildDiffers", message, key: `${uid} ${words}` })
   }
   const there = wantedNodes(build).includes(nodeName) ? nodeStatusOf(build, nodeName) : undefined
   if (there?.reason === "ImagePulled") return []
   const differs =
     words === ""
       ? []
-      : tell(world, {
+      : record(observed, {
           reason: "NixBuildChanged",
-          message: `NixBuild ${name} was changed and has ${words}. That is what counts; the next Pods ask for the same if their template has it in annotations.`,
+          message: `NixBuild ${name} was edited and has ${words}. The NixBuild's values are used. To keep them for later Pods, set them in the annotations of their template.`,
           key: `${uid} ${words}`,
           build
         })
   const failed = conditionOf(conditionsOf(build), "Success")
-  if (failed?.status === "False") return [...differs, ...tellFailure(world, { build, failed })]
+  if (failed?.status === "False") return [...differs, ...recordFailure(observed, { build, failed })]
   // Neither has failed: what keeps the attempt from beginning may pass.
   if (there?.message !== undefined) {
-    const message = `NixBuild ${name} waits on ${nodeName}: ${there.message}`
-    return [...differs, ...tell(world, { reason: there.reason, message, key: uid, build })]
+    const message = `NixBuild ${name} is waiting on node ${nodeName}: ${there.message}`
+    return [...differs, ...record(observed, { reason: there.reason, message, key: uid, build })]
   }
   if (there !== undefined && !isUnderWay(there)) {
     const next =
       there.retryTime === undefined
-        ? `kubectl describe nixbuild ${name}`
-        : `attempt ${there.attempt} begins at ${there.retryTime}. ${reasons[there.reason]}`
-    const message = `NixBuild ${name} did not bring the image to ${nodeName}: ${next}`
-    return [...differs, ...tell(world, { reason: there.reason, message, key: `${uid} ${endedAttempt(there)}`, build })]
+        ? `: kubectl describe nixbuild ${name}`
+        : `; attempt ${there.attempt} starts at ${there.retryTime}. ${reasons[there.reason]}`
+    const message = `NixBuild ${name} could not bring the image to node ${nodeName}${next}`
+    return [
+      ...differs,
+      ...record(observed, { reason: there.reason, message, key: `${uid} ${endedAttempt(there)}`, build })
+    ]
   }
   return [
     ...(build.spec.nodes.includes(nodeName) ? [] : [addNode(build, nodeName)]),
-    ...tellBuilding(world, { build, request }),
+    ...recordBuilding(observed, { build, request }),
     ...differs,
-    ...tellObstacle(world, build)
+    ...recordObstacle(observed, build)
   ]
 }
 
@@ -75,7 +76,7 @@ const differences = ({ wanted }: Request, { spec }: NixBuild) => {
       .filter(([, asked, is]) => !Equal.equals(asked, is))
       .map(
         ([field, asked, is]) =>
-          `${field} ${JSON.stringify(is) ?? "not set"} where the Pod asks for ${JSON.stringify(asked) ?? "none"}`
+          `${field} ${JSON.stringify(is) ?? "not set"} (the Pod asks for ${JSON.stringify(asked) ?? "none"})`
       )
       .join(", ")
   const another = list(
@@ -90,20 +91,20 @@ const differences = ({ wanted }: Request, { spec }: NixBuild) => {
   return { isAnother: another !== "", words: another === "" ? changed : another }
 }
 
-const tellBuilding = (world: World, { build, request }: Followed): ReadonlyArray<Action> => {
+const recordBuilding = (observed: Observed, { build, request }: Followed): ReadonlyArray<Action> => {
   const { name, uid } = build.metadata
   const containers = request.containers.map((container) => container.name).join(", ")
   const message = `NixBuild ${name} builds the image of container ${containers}: kubectl describe nixbuild ${name}`
-  return tell(world, { reason: "ImageBuilding", message, key: uid, build })
+  return record(observed, { reason: "ImageBuilding", message, key: uid, build })
 }
 
 // Since when: what comes back after it was gone is said again.
-const tellObstacle = (world: World, build: NixBuild): ReadonlyArray<Action> =>
+const recordObstacle = (observed: Observed, build: NixBuild): ReadonlyArray<Action> =>
   conditionsOf(build)
     // `Ready` repeats the words of the condition that holds the build up.
     .filter(({ reason, status, type }) => type !== "Ready" && status === "False" && isObstacle(reason))
     .flatMap(({ lastTransitionTime, message, reason }) =>
-      tell(world, {
+      record(observed, {
         reason,
         message: `NixBuild ${build.metadata.name} waits: ${message}`,
         key: `${build.metadata.uid} ${lastTransitionTime}`,
@@ -118,13 +119,13 @@ const addNode = (build: NixBuild, nodeName: string): Action => ({
   patch: { spec: { nodes: [...build.spec.nodes, nodeName] } }
 })
 
-const tellFailure = (
-  world: World,
+const recordFailure = (
+  observed: Observed,
   { build, failed }: { readonly build: NixBuild; readonly failed: Condition }
 ): ReadonlyArray<Action> => {
   const attempt = build.status?.attempt ?? 1
   const log = build.status?.failure?.log ?? ""
-  return tell(world, {
+  return record(observed, {
     reason: failed.reason,
     message: `NixBuild ${build.metadata.name} failed: ${failed.message}${log === "" ? "" : `\n${lastLines(log, 500)}`}`,
     // Each attempt that a person asked for may fail anew.

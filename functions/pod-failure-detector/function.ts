@@ -2,9 +2,9 @@ import { events, nodes, pods, resourceQuotas } from "../../lib/kubernetes/kinds.
 import { nixBuilds } from "../../lib/api/nixbuild.ts"
 import { changed, isAddition, isDeletion, sweep } from "../../lib/runtime/events.ts"
 import { allow, defineFunction } from "../../lib/runtime/function.ts"
-import { ignore } from "../../lib/runtime/predicate.ts"
+import { ignoreIf } from "../../lib/runtime/predicate.ts"
 import { decide } from "./decide.ts"
-import { hasNoNews, isOpen, observe, Observed, subjects } from "./observe.ts"
+import { hasNoNews, isOpen, mapEvent, observe, Observed } from "./observe.ts"
 
 // Kubernetes, "Quota on object count": count/<resource>.<group>.
 const countOfBuilds = `count/${nixBuilds.plural}.${nixBuilds.apiVersion.split("/")[0]}`
@@ -19,13 +19,16 @@ export default defineFunction({
     allow(nixBuilds, "get", "create", "patch"),
     allow(events, "get", "list", "create")
   ],
-  ignores: [
-    ignore(pods, (pod) => !isOpen(pod)),
-    ignore(nixBuilds, (build, event) => !isAddition(event) && !isDeletion(event) && hasNoNews(build)),
+  ignorePredicates: [
+    ignoreIf(pods, (pod) => !isOpen(pod)),
+    ignoreIf(nixBuilds, (build, event) => !isAddition(event) && !isDeletion(event) && hasNoNews(build)),
     // Those of Pods and CPU change all the time.
-    ignore(resourceQuotas, ({ spec }) => !Object.keys(spec?.hard ?? {}).some((resource) => resource === countOfBuilds))
+    ignoreIf(
+      resourceQuotas,
+      ({ spec }) => !Object.keys(spec?.hard ?? {}).some((resource) => resource === countOfBuilds)
+    )
   ],
-  subjects,
+  mapEvent,
   observe,
   Observed,
   decide,

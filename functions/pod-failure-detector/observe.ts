@@ -35,8 +35,9 @@ export const Observed = Schema.Struct({
   refusals: Schema.Array(Refusal),
   said: Schema.Array(Said)
 })
+export type Observed = typeof Observed.Type
 
-export const subjects = Effect.fn("pod-failure-detector.subjects")(function* (event: CloudEvent) {
+export const mapEvent = Effect.fn("pod-failure-detector.mapEvent")(function* (event: CloudEvent) {
   const { kind, name, namespace } = event
   if (kind === "Pod" && name !== undefined) return [{ kind, namespace: namespace ?? "", name }]
   const cluster = yield* Cluster

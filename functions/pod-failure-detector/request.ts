@@ -32,12 +32,12 @@ interface Requests {
 /** What the Pod asks for; a Pod names no system, so that comes from the node it is bound to. */
 export const requestsOf = (pod: Pod, node: Node | undefined): Requests => {
   const readings = waitingContainers(pod).map((container) => ({ container, ...read(pod, container) }))
-  const problems = [...meaningless(pod), ...readings.flatMap(({ problems }) => problems)]
+  const problems = [...meaningless(pod), ...readings.flatMap((reading) => reading.problems)]
   const sources = readings.flatMap(({ container, source }) => (source === undefined ? [] : [{ container, source }]))
   const architecture = node?.metadata.labels?.["kubernetes.io/arch"]
   const system = systemOf(architecture)
   if (system === undefined) {
-    const message = `${reasons.SystemUnknown} ${node?.metadata.name} is ${architecture ?? "without one"}.`
+    const message = `${reasons.SystemUnknown} Node ${node?.metadata.name} ${architecture === undefined ? "has no label kubernetes.io/arch" : `is ${architecture}`}.`
     const unknown: Problem = { reason: "SystemUnknown", message }
     return { requests: [], problems: [...problems, ...(node === undefined || sources.length === 0 ? [] : [unknown])] }
   }
@@ -76,7 +76,7 @@ const read = (pod: Pod, container: WaitingContainer): Reading => {
   const of = (field: Field) => Option.getOrUndefined(valueOf(pod, field, name))?.text
   const imageTag = own.includes("imageTag") ? of("imageTag") : isNamed ? podTag : image
   if (imageTag === undefined || !isSameImage(imageTag, image)) {
-    const message = `No image is built for container ${name}: it waits for ${image}, but the annotation ${annotationOf("imageTag", name)} names ${imageTag}.`
+    const message = `The image of container ${name} is not built: it waits for ${image}, but the annotation ${annotationOf("imageTag", name)} names ${imageTag}.`
     return { problems: [{ reason: "ImageTagDiffers", message }] }
   }
   const flakeUrl = of("flakeUrl")
@@ -94,13 +94,18 @@ const read = (pod: Pod, container: WaitingContainer): Reading => {
 
 const lacksForPod = (missing: ReadonlyArray<Field>): Problem => ({
   reason: "AnnotationMissing",
-  message: `No image is built for this Pod: it lacks the annotation ${missing.map((field) => annotationOf(field)).join(", ")}.`
+  message: `No image is built for this Pod: it lacks ${listed(missing.map((field) => annotationOf(field)))}.`
 })
 
 const lacksForContainer = (missing: ReadonlyArray<Field>, name: string): Problem => ({
   reason: "AnnotationMissing",
-  message: `No image is built for container ${name}: the Pod lacks the annotation ${missing.map((field) => annotationOf(field, name)).join(", ")}.`
+  message: `The image of container ${name} is not built: the Pod lacks ${listed(missing.map((field) => annotationOf(field, name)))}.`
 })
+
+const listed = (names: ReadonlyArray<string>): string =>
+  names.length === 1
+    ? `the annotation ${names[0]}`
+    : `the annotations ${names.slice(0, -1).join(", ")} and ${names.at(-1)}`
 
 /** No annotation speaks of the container or of its image. */
 const whyUnnamed = (pod: Pod, { image, name }: WaitingContainer): Problem => {
@@ -110,8 +115,8 @@ const whyUnnamed = (pod: Pod, { image, name }: WaitingContainer): Problem => {
   if (podTag === undefined && annotated.length > 0 && isAlone) {
     return lacksForPod(needed.filter((field) => !annotated.includes(field)))
   }
-  if (podTag !== undefined && isAlone && containersOf(pod).every(({ image = "" }) => !isSameImage(image, podTag))) {
-    const images = waitingContainers(pod).map(({ image }) => image)
+  if (podTag !== undefined && isAlone && containersOf(pod).every(({ image: own = "" }) => !isSameImage(own, podTag))) {
+    const images = waitingContainers(pod).map((container) => container.image)
     return {
       reason: "ImageTagDiffers",
       message: `No image is built for this Pod: its containers wait for ${images.join(", ")}, but its annotation ${annotationOf("imageTag")} names ${podTag}.`
@@ -120,7 +125,7 @@ const whyUnnamed = (pod: Pod, { image, name }: WaitingContainer): Problem => {
   const flake = annotated.includes("flakeUrl") ? "" : `, and ${annotationOf("flakeUrl", name)} to its flake`
   return {
     reason: "AnnotationMissing",
-    message: `Nothing builds the image of container ${name}, ${image}: no annotation names it. To have it built, set the annotation ${annotationOf("packageName", name)} to its package${flake}.`
+    message: `No annotation names ${image}, the image of container ${name}, so it is not built. To build it, set the annotation ${annotationOf("packageName", name)} to its package${flake}.`
   }
 }
 

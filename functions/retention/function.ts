@@ -10,9 +10,9 @@ import {
 import { nixBuilds } from "../../lib/api/nixbuild.ts"
 import { changed, isDeletion, sweep } from "../../lib/runtime/events.ts"
 import { allow, defineFunction } from "../../lib/runtime/function.ts"
-import { ignore } from "../../lib/runtime/predicate.ts"
+import { ignoreIf } from "../../lib/runtime/predicate.ts"
 import { nixBuildAnnotation } from "../../lib/api/annotations.ts"
-import { hasEnded } from "../../lib/nixbuild/subjects.ts"
+import { hasEnded } from "../../lib/nixbuild/map-event.ts"
 import { decide } from "./decide.ts"
 import { mayLeaveSomething, observe, Observed, subjects } from "./observe.ts"
 import { around } from "./volumes.ts"
@@ -36,17 +36,17 @@ export default defineFunction({
     allow(nixBuilds, "get", "list", "delete"),
     allow(leases, "list", "patch", "delete")
   ],
-  ignores: [
-    ignore(nixBuilds, (build, event) => !isDeletion(event) && !mayLeaveSomething(build)),
+  ignorePredicates: [
+    ignoreIf(nixBuilds, (build, event) => !isDeletion(event) && !mayLeaveSomething(build)),
     // Those of NixBuilds are looked at when these end; of the others, it goes on when the directories are removed.
-    ignore(
+    ignoreIf(
       jobs,
       (job, event) =>
         isDeletion(event) || job.metadata.annotations?.[nixBuildAnnotation] !== undefined || !hasEnded(job)
     )
   ],
   settings: ["builderImage", "failedBuildsHistoryLimit", "successfulBuildsHistoryLimit"],
-  subjects,
+  mapEvent: subjects,
   observe,
   Observed,
   decide,

@@ -3,7 +3,7 @@ import { Schema } from "effect"
 import { type Action, referTo } from "../../lib/runtime/action.ts"
 import { ObjectMeta } from "../../lib/kubernetes/kind.ts"
 import { isOurs } from "../../lib/kubernetes/kinds.ts"
-import { later } from "../../lib/kubernetes/time.ts"
+import { secondsAfter } from "../../lib/kubernetes/time.ts"
 import { nixBuilds } from "../../lib/api/nixbuild.ts"
 
 /** As much of a finished NixBuild as this looks at: there are many of them. */
@@ -62,7 +62,7 @@ const superfluity = (
   { build, isKept }: { readonly build: FinishedBuild; readonly isKept: boolean }
 ): string | undefined => {
   const { completeTime, hasFailed, ttlSecondsAfterFinished: ttl } = build
-  if (ttl !== undefined && later(completeTime, ttl, completeTime) <= history.time) {
+  if (ttl !== undefined && secondsAfter(completeTime, ttl, completeTime) <= history.time) {
     return `It was complete for ${ttl} s`
   }
   // What people wrote is theirs to remove.

@@ -37,7 +37,7 @@ import {
 } from "../../lib/nixbuild/tag-claim.ts"
 import { once, onceForText } from "../../lib/once.ts"
 import { systems } from "../../lib/api/system.ts"
-import { earlier } from "../../lib/kubernetes/time.ts"
+import { secondsBefore } from "../../lib/kubernetes/time.ts"
 
 export const HeldTag = Schema.Struct({
   lease: Lease,
@@ -60,7 +60,7 @@ const graceSeconds = 600
 const unsureGraceSeconds = 259_200
 
 const isOver = (since: string, { time, unsureNodes }: Pick<HeldTag, "unsureNodes"> & { readonly time: string }) =>
-  since <= earlier(time, unsureNodes === 0 ? graceSeconds : unsureGraceSeconds)
+  since <= secondsBefore(time, unsureNodes === 0 ? graceSeconds : unsureGraceSeconds)
 
 export const releaseTag = (held: HeldTag, time: string): ReadonlyArray<Action> => {
   const { idle, lease, nodes, refused, unsureNodes } = held

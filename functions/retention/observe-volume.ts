@@ -26,7 +26,7 @@ export const observeVolume = Effect.fnUntraced(function* (look: Look, { place, v
   const { namespace: name, namespaceUid, node: nodeName } = place
   const namespace = yield* look.namespace({ name })
   const node = Option.map(yield* look.node({ name: nodeName }), withoutImages)
-  const isFormer = Option.exists(node, (node) => isOfFormerNode(volume, node))
+  const isFormer = Option.exists(node, (found) => isOfFormerNode(volume, found))
   const isWhole =
     Option.isSome(node) && !isFormer && Option.exists(namespace, ({ metadata }) => metadata.uid === namespaceUid)
   const around = {

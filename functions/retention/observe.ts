@@ -83,7 +83,7 @@ export const observe = Effect.fn("retention.observe")(function* (subject: Refere
     refusals: []
   }
   const { finished, jobs: found, tags, volumes: caches } = observed
-  return [found, finished, tags, caches].every((all) => all.length === 0) ? Option.none() : Option.some(observed)
+  return [found, finished, tags, caches].every((some) => some.length === 0) ? Option.none() : Option.some(observed)
 })
 
 interface Candidacy<Candidate, Facts> {
@@ -101,7 +101,7 @@ const confirm = Effect.fnUntraced(function* <Candidate, Facts>(
   const found = yield* Effect.forEach(candidates, (candidate) =>
     lookAt(look, candidate).pipe(
       Effect.flatMap((facts) =>
-        act(facts).length === 0 ? Effect.succeed([]) : Effect.map(lookAt(past, candidate), (facts) => [facts])
+        act(facts).length === 0 ? Effect.succeed([]) : Effect.map(lookAt(past, candidate), (confirmed) => [confirmed])
       ),
       orNothing
     )

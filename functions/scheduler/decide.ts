@@ -23,49 +23,51 @@ import { makeNodes, type Nodes } from "./nodes.ts"
 import { makeQueues, type Queues } from "./queues.ts"
 import { loadOf, makeChoice } from "./rank.ts"
 import { tagClaims } from "./tag.ts"
-import { held, noFreeSlot, noMatchingNode, orRefused, tagRefused } from "./waits.ts"
+import { behindObstacle, noFreeSlot, noMatchingNode, tagRefused, unlessRefused } from "./waits.ts"
 
-type World = typeof Observed.Type
-
-export const decide = (world: World): ReadonlyArray<Action<"Scheduled">> => {
-  const nodes = makeNodes(world)
-  const placed = new Set([...world.unfinished.filter((build) => isPlaced(nodes, build)), ...world.delivering])
+export const decide = (observed: Observed): ReadonlyArray<Action<"Scheduled">> => {
+  const nodes = makeNodes(observed)
+  const placed = new Set([...observed.unfinished.filter((build) => isPlaced(nodes, build)), ...observed.delivering])
   const load = new Map<string, number>()
-  for (const build of [...world.unfinished, ...world.delivering]) {
+  for (const build of [...observed.unfinished, ...observed.delivering]) {
     for (const name of slotsOf(build)) if (needsSlot(build, name)) add(load, name)
   }
-  const claims = tagClaims(world)
-  const queues = makeQueues(world)
+  const claims = tagClaims(observed)
+  const queues = makeQueues(observed)
   const choose = makeChoice()
   const state = { load, nodes, queues }
-  const freeAmong = makeFree(load, world.maxBuildsPerNode)
+  const freeAmong = makeFree(load, observed.maxBuildsPerNode)
   let queued = 0
   let begun = 0
-  const place = (build: NixBuild): ReadonlyArray<Action<"Scheduled">> => {
+  const schedule = (build: NixBuild): ReadonlyArray<Action<"Scheduled">> => {
     // The node that builds waits for its next attempt.
     const beside = { ...state, build, but: build.status?.buildNode }
-    if (isWaitingForRetry(build.status, world.time)) return further(world, beside)
-    if (nodes.ableOf(build).length === 0) return noMatchingNode(world, { build, nodes })
+    if (isWaitingForRetry(build.status, observed.time)) return further(observed, beside)
+    if (nodes.ableOf(build).length === 0) return noMatchingNode(observed, { build, nodes })
     const candidates = candidatesFor(build, { nodes, queues })
     const blockOn = queues.blocksOf(build)
     const isOpen = ({ metadata }: Node) => blockOn(metadata.name) === undefined
     const chosen = choose(freeAmong(candidates).filter(isOpen), { build, candidates, load })
     if (chosen !== undefined) {
       begun += 1
-      const slots = take(world, { ...state, build, first: chosen })
-      return nodeFound(world, { build, node: chosen, queues, slots })
+      const slots = take(observed, { ...state, build, first: chosen })
+      return nodeFound(observed, { build, node: chosen, queues, slots })
     }
-    if (candidates.some(isOpen)) return noFreeSlot(world, { build, before: queued++ })
+    if (candidates.some(isOpen)) return noFreeSlot(observed, { build, before: queued++ })
     const [block] = candidates.slice(0, 1).map(({ metadata }) => blockOn(metadata.name))
-    return [...held(world, { build, block }), ...further(world, beside)]
+    return [...behindObstacle(observed, { build, block }), ...further(observed, beside)]
   }
   const decideFor = (build: NixBuild): ReadonlyArray<Action<"Scheduled">> => {
-    if (placed.has(build)) return further(world, { ...state, build })
+    if (placed.has(build)) return further(observed, { ...state, build })
     if (begun >= maxBegun) return []
     const refusal = claims.refusalOf(build)
-    return refusal === undefined ? [...claims.take(build), ...place(build)] : tagRefused(world, { build, refusal })
+    return refusal === undefined
+      ? [...claims.take(build), ...schedule(build)]
+      : tagRefused(observed, { build, refusal })
   }
-  return [...world.unfinished, ...world.delivering].flatMap((build) => orRefused(world, build, decideFor(build)))
+  return [...observed.unfinished, ...observed.delivering].flatMap((build) =>
+    unlessRefused(observed, build, decideFor(build))
+  )
 }
 
 // Hundreds at once would hold the process for as long as they take; what is written to these leads to the next look.
@@ -134,7 +136,7 @@ interface Beside {
 }
 
 /** Takes a slot on `first`, and on each other node that wants the image, is able, and has one. */
-const take = (world: World, { build, but, first, load, nodes, queues }: Taking & Beside) => {
+const take = (observed: Observed, { build, but, first, load, nodes, queues }: Taking & Beside) => {
   const blockOn = queues.blocksOf(build)
   const free = nodes
     .ableAmong(build, first === undefined ? build.spec.nodes : [...build.spec.nodes, first.metadata.name])
@@ -142,28 +144,28 @@ const take = (world: World, { build, but, first, load, nodes, queues }: Taking &
       (node) =>
         node === first ||
         (node.metadata.name !== but &&
-          lacksSlot(build, node.metadata.name, world.time) &&
+          lacksSlot(build, node.metadata.name, observed.time) &&
           blockOn(node.metadata.name) === undefined &&
-          loadOf(load, node) < world.maxBuildsPerNode)
+          loadOf(load, node) < observed.maxBuildsPerNode)
     )
   for (const { metadata } of free) add(load, metadata.name)
   return free.map(({ metadata }) => metadata.name)
 }
 
 /** The further nodes of a build that has its own. Where the image is not wanted any more it has no slot. */
-const further = (world: World, taking: Taking & Beside): ReadonlyArray<Action<"Scheduled">> => {
+const further = (observed: Observed, taking: Taking & Beside): ReadonlyArray<Action<"Scheduled">> => {
   const { build } = taking
   if (!isTrue(conditionsOf(build), "Scheduled")) return []
-  const slots = take(world, taking)
+  const slots = take(observed, taking)
   const wanted = new Set(wantedNodes(build))
   const isStale = slotsOf(build).some((name) => !wanted.has(name))
   return slots.length === 0 && !isStale
     ? []
     : patchStatus(build, {
-        why: slots.length === 0 ? "It is not wanted everywhere any more" : `${slots.join(", ")} has a free slot`,
-        time: world.time,
+        why: slots.length === 0 ? "Not all its nodes want it any more" : `There is a free slot on ${slots.join(", ")}`,
+        time: observed.time,
         conditions: [],
-        fields: withSlots(world, build, { queues: taking.queues, slots })
+        fields: withSlots(observed, build, { queues: taking.queues, slots })
       })
 }
 
@@ -175,10 +177,10 @@ interface Slots {
 }
 
 /** The slots that it has and these; who is the first to try what kept another from beginning is marked. */
-const withSlots = (world: World, build: NixBuild, { former, queues, slots }: Slots) => {
+const withSlots = (observed: Observed, build: NixBuild, { former, queues, slots }: Slots) => {
   const marks = slots.flatMap((name) => queues.take(build, name))
   const left = (build.status?.nodes ?? []).flatMap((node) =>
-    node.name === former && !slots.includes(former) && isObstructed(node) ? [leave(node, world.time)] : []
+    node.name === former && !slots.includes(former) && isObstructed(node) ? [leave(node, observed.time)] : []
   )
   const news = [...marks, ...left]
   const wanted = new Set(wantedNodes(build))
@@ -197,23 +199,23 @@ interface Found {
   readonly slots: ReadonlyArray<string>
 }
 
-const nodeFound = (world: World, { build, node, queues, slots }: Found) => {
+const nodeFound = (observed: Observed, { build, node, queues, slots }: Found) => {
   const buildNode = node.metadata.name
   return patchStatus(build, {
-    why: `${buildNode} has a free slot`,
-    time: world.time,
+    why: `Node ${buildNode} has a free slot`,
+    time: observed.time,
     conditions: [
       {
         type: "Scheduled",
         status: "True",
         reason: "NodeFound",
-        message: `${buildNode} builds for ${build.spec.system}.`
+        message: `Node ${buildNode} builds it for ${build.spec.system}.`
       }
     ],
     fields: {
       buildNode,
       attempt: build.status?.attempt ?? 1,
-      ...withSlots(world, build, { queues, slots, former: build.status?.buildNode })
+      ...withSlots(observed, build, { queues, slots, former: build.status?.buildNode })
     }
   })
 }

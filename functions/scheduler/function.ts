@@ -2,10 +2,10 @@ import { events, leases, nodes } from "../../lib/kubernetes/kinds.ts"
 import { nixBuilds } from "../../lib/api/nixbuild.ts"
 import { changed, isDeletion, sweep } from "../../lib/runtime/events.ts"
 import { allow, allowStatus, defineFunction } from "../../lib/runtime/function.ts"
-import { ignore } from "../../lib/runtime/predicate.ts"
-import { newClaims } from "../../lib/nixbuild/subjects.ts"
+import { ignoreIf } from "../../lib/runtime/predicate.ts"
+import { newClaims } from "../../lib/nixbuild/map-event.ts"
 import { decide } from "./decide.ts"
-import { keepsItsSlots, observe, Observed, subjects } from "./observe.ts"
+import { keepsItsSlots, mapEvent, observe, Observed } from "./observe.ts"
 import { claimsUnder } from "./tag.ts"
 
 /** NixBuilds without a node → `status.buildNode`. */
@@ -20,9 +20,9 @@ export default defineFunction({
     allow(events, "get", "create"),
     allow(leases, "get", "list", "create", "patch")
   ],
-  ignores: [ignore(nixBuilds, (build, event) => !isDeletion(event) && keepsItsSlots(build)), newClaims],
+  ignorePredicates: [ignoreIf(nixBuilds, (build, event) => !isDeletion(event) && keepsItsSlots(build)), newClaims],
   settings: ["maxBuildsPerNode", "nodeRepel"],
-  subjects,
+  mapEvent,
   observe,
   Observed,
   decide,

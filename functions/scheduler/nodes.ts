@@ -4,10 +4,10 @@ import type { NixBuild, System } from "../../lib/api/nixbuild.ts"
 import { obstacleOf } from "../../lib/nixbuild/placement.ts"
 import type { Observed } from "./observe.ts"
 
-type World = Pick<typeof Observed.Type, "nodeRepel" | "nodes">
+type Input = Pick<Observed, "nodeRepel" | "nodes">
 
-export const makeNodes = ({ nodeRepel, nodes }: World) => {
-  const places = new Map(nodes.map(({ metadata }, index) => [metadata.name, index]))
+export const makeNodes = ({ nodeRepel, nodes }: Input) => {
+  const positions = new Map(nodes.map(({ metadata }, index) => [metadata.name, index]))
   const known = new Map<System, ReturnType<typeof lookAt>>()
   const lookAt = (system: System) => {
     const all = nodes.map((node) => ({ node, obstacle: obstacleOf(node, { nodeRepel, system }) }))
@@ -19,14 +19,14 @@ export const makeNodes = ({ nodeRepel, nodes }: World) => {
     known.set(system, found)
     return found
   }
-  const get = (name: string): Node | undefined => nodes[places.get(name) ?? -1]
+  const get = (name: string): Node | undefined => nodes[positions.get(name) ?? -1]
   const isAble = (build: NixBuild, node: Node | undefined): node is Node =>
     node !== undefined && of(build).isAble.has(node)
 
   /** Those of these names that can build it, in the order of all nodes. */
   const ableAmong = (build: NixBuild, names: ReadonlyArray<string>): ReadonlyArray<Node> =>
     [...new Set(names)]
-      .flatMap((name) => places.get(name) ?? [])
+      .flatMap((name) => positions.get(name) ?? [])
       .toSorted((a, b) => a - b)
       .flatMap((place) => nodes.slice(place, place + 1))
       .filter((node) => isAble(build, node))

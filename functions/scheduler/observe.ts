@@ -31,11 +31,12 @@ export const Observed = Schema.Struct({
   /** What the API server has against objects that were to be written. */
   refusals: Schema.Array(Refusal).pipe(Schema.withDecodingDefaultKey(Effect.succeed([])))
 })
+export type Observed = typeof Observed.Type
 
 // Slots are shared by all builds, so every event leads to one look at all of them.
 const everything: Reference = { kind: "Cluster", name: "all" }
 
-export const subjects = () => Effect.succeed([everything])
+export const mapEvent = () => Effect.succeed([everything])
 
 export const observe = Effect.fn("scheduler.observe")(function* () {
   const cluster = yield* Cluster
@@ -51,7 +52,9 @@ export const observe = Effect.fn("scheduler.observe")(function* () {
   if (![...unfinished, ...delivering].some((build) => mayWantSlot(build, time))) return Option.none()
   const claims = yield* observeClaims(new Set(unfinished.map(tagOf)))
   const holders = new Map(claims.map((lease) => [heldTagOf(lease), holderOf(lease)]))
-  const wishes = new Set(unfinished.flatMap((build) => [wishOf(build), wishOf(build, holders.get(tagOf(build)))]))
+  const claimKeys = new Set(
+    unfinished.flatMap((build) => [claimKeyOf(build), claimKeyOf(build, holders.get(tagOf(build)))])
+  )
   const namespaces = new Set(unfinished.flatMap((build) => [build.metadata.namespace, holders.get(tagOf(build))]))
   const alike = yield* Effect.forEach(namespaces, (namespace) =>
     namespace === undefined ? Effect.succeed([]) : cluster.list(buildsIn(namespace))
@@ -62,7 +65,9 @@ export const observe = Effect.fn("scheduler.observe")(function* () {
     delivering,
     succeeded: alike
       .flat()
-      .filter((build) => isTrue(conditionsOf(build), "Complete") && !hasFailed(build) && wishes.has(wishOf(build))),
+      .filter(
+        (build) => isTrue(conditionsOf(build), "Complete") && !hasFailed(build) && claimKeys.has(claimKeyOf(build))
+      ),
     leases: claims,
     nodes: (yield* cluster.list(all(nodes))).map(withoutImages),
     maxBuildsPerNode,
@@ -96,7 +101,7 @@ const mayWantSlot = (build: NixBuild, time: string): boolean =>
   !(isTrue(conditionsOf(build), "Launched") || isTrue(conditionsOf(build), "Success")) ||
   unsettledNodes(build).some((name) => lacksSlot(build, name, time))
 
-const wishOf = (build: NixBuild, namespace = build.metadata.namespace): string =>
+const claimKeyOf = (build: NixBuild, namespace = build.metadata.namespace): string =>
   `${namespace} ${build.spec.system} ${tagOf(build)}`
 
 const oldestFirst = (builds: ReadonlyArray<NixBuild>): ReadonlyArray<NixBuild> =>

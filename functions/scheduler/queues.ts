@@ -25,9 +25,9 @@ interface Waiting {
   readonly uid: string
 }
 
-type World = Pick<typeof Observed.Type, "delivering" | "time" | "unfinished">
+type Input = Pick<Observed, "delivering" | "time" | "unfinished">
 
-export const makeQueues = ({ delivering, time, unfinished }: World) => {
+export const makeQueues = ({ delivering, time, unfinished }: Input) => {
   const held = [...unfinished, ...delivering].flatMap((build) => {
     const nodes = (build.status?.nodes ?? []).filter(isHeld)
     if (nodes.length === 0) return []

@@ -28,7 +28,7 @@ import { tagLeaseName } from "../../lib/api/names.ts"
 import { systemNamespace } from "../../lib/kubernetes/system-namespace.ts"
 import type { Observed } from "./observe.ts"
 
-type World = Pick<typeof Observed.Type, "leases" | "succeeded" | "unfinished">
+type Input = Pick<Observed, "leases" | "succeeded" | "unfinished">
 
 /** Why a NixBuild may not be built under its tag now. */
 export interface TagRefusal {
@@ -38,14 +38,14 @@ export interface TagRefusal {
 }
 
 /** Who has which tag, with what is claimed in this look added one by one. */
-export const tagClaims = ({ leases, succeeded, unfinished }: World) => {
+export const tagClaims = ({ leases, succeeded, unfinished }: Input) => {
   const claims = new Map(leases.map((lease) => [heldTagOf(lease), lease]))
   const claimed = new Map<string, string>()
-  const told = new Set<string>()
+  const recorded = new Set<string>()
   const refusals = new Map<string, TagRefusal | undefined>()
   const marked = new Set(leases.filter((lease) => unusedByOf(lease).length > 0))
   // Those that succeeded, then the oldest first.
-  const builds = Map.groupBy([...succeeded, ...unfinished], (build) => wishOf(build))
+  const builds = Map.groupBy([...succeeded, ...unfinished], (build) => claimKeyOf(build))
   const rivals = new Map([...builds.values()].flatMap((alike) => [...rivalsAmong(alike)]))
 
   const refusalOf = (build: NixBuild): TagRefusal | undefined => {
@@ -53,23 +53,23 @@ export const tagClaims = ({ leases, succeeded, unfinished }: World) => {
     const lease = claims.get(tag)
     const holder = lease === undefined ? claimed.get(tag) : holderOf(lease)
     if (holder !== undefined && holder !== build.metadata.namespace) {
-      const wish = wishOf(build, holder)
+      const key = claimKeyOf(build, holder)
       // It is the same for all of other namespaces.
-      if (!refusals.has(wish)) {
-        refusals.set(wish, refusalBy(build, { holder, lease, theirs: builds.get(wish) ?? [] }))
+      if (!refusals.has(key)) {
+        refusals.set(key, refusalBy(build, { holder, lease, theirs: builds.get(key) ?? [] }))
       }
-      const refusal = refusals.get(wish)
+      const refusal = refusals.get(key)
       // The same write once, whoever is refused.
       if (refusal !== undefined) {
-        const isTold = told.has(tag)
-        told.add(tag)
-        return isTold ? { ...refusal, actions: [] } : refusal
+        const isRecorded = recorded.has(tag)
+        recorded.add(tag)
+        return isRecorded ? { ...refusal, actions: [] } : refusal
       }
     }
     const rival = rivals.get(build)
     return rival === undefined
       ? undefined
-      : conflict(`${tag} is built by NixBuild ${rival.metadata.name} from ${sourceIn(rival)}.`)
+      : conflict(`${tag} is already built by NixBuild ${rival.metadata.name} from ${sourceIn(rival)}.`)
   }
 
   const take = (build: NixBuild): ReadonlyArray<Action> => {
@@ -89,7 +89,7 @@ export const tagClaims = ({ leases, succeeded, unfinished }: World) => {
 }
 
 /** Nothing is said of a NixBuild whose claim on its tag could not be written. */
-export const claimsUnder = ({ unfinished }: World): RestsOn => {
+export const claimsUnder = ({ unfinished }: Input): RestsOn => {
   const builds = new Map(unfinished.map((build) => [build.metadata.uid, build]))
   return (action) => {
     const build = action.action === "Create" ? undefined : builds.get(action.target.uid)
@@ -98,10 +98,10 @@ export const claimsUnder = ({ unfinished }: World): RestsOn => {
 }
 
 // One tag may name an image for each system, since a node has only one.
-const wishOf = (build: NixBuild, namespace = build.metadata.namespace): string =>
+const claimKeyOf = (build: NixBuild, namespace = build.metadata.namespace): string =>
   [namespace, build.spec.system, tagOf(build)].join(" ")
 
-/** By each of those that wish alike, the first before it that is made of something else. */
+/** For each build of those with the same key, the first before it that is made from another source. */
 const rivalsAmong = (alike: ReadonlyArray<NixBuild>): ReadonlyMap<NixBuild, NixBuild> => {
   let oldest: NixBuild | undefined
   let second: NixBuild | undefined
@@ -137,15 +137,16 @@ const refusalBy = (build: NixBuild, { holder, lease, theirs }: Theirs): TagRefus
   const digests = lease === undefined ? [] : digestsOf(lease, system)
   if (digests.length === 1) return undefined
   const owners = namespacesIn(lease === undefined ? [holder] : usersOf(lease))
-  const until = `as long as a NixBuild or a Pod there names it or a node has it. If none does: ${freeing(tag)}`
+  const belongs = `${tag} belongs to ${owners} while a NixBuild or a Pod there names it or a node has its image`
+  const release = `If it is no longer used: ${freeing(tag)}`
   if (digests.length > 1) {
-    return conflict(`${tag} belongs to ${owners}, whose nodes may have ${digests.join(" and ")} under it, ${until}`)
+    return conflict(`${belongs}, and it may mean ${digests.join(" or ")} there. ${release}`)
   }
   const begun = theirs.find((other) => !isTrue(conditionsOf(other), "Complete"))
   // From before images were written down.
   const known = theirs.find((other) => imagesOf(other).length > 0)
   if (begun === undefined && known === undefined) {
-    return conflict(`${tag} belongs to ${owners}, and no build there has given an image for ${system}, ${until}`)
+    return conflict(`${belongs}. No build there has produced an image for ${system} yet. ${release}`)
   }
   const by = (begun ?? known)?.metadata.name
   return {

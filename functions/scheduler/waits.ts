@@ -4,21 +4,19 @@ import { reasons } from "../../lib/api/reasons.ts"
 import { conditionOf, isTrue } from "../../lib/kubernetes/condition.ts"
 import { conditionsOf, type NixBuild, nixBuilds, type NodeStatus } from "../../lib/api/nixbuild.ts"
 import { patchStatus } from "../../lib/nixbuild/status.ts"
-import { refusalWords, sayRefused } from "../../lib/runtime/event-recorder.ts"
+import { recordRefusal, refusalWords } from "../../lib/runtime/event-recorder.ts"
 import { isHeld } from "../../lib/nixbuild/slots.ts"
 import type { Nodes } from "./nodes.ts"
 import type { Observed } from "./observe.ts"
 import type { TagRefusal } from "./tag.ts"
 
-type World = typeof Observed.Type
-
 /** What the API server refuses to one build holds up no other. */
-export const orRefused = (
-  world: World,
+export const unlessRefused = (
+  observed: Observed,
   build: NixBuild,
   actions: ReadonlyArray<Action<"Scheduled">>
 ): ReadonlyArray<Action<"Scheduled">> => {
-  const refusal = world.refusals.find((refusal) => actions.some((action) => isAbout(action, refusal)))
+  const refusal = observed.refusals.find((one) => actions.some((action) => isAbout(action, one)))
   if (refusal === undefined) return actions
   // One that may pass is asked again with the next look.
   if (!refusal.isLasting) return []
@@ -26,9 +24,9 @@ export const orRefused = (
   if (refusal.kind === "NixBuild") return []
   const reason = "RequestRefused"
   const isTold = conditionOf(conditionsOf(build), "Scheduled")?.reason === reason
-  const { time } = world
+  const { time } = observed
   return [
-    ...(isTold ? [] : [sayRefused({ regarding: nixBuilds, about: build.metadata, refusal, time })]),
+    ...(isTold ? [] : [recordRefusal({ regarding: nixBuilds, about: build.metadata, refusal, time })]),
     ...patchStatus(build, {
       why: `${refusal.kind} ${refusal.name} is refused`,
       time,
@@ -38,14 +36,14 @@ export const orRefused = (
 }
 
 /** It waits with what keeps those like it from beginning. Who was kept itself has been told in `Launched`. */
-export const held = (
-  { time }: World,
+export const behindObstacle = (
+  { time }: Observed,
   { block, build }: { readonly block: NodeStatus | undefined; readonly build: NixBuild }
 ) =>
   block === undefined || (isTrue(conditionsOf(build), "Scheduled") && build.status?.nodes?.some(isHeld) === true)
     ? []
     : patchStatus(build, {
-        why: `Builds like it cannot begin on ${block.name}`,
+        why: `Similar builds cannot start on node ${block.name}`,
         time,
         conditions: [
           { type: "Scheduled", status: "False", reason: block.reason, message: block.message ?? reasons[block.reason] }
@@ -53,12 +51,12 @@ export const held = (
       })
 
 export const tagRefused = (
-  { time }: World,
+  { time }: Observed,
   { build, refusal }: { readonly build: NixBuild; readonly refusal: TagRefusal }
 ) => [
   ...refusal.actions,
   ...patchStatus(build, {
-    why: "Its tag is another's",
+    why: "Its tag belongs to another NixBuild or namespace",
     time,
     conditions: [{ type: "Scheduled", status: "False", reason: refusal.reason, message: refusal.message }]
   })
@@ -70,7 +68,7 @@ interface Queued {
   readonly before: number
 }
 
-export const noFreeSlot = ({ maxBuildsPerNode, time }: World, { before, build }: Queued) =>
+export const noFreeSlot = ({ maxBuildsPerNode, time }: Observed, { before, build }: Queued) =>
   patchStatus(build, {
     why: "All slots are taken",
     time,
@@ -79,19 +77,20 @@ export const noFreeSlot = ({ maxBuildsPerNode, time }: World, { before, build }:
         type: "Scheduled",
         status: "False",
         reason: "NoFreeSlot",
-        message: `${reasons.NoFreeSlot} ${waitingBefore(mostBefore(build, before))}; a node builds at most ${maxBuildsPerNode} at once.`
+        message: `${reasons.NoFreeSlot} ${waitingBefore(mostBefore(build, before))} Each node runs at most ${maxBuildsPerNode} ${maxBuildsPerNode === 1 ? "build" : "builds"} at once.`
       }
     ]
   })
 
 const waitingBefore = (most: number): string =>
-  most === 0 ? "None waits before it" : `Up to ${most} ${most === 1 ? "waits" : "wait"} before it`
+  most === 0 ? "No build is ahead of it." : `Up to ${most} ${most === 1 ? "build is" : "builds are"} ahead of it.`
 
 /** What a NixBuild that waits for a slot was told of those before it. */
-const toldBefore = (build: NixBuild): number | undefined => {
+const reportedBefore = (build: NixBuild): number | undefined => {
   const scheduled = conditionOf(conditionsOf(build), "Scheduled")
   if (scheduled?.reason !== "NoFreeSlot") return undefined
-  const [told, most] = /None waits before it|Up to (\d+) waits? before it/u.exec(scheduled.message) ?? []
+  const [told, most] =
+    /No build is ahead of it|Up to (\d+) builds? (?:is|are) ahead of it/u.exec(scheduled.message) ?? []
   return told === undefined ? undefined : Number(most ?? 0)
 }
 
@@ -101,7 +100,7 @@ const toldBefore = (build: NixBuild): number | undefined => {
  * came before it, since their obstacle is gone, twice as many are said, so that this is seldom written again too.
  */
 const mostBefore = (build: NixBuild, before: number): number => {
-  const told = toldBefore(build)
+  const told = reportedBefore(build)
   if (told === undefined) return before
   return before <= told ? told : before * 2
 }
@@ -109,13 +108,16 @@ const mostBefore = (build: NixBuild, before: number): number => {
 // Whoever reads it wants to know why, not of each node.
 const maxObstacles = 10
 
-export const noMatchingNode = (world: World, { build, nodes }: { readonly build: NixBuild; readonly nodes: Nodes }) => {
+export const noMatchingNode = (
+  observed: Observed,
+  { build, nodes }: { readonly build: NixBuild; readonly nodes: Nodes }
+) => {
   const all = nodes.obstaclesOf(build)
   const some = all.slice(0, maxObstacles).map(({ node, obstacle }) => `${node.metadata.name} ${obstacle}`)
   const obstacles = all.length === 0 ? "the cluster has no node" : some.join(", ")
   return patchStatus(build, {
     why: "No node can build it",
-    time: world.time,
+    time: observed.time,
     conditions: [
       {
         type: "Scheduled",

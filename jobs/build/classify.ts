@@ -67,13 +67,13 @@ const rows: ReadonlyArray<Row> = [
     fits: (error, { isDiskFull }) =>
       (isDiskFull || isNoSpace(error)) && !error.isPlaced && !isThrown(error) && !isMissing(error),
     reason: "DiskFull",
-    say: (gist) => `The node's disk or the cache volume is full (${gist}): make room.`
+    say: (gist) => `The node's disk or the cache volume is full (${gist}). Free disk space.`
   },
   {
     steps: everywhere,
     fits: begins("(?:NAR )?hash mismatch in (?:file downloaded from|fixed-output derivation|input) '§"),
     reason: "HashMismatch",
-    say: (gist) => `A download has another hash than the flake says (${gist}): update the hash.`
+    say: (gist) => `The hash of a download differs from the one in the flake (${gist}): update the hash.`
   },
   {
     steps: everywhere,
@@ -91,7 +91,7 @@ const rows: ReadonlyArray<Row> = [
     steps: ["lock"],
     fits: begins("path '§[^']*/flake\\.nix\\u001b\\[0m' does not exist"),
     reason: "EvaluationFailed",
-    say: (gist) => `What spec.flakeUrl names holds no flake.nix (${gist}): check the URL, its dir parameter included.`
+    say: (gist) => `spec.flakeUrl leads to no flake.nix (${gist}). Check the URL, including its dir parameter.`
   },
   {
     steps: ["evaluate"],
@@ -111,11 +111,11 @@ const rows: ReadonlyArray<Row> = [
 const fallback: Readonly<Record<Step, Class>> = {
   lock: {
     reason: "EvaluationFailed",
-    say: (gist) => `The flake cannot be read (${gist}): mend the flake.nix that the log names.`
+    say: (gist) => `The flake cannot be read (${gist}): fix the flake.nix that the log points to.`
   },
   evaluate: {
     reason: "EvaluationFailed",
-    say: (gist) => `Nix could not evaluate the package (${gist}): mend the Nix code that the log names.`
+    say: (gist) => `Nix could not evaluate the package (${gist}): fix the Nix code that the log points to.`
   },
   realise: {
     reason: "BuildFailed",
@@ -129,17 +129,18 @@ const fallback: Readonly<Record<Step, Class>> = {
 
 const timedOut: Class = {
   reason: "TimedOut",
-  say: (gist) => `The build did not end within spec.timeoutSeconds (${gist}): raise it, or find what hangs in the log.`
+  say: (gist) =>
+    `The build did not finish within spec.timeoutSeconds (${gist}): raise it, or look in the log for what hangs.`
 }
 
 const outOfMemory: Class = {
   reason: "OutOfMemory",
   say: (gist) =>
-    `The kernel ended a process of the build for want of memory (${gist}): delete the NixBuild and create it again with a higher spec.resources.limits.memory.`
+    `The kernel killed a process of the build because memory ran out (${gist}): raise spec.resources.limits.memory and request a retry.`
 }
 
 const untrusted =
-  "The signer of the server's certificate is not trusted: whoever runs enbi can add the authority (README, Certificates and proxies)."
+  "The signer of the server's certificate is not trusted: the cluster's operator can add the authority (docs/network.md, Certificates and proxies)."
 
 const none: NixError = { message: "", raw: "", isPlaced: false }
 

@@ -27,7 +27,7 @@ export interface Proxies {
 
 const variable = (name: string) => Config.String(name).pipe(Config.withDefault(""))
 
-export const proxies: Config.Config<Proxies> = Config.all({
+export const proxiesConfig: Config.Config<Proxies> = Config.all({
   http: variable(buildVariables.httpProxy),
   https: variable(buildVariables.httpsProxy),
   none: variable(buildVariables.noProxy)
@@ -45,7 +45,7 @@ export const closedWords = Effect.fnUntraced(function* ({ closedCidrs, proxies }
   if (first === undefined) return undefined
   const who = asked.isProxy ? `the proxy ${asked.host}` : asked.host
   const is = first.address === asked.host ? "is" : `has the address ${first.address},`
-  return `${who} ${is} in ${first.range}, where builds of this namespace may not connect to: the annotation enbi.hrzn.ee/build-egress=open of the Namespace opens all to them, the functions' setting BUILD_CLOSED_CIDRS says what is closed`
+  return `${who} ${is} in ${first.range}, to which builds of this namespace are not allowed to connect. The Namespace annotation enbi.hrzn.ee/build-egress=open allows everything; the setting BUILD_CLOSED_CIDRS lists what is closed`
 })
 
 /** The first of them with its range, if all are closed: with one that is open a connection may come about. */
@@ -85,7 +85,7 @@ export const withClosed = Effect.fnUntraced(function* (closed: Closed, failure: 
   const [remark] = remarks.flatMap((one) => one ?? [])
   if (remark === undefined) return failure
   const { message, reason } = failure
-  return new Failure({ reason, message: `${message} What may be why: ${remark}.`, log: failure.log })
+  return new Failure({ reason, message: `${message} Possible cause: ${remark}.`, log: failure.log })
 })
 
 const forges = new Map([

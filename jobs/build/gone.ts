@@ -34,13 +34,13 @@ const withSlashes = (url: string): string => url.replaceAll(/%2F/giu, "/")
 export const whatIsGone = ({ lockedInputs, lockedUrl }: Source, log: NixLog): Failure | undefined => {
   const urls = [lockedUrl, ...lockedInputs.map(({ url }) => url)]
   for (const { found, locked = "" } of findingsIn(log)) {
-    const url = urls.find((url) => withSlashes(url).includes(withSlashes(encodeURIComponent(locked))))
+    const url = urls.find((one) => withSlashes(one).includes(withSlashes(encodeURIComponent(locked))))
     if (url === undefined || locked === "") continue
-    const instead = found === undefined ? "that is not there any more" : `what is there now has ${found}`
+    const instead = found === undefined ? "which can no longer be fetched" : `but the current source has ${found}`
     const place = url.split("?", 1).join("").slice(0, 100)
     return new Failure({
       reason: "SourceGone",
-      message: `This NixBuild was resolved to ${locked} of ${place}, and ${instead}. No node builds another source: delete the NixBuild and create it again, or name a rev in spec.flakeUrl.`,
+      message: `This NixBuild was resolved to ${locked} of ${place}, ${instead}. It builds no other source: delete the NixBuild and create it again, or put a rev into spec.flakeUrl.`,
       log: tailOf(log)
     })
   }

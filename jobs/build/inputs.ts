@@ -91,6 +91,6 @@ const withQuery = (
 const cannotBeNamed = (name: string) =>
   new Failure({
     reason: "EvaluationFailed",
-    message: `The flake.lock does not lock the input ${name}, and what it is today cannot be told to other nodes: commit a flake.lock (nix flake lock).`,
+    message: `The flake.lock does not lock the input ${name}, and its current version cannot be passed on to other nodes. Commit a flake.lock (nix flake lock).`,
     log: ""
   })

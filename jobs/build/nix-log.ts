@@ -100,7 +100,9 @@ export const followLines = (log: NixLog, some: ReadonlyArray<string>): readonly 
     const shownBytes = shown.reduce((bytes, each) => bytes + linePrefixBytes + Buffer.byteLength(each), next.shownBytes)
     next = { ...next, shownBytes }
     if (shownBytes > maxShownBytes) {
-      toShow.push("The log is longer than 9 MiB: the rest is not shown. Its end is in the NixBuild if the build fails.")
+      toShow.push(
+        "The log exceeds 9 MiB; the rest is not shown. If the build fails, its last lines are in the NixBuild's status."
+      )
     }
   }
   return [next, toShow]

@@ -67,7 +67,7 @@ const Metadata = Schema.fromJsonString(
 /** What a flake is resolved to: its URL with revision or hash in it, where it is in the store, its inputs. */
 export const metadata = Effect.fn("metadata")(function* (build: Build, flake: Flake) {
   const command = ["flake", "metadata", "--json", ...flakeOptions(flake), "--", flake.url]
-  const stdout = yield* step("lock", "nix", build, { command, fetching: flake.fetching })
+  const stdout = yield* runStep("lock", "nix", build, { command, fetching: flake.fetching })
   return yield* Effect.orDie(Schema.decodeEffect(Metadata)(stdout))
 })
 
@@ -78,7 +78,7 @@ export const evaluate = Effect.fn("evaluate")(function* (build: Build, flake: Fl
   // What Nix remembers of evaluations is their failures too.
   const options = [...flakeOptions(flake), ...(yield* limits(build)), "--option", "eval-cache", "false"]
   const command = ["eval", "--json", ...options, "--apply", question, "--", installable]
-  const answer = yield* step("evaluate", "nix", build, { command, fetching: flake.fetching })
+  const answer = yield* runStep("evaluate", "nix", build, { command, fetching: flake.fetching })
   return yield* chosenOf(build.settings, answer)
 })
 
@@ -100,7 +100,7 @@ export const realise = Effect.fn("realise")(function* (build: Build, { drvPath, 
   yield* fs.remove(link, { force: true })
   const wanted = `${drvPath}!${output}`
   const command = ["--realise", wanted, "--add-root", root, ...(yield* limits(build))]
-  yield* step("realise", "nix-store", build, { command })
+  yield* runStep("realise", "nix-store", build, { command })
   return yield* fs.readLink(link)
 })
 
@@ -118,14 +118,14 @@ export const runStreamScript = Effect.fn("runStreamScript")(function* (build: Bu
   const values = ["--argstr", "script", script, "--argstr", "system", build.settings.system]
   const root = `${build.settings.cache.rootsOf(build.settings.uid)}/streamed.drv`
   const command = ["--expr", streamExpression, ...values, "--add-root", root]
-  const drvPath = yield* step("evaluate", "nix-instantiate", build, { command })
+  const drvPath = yield* runStep("evaluate", "nix-instantiate", build, { command })
   return yield* realise(build, { drvPath, output: "out", rootName: "streamed" })
 })
 
 /** Removes store paths that no root keeps: as many as it takes to free `bytes`, or all. */
 export const collectStore = Effect.fn("collectStore")(function* (build: Build, bytes: number | undefined) {
   const command = ["store", "gc", "--quiet", ...(bytes === undefined ? [] : ["--max", String(bytes)])]
-  yield* step("collect", "nix", build, { command })
+  yield* runStep("collect", "nix", build, { command })
 })
 
 interface Command {
@@ -133,7 +133,12 @@ interface Command {
   readonly fetching?: Fetching
 }
 
-const step = Effect.fnUntraced(function* (step: Step, program: Program, build: Build, { command, fetching }: Command) {
+const runStep = Effect.fnUntraced(function* (
+  step: Step,
+  program: Program,
+  build: Build,
+  { command, fetching }: Command
+) {
   const { cgroup } = build.settings
   const before = yield* killsFor(cgroup)
   const { cacheHome } = fetching ?? {}
@@ -169,7 +174,7 @@ const limits = Effect.fnUntraced(function* ({ deadlineTime, settings }: Build) {
 export const tookTooLong = Effect.fnUntraced(function* ({ log, settings }: Build) {
   return yield* new Failure({
     reason: "TimedOut",
-    message: `The build did not end within ${settings.timeoutSeconds} s: find what hangs in the log, or raise spec.timeoutSeconds of the NixBuild and ask for a retry.`,
+    message: `The build did not finish within ${settings.timeoutSeconds} s. Look in the log for what hangs, or raise spec.timeoutSeconds of the NixBuild and request a retry.`,
     log: tailOf(yield* Ref.get(log))
   })
 })

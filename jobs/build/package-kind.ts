@@ -24,7 +24,7 @@ const followLink = Effect.fnUntraced(function* (output: string) {
   const store = posix.dirname(output)
   const target = cleanText(link.value).slice(0, 200)
   const real = yield* Effect.option(fs.realPath(output))
-  if (real._tag === "None") return yield* refuse(`a symbolic link to ${target}, where nothing is`)
+  if (real._tag === "None") return yield* refuse(`a symbolic link to ${target}, which does not exist`)
   return real.value.startsWith(`${store}/`)
     ? real.value
     : yield* refuse(`a symbolic link to ${target}, which is not in the Nix store`)
@@ -48,7 +48,7 @@ const kindOf = Effect.fnUntraced(function* (path: string) {
   }
   if (compressionOf(head) !== "none" || isTarHeader(head)) return "archive" as const
   const start = cleanText(text.slice(0, 40)).trim()
-  return yield* refuse(`a file of ${ByteSize.toNumberUnsafe(size)} bytes that begins with "${start}"`)
+  return yield* refuse(`a file of ${ByteSize.toNumberUnsafe(size)} bytes that starts with "${start}"`)
 })
 
 // POSIX pax, "ustar Interchange Format": the sum of all bytes stands at byte 148, and is summed up with blanks in its
@@ -56,7 +56,7 @@ const kindOf = Effect.fnUntraced(function* (path: string) {
 const isTarHeader = (head: Uint8Array): boolean => {
   if (head.length < blockBytes) return false
   const stated = Buffer.from(head.subarray(148, 156)).toString("latin1").replaceAll("\0", " ").trim()
-  const sum = head.reduce((sum, byte, index) => sum + (index >= 148 && index < 156 ? 0x20 : byte), 0)
+  const sum = head.reduce((total, byte, index) => total + (index >= 148 && index < 156 ? 0x20 : byte), 0)
   return /^[0-7]+$/u.test(stated) && Number.parseInt(stated, 8) === sum
 }
 

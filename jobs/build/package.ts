@@ -48,15 +48,15 @@ export const chosenOf = Effect.fn("chosenOf")(function* (
 ) {
   const decoded = yield* Effect.option(Schema.decodeEffect(Answer)(answer))
   const attribute = attributeOf(wanted)
-  if (decoded._tag === "None") return yield* missing(`${attribute} is no derivation that Nix can build`)
-  if ("found" in decoded.value) return yield* missing(`${attribute} is no derivation, but a ${decoded.value.found}`)
+  if (decoded._tag === "None") return yield* missing(`${attribute} is not a derivation that Nix can build`)
+  if ("found" in decoded.value) return yield* missing(`${attribute} is not a derivation, but a ${decoded.value.found}`)
   const { drvPath, outputs } = decoded.value
   const output = outputOf(split(wanted.packageName)[1], decoded.value)
   if (output !== undefined && outputs.includes(output)) return { drvPath, output }
   const there = `${outputs.length === 1 ? "Its output is" : "Its outputs are"} ${outputs.join(", ")}`
   return yield* missing(
     output === undefined
-      ? `${attribute} has several outputs and none of them is named out. ${there}; say which one is the image, such as ${wanted.packageName}^${outputs[0]}`
+      ? `${attribute} has several outputs and none is called "out". ${there}; choose the one with the image, for example ${wanted.packageName}^${outputs[0]}`
       : `${attribute} has no output ${output}. ${there}`
   )
 })

@@ -69,8 +69,8 @@ const gone = Effect.fnUntraced(function* (build: Build, { log, message, reason }
   const fetching: Fetching = { cacheHome, isAsking: false }
   const found = yield* Effect.option(metadata(build, { url: build.settings.flakeUrl, inputs: [], fetching }))
   const now = Option.match(found, {
-    onNone: () => "What there is now can't be fetched either.",
-    onSome: ({ url }) => `What there is now: ${url.slice(0, 300)}`
+    onNone: () => "The current source cannot be fetched either.",
+    onSome: ({ url }) => `The current source: ${url.slice(0, 300)}`
   })
   return yield* new Failure({ reason, message: `${message} ${now}`, log })
 })
@@ -94,13 +94,13 @@ const checked = Effect.fnUntraced(function* (flakeUrl: string, resolved: Resolve
     const names = lockedInputs.map(({ name }) => name)
     return yield* new Failure({
       reason: "EvaluationFailed",
-      message: `The flake has no flake.lock for ${names.length} of its inputs (${names.slice(0, 5).join(", ")}), and what they are today cannot be told to other nodes (${refusal ?? "it is too long"}): commit a flake.lock (nix flake lock).`,
+      message: `The flake has no flake.lock for ${names.length} of its inputs (${names.slice(0, 5).join(", ")}), and their current versions cannot be passed on to other nodes (${refusal ?? "the list is too long"}). Commit a flake.lock (nix flake lock).`,
       log: ""
     })
   }
   return yield* new Failure({
     reason: "SourceRefused",
-    message: `What spec.flakeUrl is resolved to cannot be told to other nodes: ${refusal ?? `${resolved.source.lockedUrl.slice(0, 100)}… is too long`}. Use a shorter URL, or another one of the same flake.`,
+    message: `The source that spec.flakeUrl was resolved to cannot be passed on to other nodes: ${refusal ?? `${resolved.source.lockedUrl.slice(0, 100)}… is too long`}. Use a shorter URL, or another one of the same flake.`,
     log: ""
   })
 })

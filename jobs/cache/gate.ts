@@ -48,7 +48,7 @@ const makeRoom = Effect.fnUntraced(function* (build: Build) {
   const alone = { path: cache.lock, mode: "exclusive" as const }
   if (isTooLarge(bytes, cacheLimitBytes)) {
     yield* Console.log(`the cache has ${inUnits(bytes)}, more than its limit of ${inUnits(cacheLimitBytes)}`)
-    yield* hold({ ...alone, waitingFor: "running builds to end, to collect the cache" }, say(build))
+    yield* hold({ ...alone, waitingFor: "running builds to finish before collecting the cache" }, say(build))
     return yield* collect(build)
   }
   // Nobody waits for this: a build that runs is worth more than what another left behind.
@@ -85,8 +85,8 @@ const stillTooLarge = (bytes: number, limitBytes: number) =>
   new Failure({
     reason: "DiskFull",
     message:
-      `The namespace's cache on this node has ${inUnits(bytes)} after a collection, and its limit is ${inUnits(limitBytes)}: ` +
-      "raise the setting CACHE_LIMIT, or delete NixBuilds of the namespace, whose images are kept.",
+      `After collection, the namespace's cache on this node still holds ${inUnits(bytes)} (limit ${inUnits(limitBytes)}). ` +
+      "Raise the setting CACHE_LIMIT, or delete NixBuilds of this namespace: their images are kept in the cache.",
     log: ""
   })
 

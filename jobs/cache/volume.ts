@@ -43,7 +43,7 @@ export const prepareVolume = Effect.fn("prepareVolume")(function* (options: Volu
       const found = yield* Effect.option(fs.lstat(path))
       // What is there belongs to builds already: a link that one of them put there would lead chown elsewhere.
       if (Option.exists(found, ({ type }) => type !== "Directory")) {
-        return yield* new VolumeError({ message: `${path} is no folder: remove the volume, it is only a cache` })
+        return yield* new VolumeError({ message: `${path} is not a directory. Remove the volume; it is only a cache` })
       }
       if (Option.exists(found, ({ uid }) => Option.contains(uid, builder.uid))) return
       // A folder that is there but not the builder's is kubelet's, or from a run that ended here.

@@ -50,7 +50,7 @@ export const removeName = ({ reference, socket }: Named) => ctr(socket, ["images
 /** The digest that containerd has under `reference`, undefined if it has none. */
 export const digestInContainerd = Effect.fn("digestInContainerd")(function* ({ reference, socket }: Named) {
   const lines = yield* ctr(socket, ["images", "ls", `name==${JSON.stringify(reference)}`])
-  const line = lines.find((line) => line.startsWith(`${reference} `))
+  const line = lines.find((one) => one.startsWith(`${reference} `))
   return /\ssha256:[0-9a-f]{64}\s/u.exec(line ?? "")?.[0].trim()
 })
 
@@ -81,7 +81,7 @@ const ctr = Effect.fnUntraced(
     const reason = lines.findLast((line) => line.startsWith("ctr: ")) ?? "ctr said nothing"
     return yield* new Failure({
       reason: "ImportFailed",
-      message: `containerd did not take the image (${reason}): read the log, and look at containerd on the node.`,
+      message: `containerd did not accept the image (${reason}). Read the log, and check containerd on the node.`,
       log: lines.join("\n")
     })
   },

@@ -33,7 +33,7 @@ export const importImage = Effect.fn("import")(function* (
   if (found !== architecture) {
     return yield* new Failure({
       reason: "WrongArchitecture",
-      message: `The image is for ${found}, but this is a node for ${architecture}: check spec.system.`,
+      message: `The image is for ${found}, but this node is for ${architecture}: check spec.system.`,
       log: ""
     })
   }
@@ -63,7 +63,7 @@ export const importImage = Effect.fn("import")(function* (
     )
   }
   const { blobs, bytes } = yield* Ref.get(serving.served)
-  yield* Console.log(`${name} is ${digest}: ${blobs} blobs, ${bytes} bytes moved`)
+  yield* Console.log(`${name} is ${digest}: ${blobs} blobs, ${bytes} bytes copied`)
   return {
     outcome: "Succeeded" as const,
     digest,
@@ -92,11 +92,11 @@ const holdToExpected = Effect.fnUntraced(function* (
   const expected = expectedDigest.value
   const conflict = (message: string) => new Failure({ reason: "TagConflict", message: `${message} ${tagUse}`, log: "" })
   if (digest !== expected) {
-    return yield* conflict(`${name} is ${expected} for ${system}, and this build gave ${digest}.`)
+    return yield* conflict(`${name} is ${expected} for ${system}, but this build gave ${digest}.`)
   }
   const there = yield* digestInContainerd({ socket, reference: name })
   if (there !== undefined && there !== expected) {
-    return yield* conflict(`${name} is ${expected} for ${system}, and this node has ${there} under it.`)
+    return yield* conflict(`${name} is ${expected} for ${system}, but this node has ${there} under that tag.`)
   }
 })
 
@@ -135,7 +135,7 @@ const untilRefused = Effect.fnUntraced(function* <A, R>(
   )
 })
 
-const interrupted = importFailed("The import was told to end.")
+const interrupted = importFailed("The import was cancelled.")
 
 /** Tells ctr that the tag's registry is our server, and that there is no other. */
 const writeHosts = Effect.fnUntraced(function* (domain: string) {

@@ -19,7 +19,7 @@ runJob(
     const settings = yield* importSettings
     const reference = parseReference(settings.imageTag)
     if (Option.isNone(reference)) {
-      return yield* importFailed(`${settings.imageTag} is no image name: correct spec.imageTag.`)
+      return yield* importFailed(`${settings.imageTag} is not an image name: correct spec.imageTag.`)
     }
     // The layout of a NixBuild that is deleted meanwhile stays until the image is in. Imports are short and follow
     // builds, so they pass a collection that waits.

@@ -28,7 +28,7 @@ export const pending: Condition = {
   type: "Ready",
   status: "Unknown",
   reason: "Pending",
-  message: "Waiting for the functions.",
+  message: "Waiting to be processed by the functions.",
   observedGeneration: 0,
   lastTransitionTime: "1970-01-01T00:00:00Z"
 }

@@ -13,24 +13,24 @@ interface Format extends Rule {
   readonly holds: (text: string) => boolean
 }
 
-const text = (expression: string): string => JSON.stringify(expression)
+const quote = (expression: string): string => JSON.stringify(expression)
 const matcher = (expression: string) => {
   const pattern = new RegExp(expression, "u")
   return (text: string): boolean => pattern.test(text)
 }
 const must = (expression: string, message: string): Format => ({
-  rule: `self.matches(${text(expression)})`,
+  rule: `self.matches(${quote(expression)})`,
   message,
   holds: matcher(expression)
 })
 const mustNot = (expression: string, message: string): Format => {
   const matches = matcher(expression)
-  return { rule: `!self.matches(${text(expression)})`, message, holds: (text) => !matches(text) }
+  return { rule: `!self.matches(${quote(expression)})`, message, holds: (text) => !matches(text) }
 }
 const when = (condition: string, expression: string, message: string): Format => {
   const [applies, matches] = [matcher(condition), matcher(expression)]
   return {
-    rule: `!self.matches(${text(condition)}) || self.matches(${text(expression)})`,
+    rule: `!self.matches(${quote(condition)}) || self.matches(${quote(expression)})`,
     message,
     holds: (text) => !applies(text) || matches(text)
   }
@@ -42,14 +42,14 @@ export const rulesOf = (formats: ReadonlyArray<Rule>): ReadonlyArray<Rule> =>
 
 export const immutable: Rule = {
   rule: "self == oldSelf",
-  message: "is immutable: what was built under it would no longer be what it says; create another NixBuild instead"
+  message: "is immutable: it would no longer describe what was built; create another NixBuild instead"
 }
 
 export const flakeUrlRules: ReadonlyArray<Format> = [
   must("^[!-~]+$", "must be printable ASCII without spaces; write other characters percent-encoded"),
   must(
     "^(github:|gitlab:|sourcehut:|(git\\+https|git\\+ssh|git\\+http|https|http|tarball\\+https|tarball\\+http)://)",
-    "must begin with github:, gitlab:, sourcehut:, git+https://, git+ssh://, https:// or tarball+https://; paths, file: and names from the flake registry mean something else on every node"
+    "must start with github:, gitlab:, sourcehut:, git+https://, git+ssh://, https:// or tarball+https://; paths, file: and names from the flake registry would mean something different on every node"
   ),
   when(
     "^(github|gitlab|sourcehut):",
@@ -63,17 +63,17 @@ export const flakeUrlRules: ReadonlyArray<Format> = [
   ),
   mustNot(
     "^[a-z+]*https?://[^/?]*@",
-    "must not hold a user name or token: it would be seen by all who may read the object"
+    "must not contain a user name or token: everyone who may read the object would see it"
   ),
   mustNot("(?i:[/.@]xn--)", "must not use a punycode host name: it can look like another one"),
-  mustNot("#", "must not hold a fragment: the package goes into spec.packageName"),
-  mustNot("(?i:([/=?&:]|%2f)(\\.|%2e){2}([/?&]|%2f|$))", "must not climb out with .. in a path or in dir="),
+  mustNot("#", "must not contain a fragment: the package goes into spec.packageName"),
+  mustNot("(?i:([/=?&:]|%2f)(\\.|%2e){2}([/?&]|%2f|$))", "must not contain .. in a path or in dir="),
   when(
     "[?&]rev=",
     "^[^?]*\\?([^&]*&)*rev=([0-9a-f]{40}|[0-9a-f]{64})(&.*)?$",
     "rev= must be a full revision: 40 or 64 hex digits, in lower case"
   ),
-  mustNot("[?&]rev=.*[?&]rev=", "rev= may be there only once")
+  mustNot("[?&]rev=.*[?&]rev=", "rev= may be given only once")
 ]
 
 const name = "[a-z0-9]+((\\.|_|__|-+)[a-z0-9]+)*"
@@ -82,14 +82,14 @@ const label = "[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?"
 export const imageTagRules: ReadonlyArray<Rule> = [
   must(
     `^(${label}(\\.${label})*(:[0-9]{1,5})?/)?${name}(/${name})*:[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$`,
-    "must be [registry/]repository:tag, the repository in lower case, the tag of at most 128 letters, digits, _ . and -; digests (@sha256:) can't be promised before the build"
+    "must be [registry/]repository:tag, the repository in lower case, the tag of at most 128 letters, digits, _ . and -; a digest (@sha256:) is not known before the build"
   ),
   mustNot(
     "^((index\\.)?docker\\.io/)?(library/)?[^/]+$",
     "must not be a name of docker.io/library, which every cluster knows as Docker's own images: put a registry and a path in front"
   ),
   mustNot("^(registry\\.k8s\\.io|k8s\\.gcr\\.io)/", "must not be a name of Kubernetes' own images"),
-  mustNot("(^|[/-])pause:", "must not be called pause: every Pod runs the image of that name"),
+  mustNot("(^|[/-])pause:", "must not be called pause: every Pod needs the image of that name"),
   { rule: "self.lastIndexOf(':') <= 255", message: "the name before the tag must have at most 255 characters" }
 ]
 
@@ -101,6 +101,6 @@ export const packageNameRules: ReadonlyArray<Format> = [
   when(
     "\\^",
     "^[^^]*\\^[A-Za-z0-9_][A-Za-z0-9_.+-]*$",
-    "must have exactly one output behind ^, as in app^image: an image is one file, so neither ^* nor a list"
+    "must have exactly one output behind ^, as in app^image: an image is one file, so ^* and lists are not possible"
   )
 ]

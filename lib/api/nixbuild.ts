@@ -28,7 +28,7 @@ export const Resources = Schema.Struct({
   ),
   requests: optional(
     Quantities.annotate({
-      description: "What the node must have left for the build, by resource name. Absent: as limits."
+      description: "What the node must have free for the build, by resource name. Absent: the same as limits."
     })
   )
 })
@@ -38,41 +38,42 @@ export const TimeoutSeconds = Schema.Int.check(Schema.isBetween({ minimum: 1, ma
 export const Spec = Schema.Struct({
   flakeUrl: Schema.String.check(Schema.isMinLength(1), Schema.isMaxLength(2048)).annotate({
     description:
-      "Where the flake is: a Nix flake reference that begins with github:, gitlab:, sourcehut:, git+https:, git+ssh:, https: or tarball+https: (http: where the cluster allows it). It may carry ?rev= with 40 or 64 hex digits, ?ref=, ?dir= and ?narHash=. Without a rev it is resolved once, when the NixBuild is new or when the annotation enbi.hrzn.ee/retry asks for another try after a failure, and status.lockedUrl says to what: every node builds that. Immutable.",
+      "Where the flake is: a Nix flake reference that starts with github:, gitlab:, sourcehut:, git+https:, git+ssh:, https: or tarball+https: (http: where the cluster allows it). It may carry ?rev= with 40 or 64 hex digits, ?ref=, ?dir= and ?narHash=. Without a rev, it is resolved once, when the NixBuild is created, and again when the annotation enbi.hrzn.ee/retry requests another attempt after a failure. status.lockedUrl shows the result, which every node builds. Immutable.",
     "x-kubernetes-validations": [...rulesOf(flakeUrlRules), immutable]
   }),
   imageTag: Schema.String.check(Schema.isMinLength(1), Schema.isMaxLength(384)).annotate({
     description:
-      "The full name that the image gets in containerd: [registry/]repository:tag, as Pods write it under image. It belongs to the first namespace that asks for it; another may use it too if its own build gives the same image, and then neither brings another under it while both use it. Names of docker.io/library, of registry.k8s.io and pause images are nobody's. A namespace's annotation enbi.hrzn.ee/tag-prefixes limits it to names that begin with one of its blank-separated values. The name inside the archive counts for nothing. Immutable.",
+      "The full name that the image gets in containerd: [registry/]repository:tag, as Pods write it under image. It belongs to the first namespace that asks for it. Another namespace may use it too if its own build gives the same image; while both use the tag, neither can put another image under it. Names under docker.io/library and registry.k8s.io, and those of pause images, are reserved. The Namespace annotation enbi.hrzn.ee/tag-prefixes, a list separated by blanks, limits the namespace to names with these prefixes. The name inside the archive is ignored. Immutable.",
     "x-kubernetes-validations": [...rulesOf(imageTagRules), immutable]
   }),
   packageName: Schema.String.check(Schema.isMinLength(1), Schema.isMaxLength(512)).annotate({
     description:
-      "Which package of the flake: the attribute below packages.<system>, dots go deeper (chog-docker.stream-layered). Of a package with several outputs it means what nix build takes, or the one behind ^ (app^image). It must give a Docker or OCI archive, plain or gzip, or a script that streams one to its standard output (dockerTools.streamLayeredImage). Immutable.",
+      "Which package of the flake: the attribute below packages.<system>; dots separate nested attributes (chog-docker.stream-layered). If the package has several outputs, the one that nix build takes is used, or the one named after ^ (app^image). It must give a Docker or OCI archive, plain or gzip, or a script that streams one to its standard output (dockerTools.streamLayeredImage). Immutable.",
     "x-kubernetes-validations": [...rulesOf(packageNameRules), immutable]
   }),
   system: System.annotate({
-    description: "The Nix system to build for; it chooses nodes by their kubernetes.io/arch. Immutable.",
+    description:
+      "The Nix system to build for. Only nodes with the matching label kubernetes.io/arch build it. Immutable.",
     "x-kubernetes-validations": [immutable]
   }),
   nodes: Schema.Array(Schema.String.check(Schema.isMaxLength(253)))
     .check(Schema.isMaxLength(5000))
     .annotate({
       description:
-        "The nodes that want the image, by name; pod-failure-detector adds those where Pods wait. Empty (the default): the scheduler picks one.",
+        "Names of the nodes that want the image. pod-failure-detector adds the nodes where Pods wait for it. Empty (the default): the scheduler picks one.",
       default: [],
       "x-kubernetes-list-type": "set"
     })
     .pipe(Schema.withDecodingDefaultKey(Effect.succeed([]))),
   timeoutSeconds: TimeoutSeconds.annotate({
     description:
-      "How long one build may take in seconds, fetching and evaluating included; then it fails with TimedOut. 1 to 604800 (a week), default 3600.",
+      "How long one build may take, in seconds, including fetching and evaluating. A longer one fails with TimedOut. 1 to 604800 (a week), default 3600.",
     default: 3600
   }).pipe(Schema.withDecodingDefaultKey(Effect.succeed(3600))),
   ttlSecondsAfterFinished: optional(
     Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 2_147_483_647 })).annotate({
       description:
-        "How long the NixBuild is kept after Complete became True, in seconds; 0 (at once) to 2147483647; then it is deleted, but not while a Pod waits for its image or a node is still to get it. Absent: it is kept, except that of those that Pods asked for only the newest are (settings SUCCESSFUL_BUILDS_HISTORY_LIMIT and FAILED_BUILDS_HISTORY_LIMIT)."
+        "How many seconds after Complete became True the NixBuild is deleted: 0 (at once) to 2147483647. It is kept longer while a Pod waits for its image or a node has yet to get it. Absent: it is kept; of the NixBuilds that Pods asked for, only the newest are (settings SUCCESSFUL_BUILDS_HISTORY_LIMIT and FAILED_BUILDS_HISTORY_LIMIT)."
     })
   ),
   resources: optional(
@@ -82,7 +83,7 @@ export const Spec = Schema.Struct({
   ),
   sandbox: Schema.Boolean.annotate({
     description:
-      "Whether Nix's sandbox is on: builds then see neither the network nor the Pod. It needs a Pod that the Baseline Pod security level refuses; false (not the default, which is true) gives one that Restricted admits, and builds that can reach the network.",
+      "Whether Nix's sandbox is on: builds then see neither the network nor the Pod. It needs a Pod that the Baseline Pod security level rejects. Default true. With false, the Restricted level admits the Pod, and builds can reach the network.",
     default: true
   }).pipe(Schema.withDecodingDefaultKey(Effect.succeed(true)))
 })
@@ -95,7 +96,7 @@ export const maxNameLength = 256
 
 export const LockedInput = Schema.Struct({
   name: Schema.String.check(Schema.isMaxLength(maxNameLength)).annotate({
-    description: "The input's name; that of an input of an input stands behind a slash."
+    description: "The input's name. A nested input is written with slashes: input/inner."
   }),
   url: Schema.String.check(Schema.isMaxLength(maxUrlLength)).annotate({
     description: "Its flake reference, with revision or hash."
@@ -106,34 +107,36 @@ export type LockedInput = typeof LockedInput.Type
 export const NodeStatus = Schema.Struct({
   name: Schema.String.annotate({ description: "The node's name." }),
   attempt: Schema.Int.annotate({
-    description: "Which attempt at bringing the image there this tells of; the first is 1."
+    description: "Number of the attempt to bring the image to this node that this entry describes; the first is 1."
   }),
   reason: Reason.annotate({
-    description: "ImagePulled when the image is there, else why not: with retryTime, why the attempt before failed."
+    description:
+      "ImagePulled when the node has the image, otherwise why not. If retryTime is set: why the previous attempt failed."
   }),
   digest: optional(Schema.String.annotate({ description: "sha256 of the image's index on this node." })),
   importedTime: optional(
-    Schema.String.annotate({ description: "When containerd had the image, RFC 3339.", format: "date-time" })
+    Schema.String.annotate({
+      description: "When the image was imported into containerd, RFC 3339.",
+      format: "date-time"
+    })
   ),
   wokenTime: optional(
     Schema.String.annotate({
-      description: "When the Pods that waited there were last woken, RFC 3339.",
+      description: "When the Pods that wait on this node were last triggered to pull again, RFC 3339.",
       format: "date-time"
     })
   ),
   retryTime: optional(
-    Schema.String.annotate({ description: "When this attempt begins, RFC 3339; absent: at once.", format: "date-time" })
+    Schema.String.annotate({ description: "When this attempt starts, RFC 3339. Absent: at once.", format: "date-time" })
   ),
-  retries: optional(
-    Schema.Int.annotate({ description: "How many attempts in a row were made because the one before failed." })
-  ),
+  retries: optional(Schema.Int.annotate({ description: "Number of automatic retries in a row." })),
   message: optional(
-    Schema.String.annotate({ description: "What keeps the attempt from beginning, in the words of Kubernetes." })
+    Schema.String.annotate({ description: "What prevents the attempt from starting, as reported by Kubernetes." })
   ),
   waits: optional(
     Schema.Int.annotate({
       description:
-        "How many times in a row the attempt could not begin; 0 while it is the first to try what kept another NixBuild from beginning."
+        "How many times in a row the attempt could not start; 0 while it tests whether an obstacle that stopped another NixBuild is gone."
     })
   )
 })
@@ -149,7 +152,8 @@ export type Failure = typeof Failure.Type
 export const Status = Schema.Struct({
   observedGeneration: optional(
     Schema.Int.annotate({
-      description: "The metadata.generation that this status speaks of: with an older one it is out of date."
+      description:
+        "The metadata.generation that this status describes. If it is older than the object's, the status is out of date."
     })
   ),
   status: optional(Phase.annotate({ description: "Pending, Scheduled, Building, Importing, Succeeded or Failed." })),
@@ -157,13 +161,13 @@ export const Status = Schema.Struct({
   settled: optional(
     Schema.Boolean.annotate({
       description:
-        "True once nothing is left to do: the build failed, or every node that wants the image has it or won't get it. Absent: something is. kubectl get nixbuilds --field-selector status.settled!=true lists those."
+        "True once nothing is left to do: the build failed, or every node that wants the image has it or will not get it. Absent: work is left. kubectl get nixbuilds --field-selector status.settled!=true lists the NixBuilds with work left."
     })
   ),
   scheduledNodes: optional(
     Schema.Array(Schema.String).annotate({
       description:
-        "The nodes on which the build has a slot; scheduler adds them, and whatever ends or calls off an attempt removes its node.",
+        "The nodes on which the build has a slot. scheduler adds a node; it is removed when the attempt there ends or is cancelled.",
       "x-kubernetes-list-type": "set"
     })
   ),
@@ -186,25 +190,27 @@ export const Status = Schema.Struct({
       .check(Schema.isMaxLength(maxLockedInputs))
       .annotate({
         description:
-          "What the flake's inputs that its flake.lock does not lock were resolved to, with lockedUrl. Absent: flake.lock locks them all.",
+          "The inputs that flake.lock does not lock, and what each was resolved to. Absent: flake.lock locks all inputs.",
         "x-kubernetes-list-type": "map",
         "x-kubernetes-list-map-keys": ["name"]
       })
   ),
   storePath: optional(Schema.String.annotate({ description: "The package's store path in the cache of buildNode." })),
-  attempt: optional(Schema.Int.annotate({ description: "Which attempt at the build this tells of; the first is 1." })),
+  attempt: optional(
+    Schema.Int.annotate({ description: "Number of the attempt that this status describes; the first is 1." })
+  ),
   retryTime: optional(
     Schema.String.annotate({
-      description: "When the attempt begins or began, RFC 3339; absent: at once.",
+      description: "When the attempt starts or started, RFC 3339. Absent: at once.",
       format: "date-time"
     })
   ),
   handledRetry: optional(
-    Schema.String.annotate({ description: "The value of the annotation enbi.hrzn.ee/retry that was last acted on." })
+    Schema.String.annotate({ description: "The last value of the annotation enbi.hrzn.ee/retry that was handled." })
   ),
   nodes: optional(
     Schema.Array(NodeStatus).annotate({
-      description: "Which nodes have the image, and why not those that have not.",
+      description: "State of each node that wants the image.",
       "x-kubernetes-list-type": "map",
       "x-kubernetes-list-map-keys": ["name"]
     })
@@ -213,7 +219,7 @@ export const Status = Schema.Struct({
   conditions: optional(
     Schema.Array(Condition).annotate({
       description:
-        "Scheduled: a node was chosen. Launched: the build Job exists. Success: the build gave an image. Complete: it is over, well or not; it never goes back. Ready: the image is on a node that wants it; if not, it says how far it is or what keeps it. Stalled: a person must change something.",
+        "Scheduled: a node was chosen. Launched: the build Job exists. Success: the build gave an image. Complete: the build has ended, successfully or not; only a requested retry resets this. Ready: the image is on a node that wants it; otherwise the message says how far it is or what prevents it. Stalled: it cannot continue until a person changes something.",
       "x-kubernetes-list-type": "map",
       "x-kubernetes-list-map-keys": ["type"]
     })
@@ -224,7 +230,7 @@ export type Status = typeof Status.Type
 export const NixBuild = Schema.Struct({
   metadata: ObjectMeta,
   spec: Spec.annotate({ description: "What to build, and who wants it." }),
-  status: optional(Status.annotate({ description: "What became of it; written by the functions only." }))
+  status: optional(Status.annotate({ description: "The current state; written by the functions only." }))
 }).annotate({
   description:
     "One package of a Nix flake, built on a node of the right architecture and put into that node's containerd under a tag."

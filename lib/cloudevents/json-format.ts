@@ -23,8 +23,8 @@ export const readEvent = (value: unknown): Result.Result<Event, MalformedEvent> 
     return Result.fail(malformed("not a JSON object"))
   }
   const all = Object.entries(value).filter(([, member]) => member !== undefined)
-  const attributes = all.filter(([name, value]) => name !== "data" && name !== "data_base64" && value !== null)
-  return Result.flatMap(readAttributes(attributes.map(([name, value]) => [name, textOf(name, value)])), (attributes) =>
+  const members = all.filter(([name, member]) => name !== "data" && name !== "data_base64" && member !== null)
+  return Result.flatMap(readAttributes(members.map(([name, member]) => [name, textOf(name, member)])), (attributes) =>
     Result.map(dataOf(new Map(all), attributes.datacontenttype), (data) => ({ attributes, ...data }))
   )
 }
@@ -46,7 +46,7 @@ const dataOf = (
   if (base64 !== undefined && base64 !== null) {
     if (members.has("data")) return Result.fail(malformed("both data and data_base64"))
     return decodeBase64(base64).pipe(
-      Result.map((data) => ({ data })),
+      Result.map((bytes) => ({ data: bytes })),
       Result.mapError(() => malformed("data_base64 is not Base64"))
     )
   }

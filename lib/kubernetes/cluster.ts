@@ -166,4 +166,4 @@ export const layerLive = Layer.effect(Cluster, Effect.map(KubernetesApi, live))
 const isUnreadable = ({ reason }: KubernetesError): boolean => reason === "Malformed"
 
 const leaveAlone = (kind: Kind) => (error: KubernetesError) =>
-  Effect.as(Effect.logWarning(`a ${kind.kind} can't be read and is left alone`, error), Option.none())
+  Effect.as(Effect.logWarning(`a ${kind.kind} cannot be read and is skipped`, error), Option.none())

@@ -28,11 +28,11 @@ export const makeConditionSchema = <
   Schema.Struct({
     type: of.type,
     status: Schema.Literals(["True", "False", "Unknown"]).annotate({
-      description: "True, False, or Unknown while it is not decided."
+      description: "True, False, or Unknown while this is not known yet."
     }),
     reason: of.reason,
     message: Schema.String.annotate({ description: "What happened and what to do, as sentences." }),
-    observedGeneration: Schema.Int.annotate({ description: "The metadata.generation that this condition speaks of." }),
+    observedGeneration: Schema.Int.annotate({ description: "The metadata.generation that this condition describes." }),
     lastTransitionTime: Schema.String.annotate({
       description: "When status last changed, RFC 3339, UTC.",
       format: "date-time"

@@ -10,7 +10,7 @@
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import { Config, Context, Effect, FileSystem, Layer, Option, type Stream } from "effect"
 import { KubernetesError } from "./error.ts"
-import { type Place, readKubeconfig } from "./kubeconfig.ts"
+import { type ClusterAccess, readKubeconfig } from "./kubeconfig.ts"
 import { type Connection, makeRequests, type Query, type Read, type Requests } from "./requests.ts"
 import { type Change, makeFollow } from "./watch.ts"
 
@@ -42,7 +42,7 @@ export class KubernetesApi extends Context.Service<
 }
 
 /** What `client` itself says who we are. */
-export const layerWith = ({ client, url }: Pick<Place, "client" | "url">) =>
+export const layerWith = ({ client, url }: Pick<ClusterAccess, "client" | "url">) =>
   layerAt({ url, token: Effect.succeedNone }).pipe(Layer.provide(client))
 
 // Each watch holds a connection; what else there is shares the rest.
@@ -59,7 +59,7 @@ const layerInCluster = Layer.unwrap(
     // kubelet rotates the token in the file, so it is read again now and then.
     const token = yield* Effect.cachedWithTTL(
       files.readFileString(`${serviceAccount}/token`).pipe(
-        Effect.map((token) => Option.some(token.trim())),
+        Effect.map((content) => Option.some(content.trim())),
         Effect.mapError((cause) => new KubernetesError({ status: 0, reason: "Token", message: cause.message, cause }))
       ),
       "1 minute"

@@ -20,7 +20,7 @@ export class KubeconfigError extends Schema.TaggedError<KubeconfigError>()("Kube
 }) {}
 
 /** Where a kubeconfig's context leads. */
-export interface Place {
+export interface ClusterAccess {
   readonly url: string
   readonly namespace: string
   /** Sends who we are with each request. */
@@ -93,7 +93,7 @@ const placeOf = Effect.fnUntraced(function* (config: KubeConfig, files: Readonly
   }).pipe(turn.withPermits(1))
   // What is wrong with it is told at once, and not tried again as a request is.
   const first = yield* access
-  const place: Place = {
+  const place: ClusterAccess = {
     url: cluster.server,
     namespace: config.getContextObject(name)?.namespace ?? "default",
     client: Layer.effect(

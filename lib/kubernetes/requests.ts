@@ -107,7 +107,7 @@ export const makeRequests = Effect.fnUntraced(function* (
     const authorized = request.pipe(
       HttpClientRequest.prependUrl(connection.url),
       HttpClientRequest.acceptJson,
-      (request) => (Option.isSome(token) ? HttpClientRequest.bearerToken(request, token.value) : request)
+      (accepting) => (Option.isSome(token) ? HttpClientRequest.bearerToken(accepting, token.value) : accepting)
     )
     const response = yield* client.execute(authorized).pipe(
       Effect.mapError(fromClient),
@@ -146,5 +146,5 @@ export const makeRequests = Effect.fnUntraced(function* (
     return { items, resourceVersion: metadata.resourceVersion }
   })
 
-  return { send, open: (verb, request) => timeout(send(verb, request)), request, list }
+  return { send, open: (verb, opening) => timeout(send(verb, opening)), request, list }
 })

@@ -16,8 +16,8 @@ export const millisOf = (time: string): number => DateTime.toEpochMillis(DateTim
 export const secondsBetween = (from: string, to: string): number => (millisOf(to) - millisOf(from)) / 1000
 
 /** `seconds` before `to`. */
-export const earlier = (to: string, seconds: number): string => format(millisOf(to) - seconds * 1000)
+export const secondsBefore = (to: string, seconds: number): string => format(millisOf(to) - seconds * 1000)
 
 /** `seconds` after `from`, but not before `earliest`. */
-export const later = (from: string, seconds: number, earliest: string): string =>
+export const secondsAfter = (from: string, seconds: number, earliest: string): string =>
   format(Math.max(millisOf(from) + seconds * 1000, millisOf(earliest)))

@@ -24,7 +24,12 @@ export const readChange =
 /** Follows all objects at a path for as long as the stream is read. */
 export const makeFollow = ({ list, open }: Pick<Requests, "list" | "open">) => {
   const changesSince = Effect.fnUntraced(function* <A>(
-    at: { readonly path: string; readonly query: Query; readonly letIn: Effect.Effect<void>; readonly read: Read<A> },
+    at: {
+      readonly path: string
+      readonly query: Query
+      readonly resetDenials: Effect.Effect<void>
+      readonly read: Read<A>
+    },
     seen: Ref.Ref<Option.Option<string>>,
     resourceVersion: string
   ) {
@@ -41,7 +46,7 @@ export const makeFollow = ({ list, open }: Pick<Requests, "list" | "open">) => {
         })
       )
     )
-    yield* at.letIn
+    yield* at.resetDenials
     return response.stream.pipe(
       Stream.mapError(fromClient),
       // Bookmarks come each minute, so this long a silence is a dead peer.
@@ -70,12 +75,12 @@ export const makeFollow = ({ list, open }: Pick<Requests, "list" | "open">) => {
   return <A>(path: string, query: Query, read: Read<A>): Stream.Stream<Change<A>, KubernetesError> =>
     Stream.unwrap(
       Effect.gen(function* () {
-        const { backoff, letIn } = yield* makePatience
-        const at = { path, query, letIn, read }
+        const { backoff, resetDenials } = yield* makePatience
+        const at = { path, query, resetDenials, read }
         const seen = yield* Ref.make(Option.none<string>())
         const fromScratch = Stream.unwrap(
           Effect.gen(function* () {
-            const { items, resourceVersion } = yield* Effect.tap(list(path, query, read), letIn)
+            const { items, resourceVersion } = yield* Effect.tap(list(path, query, read), resetDenials)
             yield* Ref.set(seen, Option.some(resourceVersion))
             const listed: Change<A> = { _tag: "Listed", items, resourceVersion }
             return Stream.concat(Stream.succeed(listed), changesSince(at, seen, resourceVersion))
@@ -121,15 +126,15 @@ const WatchEvent = Schema.Struct({
 // How long an API server that has just started may know neither tokens nor roles.
 const startMillis = 120_000
 
-/** When to try again, and `letIn` for whoever was: what denies us later may be an API server that starts. */
+/** When to try again, and `resetDenials` for whoever was: what denies us later may be an API server that starts. */
 const makePatience = Effect.gen(function* () {
-  const nobody = { wasLetIn: false, deniedSince: Infinity }
+  const nobody = { wasAllowed: false, deniedSince: Infinity }
   const seen = yield* Ref.make(nobody)
   const isWorthIt = ({ input, now }: { readonly input: KubernetesError; readonly now: number }) =>
-    Ref.modify(seen, ({ deniedSince: before, wasLetIn }) => {
+    Ref.modify(seen, ({ deniedSince: before, wasAllowed }) => {
       const deniedSince = input.isDenial ? Math.min(before, now) : Infinity
-      const isStarting = wasLetIn && now - deniedSince < startMillis
-      return [input.isDenial ? isStarting : input.isRetryable, { wasLetIn, deniedSince }]
+      const isStarting = wasAllowed && now - deniedSince < startMillis
+      return [input.isDenial ? isStarting : input.isRetryable, { wasAllowed, deniedSince }]
     })
   const backoff = Schedule.min([Schedule.exponential("200 millis"), Schedule.spaced("30 seconds")]).pipe(
     Schedule.jittered,
@@ -139,7 +144,7 @@ const makePatience = Effect.gen(function* () {
       Effect.succeed(Duration.max(duration, Duration.seconds(input.retryAfterSeconds ?? 0)))
     )
   )
-  return { backoff, letIn: Ref.set(seen, { ...nobody, wasLetIn: true }) }
+  return { backoff, resetDenials: Ref.set(seen, { ...nobody, wasAllowed: true }) }
 })
 
 const readWatchEvent = Effect.fnUntraced(function* (line: unknown, seen: Ref.Ref<Option.Option<string>>) {

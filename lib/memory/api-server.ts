@@ -15,7 +15,7 @@ type Verb = "create" | "dry-run" | "patch" | "delete" | "get" | "list"
 export const isWrite = (verb: Verb): boolean => verb === "create" || verb === "patch" || verb === "delete"
 
 /** A request, understood. */
-export interface Asked extends At {
+export interface ApiRequest extends At {
   readonly verb: Verb
   readonly subresource?: "status"
   readonly body: unknown
@@ -24,13 +24,16 @@ export interface Asked extends At {
 type Api = (typeof KubernetesApi)["Service"]
 
 /** What becomes of a request on its way to its answer. */
-export type Receive = <A>(asked: Asked, answer: Effect.Effect<A, KubernetesError>) => Effect.Effect<A, KubernetesError>
+export type Receive = <A>(
+  asked: ApiRequest,
+  answer: Effect.Effect<A, KubernetesError>
+) => Effect.Effect<A, KubernetesError>
 
 export const answerFrom = (
   objects: Objects,
   receive: Receive = (_, answer) => answer
 ): Pick<Api, "request" | "list"> => {
-  const answer = Effect.fnUntraced(function* (asked: Asked): Effect.fn.Return<Stored, KubernetesError> {
+  const answer = Effect.fnUntraced(function* (asked: ApiRequest): Effect.fn.Return<Stored, KubernetesError> {
     if (asked.verb === "get") return yield* objects.find(asked)
     if (asked.verb === "patch") return yield* objects.patch(asked, isFields(asked.body) ? asked.body : {})
     if (asked.verb === "delete") {
@@ -87,7 +90,7 @@ const understand = Effect.fnUntraced(function* (
   { body, query = {} }: { readonly query?: Query; readonly body?: Body }
 ) {
   const [, apiVersion, namespace, plural, name, subresource] = paths.exec(path) ?? []
-  const kind = knownKinds().find((kind) => kind.apiVersion === apiVersion && kind.plural === plural)
+  const kind = knownKinds().find((known) => known.apiVersion === apiVersion && known.plural === plural)
   const value = body?.value
   const named = name ?? (isFields(value) && isFields(value["metadata"]) ? value["metadata"]["name"] : "")
   if (kind === undefined || typeof named !== "string") return yield* refuse(404, "NotFound", `nothing is at ${path}`)
@@ -99,7 +102,7 @@ const understand = Effect.fnUntraced(function* (
   }
   const verb = verbs[method]
   if (verb === undefined) return yield* refuse(405, "MethodNotAllowed", method)
-  const asked: Asked = {
+  const asked: ApiRequest = {
     verb,
     kind: kind.kind,
     ...(namespace === undefined ? {} : { namespace }),

@@ -1,6 +1,6 @@
 /**
  * The API server in memory over HTTP, for processes: discovery, requests, lists
- * in pages, and watches that tell of each change as it happens.
+ * in pages, and watches that report each change as it happens.
  */
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import { Effect, Latch, Layer, Queue, Schema, Stream } from "effect"
@@ -26,24 +26,24 @@ const lineOf = (line: object): Uint8Array => new TextEncoder().encode(`${JSON.st
 
 const tooOld = lineOf({ type: "ERROR", object: { code: 410, reason: "Expired", message: "too old resource version" } })
 
-const makeWatches = ({ log, newest, witnesses }: Objects) => {
+const makeWatches = ({ log, newest, observers }: Objects) => {
   const open = new Map<(logged: Logged) => void, Queue.Queue<Uint8Array>>()
   const isWatched = Latch.makeUnsafe(false)
   let oldest = 0
-  const stop = (tell: (logged: Logged) => void) => {
-    open.delete(tell)
-    const at = witnesses.indexOf(tell)
-    if (at >= 0) witnesses.splice(at, 1)
+  const stop = (notify: (logged: Logged) => void) => {
+    open.delete(notify)
+    const at = observers.indexOf(notify)
+    if (at >= 0) observers.splice(at, 1)
   }
 
   /** Every change after the version that is asked for, as it happens. */
   const watch = Effect.fnUntraced(function* (path: string, query: Query) {
     const [, namespace, plural] = /(?:\/namespaces\/([^/]+))?\/([a-z]+)$/.exec(path) ?? []
-    const kind = knownKinds().find((kind) => kind.plural === plural)
+    const kind = knownKinds().find((known) => known.plural === plural)
     const from = Number(query["resourceVersion"])
     if (from < oldest) return HttpServerResponse.uint8Array(tooOld)
     const changes = yield* Queue.unbounded<Uint8Array>()
-    const tell = ({ object, verb: type }: Logged) => {
+    const notify = ({ object, verb: type }: Logged) => {
       const isWanted =
         object.kind === kind?.kind &&
         (namespace === undefined || object.metadata.namespace === namespace) &&
@@ -52,14 +52,14 @@ const makeWatches = ({ log, newest, witnesses }: Objects) => {
         isNamed(object, query)
       if (isWanted) Queue.offerUnsafe(changes, lineOf({ type, object }))
     }
-    for (const logged of log) tell(logged)
-    witnesses.push(tell)
-    open.set(tell, changes)
+    for (const logged of log) notify(logged)
+    observers.push(notify)
+    open.set(notify, changes)
     yield* isWatched.open
     return HttpServerResponse.stream(
       Stream.fromQueue(changes).pipe(
         Stream.takeUntil((line) => line === tooOld),
-        Stream.ensuring(Effect.sync(() => stop(tell)))
+        Stream.ensuring(Effect.sync(() => stop(notify)))
       )
     )
   })
@@ -67,7 +67,7 @@ const makeWatches = ({ log, newest, witnesses }: Objects) => {
   /** No watch is told of what happens now: each is told 410 instead. Is through when there is another watch. */
   const forget = Effect.fnUntraced(function* <E>(happens: Effect.Effect<void, E>) {
     const behind = Array.from(open)
-    for (const [tell] of behind) stop(tell)
+    for (const [notify] of behind) stop(notify)
     yield* isWatched.close
     yield* happens
     oldest = Number(newest())
@@ -133,7 +133,7 @@ export const makeFront = (objects: Objects, api: Api) => {
       if (resources.length > 0) return HttpServerResponse.jsonUnsafe({ resources })
       const text = yield* Effect.orDie(request.text)
       const body = text === "" ? {} : { body: { type: "application/json" as const, value: JSON.parse(text) } }
-      const method = methods.find((method) => method === request.method) ?? "OPTIONS"
+      const method = methods.find((known) => known === request.method) ?? "OPTIONS"
       return HttpServerResponse.jsonUnsafe(yield* api.request(method, pathname, { query, ...body }))
     }).pipe(
       Effect.catchTag("KubernetesError", ({ message, reason, status }) =>

@@ -3,7 +3,7 @@
  * generations, and a log of every change, which is what watches are fed from.
  */
 import { Effect, Schema } from "effect"
-import { kindNamed, keyOf, KubernetesObject, ObjectMeta } from "../kubernetes/kind.ts"
+import { keyOf, kindNamed, KubernetesObject, ObjectMeta } from "../kubernetes/kind.ts"
 import { KubernetesError } from "../kubernetes/error.ts"
 import { hash10 } from "../hash.ts"
 import { currentTime } from "../kubernetes/time.ts"
@@ -33,7 +33,7 @@ export interface Logged {
   readonly object: Stored
   readonly before: Stored | undefined
   /** How many objects there have been under this name. */
-  readonly births: number
+  readonly incarnations: number
 }
 
 export const refuse = (status: number, reason: string, message: string) =>
@@ -65,31 +65,31 @@ const initialOf = (name: string): Fields => {
 }
 
 /** The same in every run, whatever the order of things was. */
-const uidOfBirth = (at: At, birth: number): string => `uid-${hash10(keyOf(at), String(birth))}`
+const uidOfIncarnation = (at: At, incarnation: number): string => `uid-${hash10(keyOf(at), String(incarnation))}`
 
 export interface ObjectsOptions {
-  /** The uid of what is created; `birth`: how many objects there have been under this name, with it. */
-  readonly uidOf?: (at: At, birth: number) => string
+  /** The uid of what is created; `incarnation`: how many objects there have been under this name, with it. */
+  readonly uidOf?: (at: At, incarnation: number) => string
 }
 
-export const makeObjects = ({ uidOf = uidOfBirth }: ObjectsOptions = {}) => {
+export const makeObjects = ({ uidOf = uidOfIncarnation }: ObjectsOptions = {}) => {
   const objects = new Map<string, Stored>()
   const log: Array<Logged> = []
-  const witnesses: Array<(logged: Logged) => void> = []
-  const births = new Map<string, number>()
+  const observers: Array<(logged: Logged) => void> = []
+  const incarnations = new Map<string, number>()
   let version = 0
 
-  const tell = (change: Omit<Logged, "births">) => {
+  const publish = (change: Omit<Logged, "incarnations">) => {
     const { kind, metadata } = change.object
-    const logged = { ...change, births: births.get(keyOf({ ...metadata, kind })) ?? 0 }
+    const logged = { ...change, incarnations: incarnations.get(keyOf({ ...metadata, kind })) ?? 0 }
     log.push(logged)
-    for (const witness of witnesses) witness(logged)
+    for (const observe of observers) observe(logged)
   }
 
   const put = Effect.fnUntraced(function* (object: unknown, before: Stored | undefined) {
     const stored = yield* Schema.decodeUnknownEffect(Stored)(object).pipe(Effect.orDie)
     objects.set(keyOf({ ...stored.metadata, kind: stored.kind }), stored)
-    tell({ verb: before === undefined ? "ADDED" : "MODIFIED", object: stored, before })
+    publish({ verb: before === undefined ? "ADDED" : "MODIFIED", object: stored, before })
     return stored
   })
 
@@ -108,11 +108,11 @@ export const makeObjects = ({ uidOf = uidOfBirth }: ObjectsOptions = {}) => {
     const at = { ...object.metadata, kind: object.kind }
     yield* mustBeNew(at)
     version += 1
-    const birth = (births.get(keyOf(at)) ?? 0) + 1
-    births.set(keyOf(at), birth)
+    const incarnation = (incarnations.get(keyOf(at)) ?? 0) + 1
+    incarnations.set(keyOf(at), incarnation)
     const metadata = {
       ...object.metadata,
-      uid: uidOf(at, birth),
+      uid: uidOf(at, incarnation),
       resourceVersion: String(version),
       generation: 1,
       creationTimestamp: yield* currentTime
@@ -125,19 +125,19 @@ export const makeObjects = ({ uidOf = uidOfBirth }: ObjectsOptions = {}) => {
     const at = { ...object.metadata, kind: object.kind }
     yield* mustBeNew(at)
     version += 1
-    births.set(keyOf(at), (births.get(keyOf(at)) ?? 0) + 1)
+    incarnations.set(keyOf(at), (incarnations.get(keyOf(at)) ?? 0) + 1)
     return yield* put({ ...object, metadata: { ...object.metadata, resourceVersion: String(version) } }, undefined)
   })
 
   /** A JSON merge patch of everything but the status, or of the status alone. */
-  const patch = Effect.fnUntraced(function* (at: At & { readonly subresource?: "status" | undefined }, patch: Fields) {
+  const patch = Effect.fnUntraced(function* (at: At & { readonly subresource?: "status" | undefined }, fields: Fields) {
     const before = yield* find(at)
-    const asked = isFields(patch["metadata"]) ? patch["metadata"] : {}
+    const asked = isFields(fields["metadata"]) ? fields["metadata"] : {}
     const isStale =
       (asked["uid"] !== undefined && asked["uid"] !== before.metadata.uid) ||
       (asked["resourceVersion"] !== undefined && asked["resourceVersion"] !== before.metadata.resourceVersion)
     if (isStale) return yield* refuse(409, "Conflict", `${at.name} was changed`)
-    const { status, ...rest } = patch
+    const { status, ...rest } = fields
     const merged = mergePatch(before, at.subresource === undefined ? rest : { status })
     const after = yield* Schema.decodeUnknownEffect(Stored)(merged).pipe(Effect.orDie)
     if (same(before, after)) return before
@@ -154,10 +154,10 @@ export const makeObjects = ({ uidOf = uidOfBirth }: ObjectsOptions = {}) => {
     objects.delete(keyOf(at))
     // A deletion has a resourceVersion of its own, newer than all that was told of the object.
     const object = { ...gone, metadata: { ...gone.metadata, resourceVersion: String(version) } }
-    tell({ verb: "DELETED", object, before: gone })
+    publish({ verb: "DELETED", object, before: gone })
   })
 
-  return { objects, log, witnesses, find, mustBeNew, create, restore, patch, remove, newest: () => String(version) }
+  return { objects, log, observers, find, mustBeNew, create, restore, patch, remove, newest: () => String(version) }
 }
 
 export type Objects = ReturnType<typeof makeObjects>

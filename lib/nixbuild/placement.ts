@@ -20,10 +20,10 @@ export const obstacleOf = (node: Node, { nodeRepel, system }: Placement): string
   if (node.spec.unschedulable === true) return "is cordoned"
   const taint = (node.spec.taints ?? []).find(({ effect }) => effect === "NoSchedule" || effect === "NoExecute")
   if (taint !== undefined) return `has the taint ${taint.key}`
-  if (annotations[nodeRepelAnnotation] === "true") return `is annotated ${nodeRepelAnnotation}`
+  if (annotations[nodeRepelAnnotation] === "true") return `is excluded by its annotation ${nodeRepelAnnotation}`
   const repelled = nodeRepel.find((repel) => {
     const [key = "", value] = repel.split("=")
     return repel === name || (Object.hasOwn(labels, key) && (value === undefined || labels[key] === value))
   })
-  return repelled === undefined ? undefined : `is repelled by ${repelled}`
+  return repelled === undefined ? undefined : `is excluded by NODE_REPEL (${repelled})`
 }

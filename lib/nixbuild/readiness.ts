@@ -17,15 +17,15 @@
 import { Predicate } from "effect"
 import type { Condition } from "../api/nixbuild-condition.ts"
 import { isObstacle, type Reason, reasons } from "../api/reasons.ts"
-import { type ConditionUpdate, conditionOf, isTrue } from "../kubernetes/condition.ts"
+import { conditionOf, type ConditionUpdate, isTrue } from "../kubernetes/condition.ts"
 import type { Status } from "../api/nixbuild.ts"
 
 /** A status, with null for what a write removes. */
-type Told = { readonly [K in "buildNode" | "failure" | "nodes"]?: Status[K] | null } & {
+type StatusFields = { readonly [K in "buildNode" | "failure" | "nodes"]?: Status[K] | null } & {
   readonly conditions: ReadonlyArray<Condition>
 }
 
-export const readinessOf = ({ buildNode, conditions, failure, nodes }: Told): Ready => {
+export const readinessOf = ({ buildNode, conditions, failure, nodes }: StatusFields): Ready => {
   const have = (nodes ?? []).filter((node) => node.importedTime !== undefined).map((node) => node.name)
   if (have.length > 0) return ready("True", { reason: "Imported", message: `The image is on ${have.join(", ")}.` })
   const stalled = conditionOf(conditions, "Stalled")

@@ -17,7 +17,7 @@ import {
 } from "../api/nixbuild.ts"
 import { once } from "../once.ts"
 import { isSourcePending } from "./source.ts"
-import { later } from "../kubernetes/time.ts"
+import { secondsAfter } from "../kubernetes/time.ts"
 import type { Obstacle } from "./work.ts"
 
 /** The nodes on which it has a slot; one that an earlier version scheduled has one wherever it is wanted. */
@@ -99,7 +99,7 @@ export const callOffOn = (build: NixBuild, hold: Hold): NodeStatus => {
   return {
     ...heldOn(build, hold),
     attempt: attemptOn(build, node) + 1,
-    retryTime: later(time, delaysSeconds[Math.min(waits, delaysSeconds.length - 1)] ?? 0, time),
+    retryTime: secondsAfter(time, delaysSeconds[Math.min(waits, delaysSeconds.length - 1)] ?? 0, time),
     ...retriesOf(known),
     waits: waits + 1
   }
@@ -147,5 +147,5 @@ export const clear = (known: NodeStatus, time: string): NodeStatus => ({
 /** What it says of an obstructed node that the build leaves for another: nobody looks there, so it may come back later. */
 export const leave = (obstructed: NodeStatus, time: string): NodeStatus => ({
   ...obstructed,
-  retryTime: later(time, delaysSeconds.at(-1) ?? 0, time)
+  retryTime: secondsAfter(time, delaysSeconds.at(-1) ?? 0, time)
 })

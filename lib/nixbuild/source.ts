@@ -31,14 +31,14 @@ export const refusalOf = (flakeUrl: string, { lockedInputs, lockedUrl }: Source)
   const loose = urls.find((url) => !isLocked(url))
   if (loose !== undefined) return `${shown(loose)} has neither a revision nor a hash`
   const unnamed = lockedInputs.find(({ name }) => !inputName.test(name) || name.length > maxNameLength)
-  if (unnamed !== undefined) return `${JSON.stringify(unnamed.name.slice(0, 100))} is no name of an input`
+  if (unnamed !== undefined) return `${JSON.stringify(unnamed.name.slice(0, 100))} is not the name of an input`
   const names = new Set(lockedInputs.map(({ name }) => name))
   if (names.size < lockedInputs.length) return "an input is named twice"
   if (names.size > maxLockedInputs) return `more than ${maxLockedInputs} inputs have no lock`
   if (urls.some((url) => url.length > maxUrlLength)) return `a URL has more than ${maxUrlLength} characters`
   return isOfSameOrigin(flakeUrl, lockedUrl)
     ? undefined
-    : `${shown(lockedUrl)} is another source than ${shown(flakeUrl)}`
+    : `${shown(lockedUrl)} is not from the same source as ${shown(flakeUrl)}`
 }
 
 // Whoever may read the object must not see a token, and what to do stands behind the URL.

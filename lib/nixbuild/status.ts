@@ -19,7 +19,7 @@ export const patchStatus = makeStatusWriter<NixBuild, Condition["type"], Reason,
 
 const settledAfter = (
   build: NixBuild,
-  { conditions, handledRetry, nodes, observedGeneration }: Told
+  { conditions, handledRetry, nodes, observedGeneration }: StatusFields
 ): { readonly settled?: boolean | null } => {
   const { settled: before, ...status } = build.status ?? {}
   const now = {
@@ -34,7 +34,7 @@ const settledAfter = (
 }
 
 /** What a write says of that on which it depends whether something is left to do. */
-type Told = Required<Pick<Status, "conditions" | "observedGeneration">> & {
+type StatusFields = Required<Pick<Status, "conditions" | "observedGeneration">> & {
   readonly [K in "handledRetry" | "nodes"]?: Status[K] | null
 }
 

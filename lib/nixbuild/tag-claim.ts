@@ -169,7 +169,7 @@ export const claimTag = (build: Pick<NixBuild, "metadata" | "spec">): Action => 
   const tag = tagOf(build)
   return {
     action: "Create",
-    why: `${tag} is nobody's yet`,
+    why: `No namespace has claimed ${tag} yet`,
     object: manifest<V1Lease>()({
       apiVersion: leases.apiVersion,
       kind: "Lease",

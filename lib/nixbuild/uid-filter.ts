@@ -29,8 +29,8 @@ export const writeFilter = ({ of, uids }: Filtered): string => {
   // As many as make the fewest mistakes.
   const count = Math.min(9, Math.max(1, Math.round(((bits.length * 8) / Math.max(1, uids.length)) * Math.LN2)))
   for (const uid of uids) {
-    for (const place of placesOf({ of, uid }, { count, length: bits.length * 8 })) {
-      bits.writeUInt8(bits.readUInt8(place >> 3) | (1 << (place & 7)), place >> 3)
+    for (const position of positionsOf({ of, uid }, { count, length: bits.length * 8 })) {
+      bits.writeUInt8(bits.readUInt8(position >> 3) | (1 << (position & 7)), position >> 3)
     }
   }
   return `${count}:${bits.toString("base64")}`
@@ -43,7 +43,7 @@ export const readFilter = (text: string, of: string): ((uid: string) => boolean)
   const shape = { count: Number(count), length: bits.length * 8 }
   return (uid) =>
     bits.length > 0 &&
-    placesOf({ of, uid }, shape).every((place) => (bits.readUInt8(place >> 3) & (1 << (place & 7))) !== 0)
+    positionsOf({ of, uid }, shape).every((position) => (bits.readUInt8(position >> 3) & (1 << (position & 7))) !== 0)
 }
 
 interface Shape {
@@ -52,7 +52,7 @@ interface Shape {
 }
 
 // Two numbers of one hash are as good as many hashes (Kirsch and Mitzenmacher, "Less hashing, same performance").
-const placesOf = ({ of, uid }: { readonly of: string; readonly uid: string }, { count, length }: Shape) => {
+const positionsOf = ({ of, uid }: { readonly of: string; readonly uid: string }, { count, length }: Shape) => {
   const digest = hash("sha256", `${of} ${uid}`, "buffer")
   const [first, step] = [digest.readUInt32BE(0), digest.readUInt32BE(4)]
   return Array.from({ length: count }, (_, index) => (first + index * step) % length)

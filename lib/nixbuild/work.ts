@@ -105,7 +105,7 @@ export const obstacleOf = (work: Work, time: string): Obstacle | undefined => {
   const { job, pod } = work
   if (pod !== undefined && hasNeverRun(pod)) return notStarted(wordsOfEnd(pod))
   if (isFinished(work) || !isSlowToStart(work, time)) return undefined
-  if (job.spec?.suspend === true) return { reason: "JobSuspended", message: "its spec.suspend is true" }
+  if (job.spec?.suspend === true) return { reason: "JobSuspended", message: "The Job has spec.suspend: true." }
   const said = pod === undefined ? undefined : (unscheduled(pod) ?? heldContainer(pod))
   if (said !== undefined) return said
   const { report } = work
@@ -114,17 +114,17 @@ export const obstacleOf = (work: Work, time: string): Obstacle | undefined => {
     return pod === undefined ? { reason: "PodRefused", message } : notStarted(message)
   }
   if (work.waitingSince === undefined || secondsBetween(work.waitingSince, time) < silenceSeconds) return undefined
-  const what = pod === undefined ? "it has no Pod" : "its Pod has not started"
-  return notStarted(`${what} after ${silenceSeconds} s, and Kubernetes does not say why`)
+  const what = pod === undefined ? "It has no Pod" : "Its Pod has not started"
+  return notStarted(`${what} after ${silenceSeconds} s, and Kubernetes gives no reason.`)
 }
 
 const notStarted = (message: string): Obstacle => ({ reason: "PodNotStarted", message })
 
 const unscheduled = ({ status }: Pod): Obstacle | undefined => {
-  const condition = status?.conditions?.find(({ status, type }) => type === "PodScheduled" && status === "False")
+  const condition = status?.conditions?.find((one) => one.type === "PodScheduled" && one.status === "False")
   return condition === undefined
     ? undefined
-    : { reason: "PodUnschedulable", message: condition.message ?? condition.reason ?? "the Pod is not scheduled" }
+    : { reason: "PodUnschedulable", message: condition.message ?? condition.reason ?? "The Pod is not scheduled." }
 }
 
 // Those that keep ours from running, in the order in which kubelet starts them.
@@ -147,7 +147,7 @@ const heldContainer = (pod: Pod): Obstacle | undefined => {
     ? undefined
     : {
         reason: aboutImage.test(reason) ? "PodImageUnavailable" : "PodNotStarted",
-        message: `container ${held.name}: ${reason}${message === "" ? "" : `: ${message}`}`
+        message: `Container ${held.name}: ${reason}${message === "" ? "" : `: ${message}`}`
       }
 }
 
@@ -165,7 +165,7 @@ const wordsOfEnd = (pod: Pod): string => {
   const container =
     ended === undefined
       ? undefined
-      : `container ${failed?.name} ended with exit code ${ended.exitCode}${ended.reason === undefined ? "" : ` (${ended.reason})`}${ended.message === undefined ? "" : `: ${ended.message}`}`
+      : `container ${failed?.name} exited with code ${ended.exitCode}${ended.reason === undefined ? "" : ` (${ended.reason})`}${ended.message === undefined ? "" : `: ${ended.message}`}`
   const words = [reason, message ?? container].filter((word) => word !== undefined).join(": ")
-  return `its Pod was ended before it began: ${words === "" ? "nobody says why" : words}`
+  return `Its Pod was terminated before it started: ${words === "" ? "no reason was given" : words}`
 }

@@ -39,7 +39,7 @@ export const readArchive = Effect.fn("readArchive")(function* ({ archive, archit
   if (image === undefined && elsewhere.length > 0) return yield* noneFor(elsewhere, architecture)
   if (image === undefined || different.size > 1) {
     return yield* notAnImage(
-      `The archive holds ${different.size} images for ${architecture}: a package must be exactly one.`
+      `The archive contains ${different.size} images for ${architecture}; a package must contain exactly one.`
     )
   }
   return image
@@ -63,7 +63,7 @@ const readImages = Effect.fnUntraced(function* (entries: Entries, blobs: Blobs, 
   if (version !== "") return yield* readOciArchive(entries, blobs, architecture)
   if (docker !== null) return yield* readDockerArchive(docker, entries, { blobs, architecture })
   return yield* notAnImage(
-    "The archive has neither a manifest.json (docker-archive) nor an oci-layout and an index.json (OCI) in it: " +
+    "The archive has neither a manifest.json (docker-archive) nor an oci-layout and an index.json (OCI): " +
       "build it with dockerTools."
   )
 })

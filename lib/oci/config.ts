@@ -35,7 +35,7 @@ export const readConfig = Effect.fnUntraced(function* (name: string, bytes: Uint
     return yield* imageTooLarge(`The image has ${layers} layers, more than the ${maxLayers} that can be mounted.`)
   }
   if (layers === 0) {
-    return yield* notAnImage(`${name} lists no layers in rootfs.diff_ids: there is nothing in it that could run.`)
+    return yield* notAnImage(`${name} lists no layers in rootfs.diff_ids, so nothing in it could run.`)
   }
   return config
 })
@@ -44,13 +44,14 @@ export const readConfig = Effect.fnUntraced(function* (name: string, bytes: Uint
 const maxStringBytes = 32 * 4096 - 1
 
 const forbiddenIn = ({ Cmd, Entrypoint, Env, User, WorkingDir }: ImageConfig["config"]) => {
-  if (!isUser(User)) return `has the user "${User.slice(0, 100)}", which is no user's name and no id up to ${maxId}`
+  if (!isUser(User))
+    return `has the user "${User.slice(0, 100)}", which is neither a user name nor an id up to ${maxId}`
   if (!isWorkingDirectory(WorkingDir)) {
     return `has the working directory "${WorkingDir.slice(0, 100)}", which is relative or below /proc, /sys or /dev`
   }
   const strings = [...Env, ...Entrypoint, ...Cmd]
   if (strings.some((text) => Buffer.byteLength(text) > maxStringBytes)) {
-    return `has a variable or argument of over ${maxStringBytes} bytes, with which no program can start`
+    return `has a variable or argument of over ${maxStringBytes} bytes, which keeps programs from starting`
   }
   return strings.some((text) => text.includes("\0")) ? "has a NUL in a variable or argument" : undefined
 }

@@ -63,7 +63,7 @@ export const parseRequest = ({ method, url }: { readonly method: string; readonl
   if (isDigest(reference) || (kind === "manifests" && isTag(reference))) return wanted({ kind, name, reference })
   if (kind === "manifests") return refuse(404, "MANIFEST_UNKNOWN", "This is neither a tag nor a sha256 digest.")
   // Only of referrers does the specification say that it is an error of the client's.
-  return refuse(kind === "referrers" ? 400 : 404, "DIGEST_INVALID", "This is no sha256 digest.")
+  return refuse(kind === "referrers" ? 400 : 404, "DIGEST_INVALID", "This is not a sha256 digest.")
 }
 
 const wanted = (found: Wanted) => Result.succeed(found)

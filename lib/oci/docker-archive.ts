@@ -24,7 +24,7 @@ export const readDockerArchive = Effect.fnUntraced(function* (
   for (const link of entries.links.keys()) {
     if (follow(entries, link) === undefined) {
       return yield* notAnImage(
-        `In the archive ${link} is a symbolic link to ${entries.links.get(link)}, which it does not hold.`
+        `In the archive ${link} is a symbolic link to ${entries.links.get(link)}, which it does not contain.`
       )
     }
   }
@@ -38,7 +38,7 @@ export const readDockerArchive = Effect.fnUntraced(function* (
       const bad = RepoTags.find((tag) => Option.isNone(normalizeReference(tag)))
       if (bad !== undefined) {
         return yield* notAnImage(
-          `RepoTags of manifest.json has "${bad.slice(0, 100)}", which is no image's name: write "name:tag" in small letters.`
+          `RepoTags of manifest.json has "${bad.slice(0, 100)}", which is not an image name: write "name:tag" in lower case.`
         )
       }
       return { platform, image: { config, configName: Config, layers } }
@@ -68,7 +68,7 @@ const find = Effect.fnUntraced(function* (entries: Entries, name: string) {
   const other = entries.others.get(name)
   return yield* notAnImage(
     other === undefined
-      ? `The archive names ${name.slice(0, 200)} but does not hold it.`
+      ? `The archive lists ${name.slice(0, 200)} but does not contain it.`
       : `In the archive ${name.slice(0, 200)} is a ${other}, not a file or a symbolic link to one.`
   )
 })

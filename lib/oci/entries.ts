@@ -93,7 +93,7 @@ const limited = ({ maxImageBytes }: { readonly maxImageBytes: number }) => {
   return Stream.mapEffect((chunk: Uint8Array) => {
     readBytes += chunk.length
     return readBytes > maxImageBytes
-      ? Effect.fail(imageTooLarge(`The archive holds more than ${maxImageBytes} bytes: make the image smaller.`))
+      ? Effect.fail(imageTooLarge(`The archive contains more than ${maxImageBytes} bytes: make the image smaller.`))
       : Effect.succeed(chunk)
   })
 }
@@ -114,11 +114,11 @@ const readFolder = Effect.fnUntraced(function* (folder: string, store: string, i
   const readAt = (name: string): Effect.Effect<void, ImageError | PlatformError.PlatformError> =>
     Effect.gen(function* () {
       const path = yield* Effect.mapError(fs.realPath(`${folder}/${name}`), () =>
-        notAnImage(`In the package's folder ${name} is a symbolic link to what is not there.`)
+        notAnImage(`In the package's directory ${name} is a symbolic link to a file that does not exist.`)
       )
       if (path !== root && !path.startsWith(`${root}/`) && !path.startsWith(`${store}/`)) {
         return yield* notAnImage(
-          `In the package's folder ${name} is a symbolic link to ${path}, which is not in the Nix store: copy the file.`
+          `In the package's directory ${name} is a symbolic link to ${path}, which is not in the Nix store: copy the file.`
         )
       }
       const { type } = yield* fs.stat(path)

@@ -95,4 +95,4 @@ const nextToken = (text: string, start: number): Token => {
 }
 
 const unexpected = (text: string, at: number) =>
-  Result.fail(text.slice(at).trim() === "" ? "it ends in the middle" : `it is no JSON from character ${at + 1} on`)
+  Result.fail(text.slice(at).trim() === "" ? "it ends too early" : `it is not JSON from character ${at + 1} on`)

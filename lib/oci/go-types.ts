@@ -64,11 +64,11 @@ const read = (type: GoType, json: Json, field: string, report: Report): unknown 
   }
   if (type === "time") {
     if (json.kind !== "text") return other()
-    return isTime(json.value) ? json.value : misfit(`is "${json.value.slice(0, 40)}", which is no time`)
+    return isTime(json.value) ? json.value : misfit(`is "${json.value.slice(0, 40)}", which is not a time`)
   }
   if (type === "bytes") {
     if (json.kind !== "text") return other()
-    return base64.test(json.value.replaceAll(/[\r\n]/gu, "")) ? json.value : misfit("is no base64")
+    return base64.test(json.value.replaceAll(/[\r\n]/gu, "")) ? json.value : misfit("is not base64")
   }
   if ("list" in type) {
     if (json.kind !== "list") return other()
@@ -86,7 +86,7 @@ const readMap = (type: GoType, members: Members, field: string, report: Report) 
   const map = new Map<string, unknown>()
   for (const [key, json] of members) {
     const name = `${field}["${key.slice(0, 60)}"]`
-    if (map.has(key)) report({ field: name, problem: "is there twice", twice: true })
+    if (map.has(key)) report({ field: name, problem: "is given twice", twice: true })
     map.set(key, read(type, json, name, report))
   }
   return Object.fromEntries(map)
@@ -95,11 +95,11 @@ const readMap = (type: GoType, members: Members, field: string, report: Report) 
 const readFields = (fields: Readonly<Record<string, GoType>>, members: Members, field: string, report: Report) => {
   const found = new Map<string, unknown>()
   for (const [key, json] of members) {
-    const name = Object.hasOwn(fields, key) ? key : Object.keys(fields).find((name) => fold(name) === fold(key))
+    const name = Object.hasOwn(fields, key) ? key : Object.keys(fields).find((one) => fold(one) === fold(key))
     const type = name === undefined ? undefined : fields[name]
     if (name === undefined || type === undefined) continue
     const path = field === "" ? name : `${field}.${name}`
-    if (found.has(name)) report({ field: path, problem: "is there twice", twice: true })
+    if (found.has(name)) report({ field: path, problem: "is given twice", twice: true })
     found.set(name, read(type, json, path, report))
   }
   return Object.fromEntries(

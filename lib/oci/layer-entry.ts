@@ -38,10 +38,10 @@ export const forbiddenIn = (header: Tar.Header): string | undefined => {
   // Go has a kind for contiguous files, which containerd does not unpack.
   if (kind !== undefined || typeflag === "7") return `is ${kind ?? kinds.Other}`
   // An old archive marks a folder by a slash alone; readers differ on whether such an entry has content.
-  if (type === "Directory" && typeflag !== "5") return "is a folder that its header calls a file"
+  if (type === "Directory" && typeflag !== "5") return "is a directory that its header calls a file"
   if (type !== "Directory" && (mode & setuidOrSetgid) !== 0) return "is a setuid or setgid file"
-  const key = Object.keys(pax).find((key) => forbiddenAttribute.test(key))
-  if (key !== undefined) return `has the attribute ${key.slice(attribute.length)}`
+  const forbidden = Object.keys(pax).find((key) => forbiddenAttribute.test(key))
+  if (forbidden !== undefined) return `has the attribute ${forbidden.slice(attribute.length)}`
   return forbiddenName(path) ?? (type === "Hardlink" ? forbiddenTarget(linkTarget) : tooLong(linkTarget))
 }
 
@@ -49,13 +49,13 @@ const kinds: Partial<Record<Tar.EntryType, string>> = {
   CharDevice: "a character device",
   BlockDevice: "a block device",
   Fifo: "a FIFO",
-  Other: "of a kind that no image has"
+  Other: "of a kind that is not allowed in an image"
 }
 
 const forbiddenName = (path: string): string | undefined => {
   const names = path.split("/")
-  if (names.includes("..")) return "climbs out by .. in its name"
-  if (names.some((name) => badWhiteout.test(name))) return "is a whiteout of no file"
+  if (names.includes("..")) return "has .. in its name and leaves the image's root"
+  if (names.some((name) => badWhiteout.test(name))) return "is a whiteout that names no file"
   if (names.some((name) => Buffer.byteLength(name) > maxNameBytes)) return `has a name of over ${maxNameBytes} bytes`
   return tooLong(path)
 }

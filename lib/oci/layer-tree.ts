@@ -73,15 +73,15 @@ export const makeLayerTree = () => {
   return ({ linkTarget = "", path: name, type }: Tar.Header): string | undefined => {
     if (nodes.size > maxNodes) return undefined
     const path = locate(name)
-    if (path === undefined) return "lies behind symbolic links that lead in a circle"
+    if (path === undefined) return "is behind symbolic links that form a loop"
     if (path === "") return undefined
     const inTheWay = makeFolder(folderOf(path))
-    if (inTheWay !== undefined) return `lies below ${inTheWay}, which is no folder`
+    if (inTheWay !== undefined) return `is below ${inTheWay}, which is not a directory`
     const base = posix.basename(path)
     if (base === opaque) return undefined
     if (base.startsWith(whiteout)) {
       const removed = path.slice(0, path.length - base.length) + base.slice(whiteout.length)
-      if (nodes.has(removed)) return `removes ${removed}, which the same layer brings`
+      if (nodes.has(removed)) return `removes ${removed}, which the same layer adds`
       nodes.set(removed, "whiteout")
       return undefined
     }
@@ -90,7 +90,7 @@ export const makeLayerTree = () => {
     const target = type === "Hardlink" ? locate(linkTarget) : undefined
     const linked = target === undefined ? undefined : nodes.get(target)
     if (type === "Hardlink" && (linked === undefined || linked === "folder")) {
-      return `is a hard link to ${linkTarget.slice(0, 200)}, which is no file that stands before it in the same layer`
+      return `is a hard link to ${linkTarget.slice(0, 200)}, which is not an earlier file in the same layer`
     }
     if (type === "Symlink" || linked !== undefined) last = undefined
     nodes.set(path, linked ?? (type === "Directory" ? "folder" : type === "Symlink" ? { target: linkTarget } : "file"))

@@ -56,7 +56,7 @@ export const makeInspector = Effect.fnUntraced(function* ({ unpacking }: { reado
       return Effect.fail(imageTooLarge(`The image unpacks to more than ${maxImageBytes} bytes: make it smaller.`))
     }
     return all.reduce((sum, { files }) => sum + files, 0) > maxImageFiles
-      ? Effect.fail(imageTooLarge(`The image holds more than ${maxImageFiles} files: make it smaller.`))
+      ? Effect.fail(imageTooLarge(`The image contains more than ${maxImageFiles} files: make it smaller.`))
       : Effect.void
   }
 

@@ -58,7 +58,7 @@ export const layoutStore = (layout: Layout, { inspect, refused, served }: Servin
     return { ...described, bytes }
   })
 
-  const document = (digest: string) => layout.documents.find((document) => document.digest === digest)
+  const document = (digest: string) => layout.documents.find((one) => one.digest === digest)
   const inMemory = (bytes: Uint8Array) => Effect.succeed(Stream.succeed(bytes))
 
   // ctr asks again for what was cut off: only an answer like this ends it.
@@ -92,7 +92,7 @@ interface Described {
   readonly size: number
 }
 
-const imageRefused = () => denied("The image is refused.")
+const imageRefused = () => denied("The image was rejected.")
 
 const changed = (name: string) =>
   Effect.fail(digestMismatch(`${name} is not what its digest says: something changed it after the build.`))

@@ -61,7 +61,7 @@ const makeReader = (entries: Entries, blobs: Blobs, architecture: string) => {
     const { config, fsLayers, layers, manifests, mediaType: own } = yield* readDocument(name, bytes, kind)
     if (fsLayers) return yield* notAnImage(`${name} is of Docker's schema 1, which containerd no longer reads.`)
     const isOther = isIndex(mediaType) ? config || layers || isManifest(own) : manifests || isIndex(own)
-    if (isOther) return yield* notAnImage(`${name} is of another kind than the mediaType that leads to it says.`)
+    if (isOther) return yield* notAnImage(`${name} is not of the kind that the mediaType leading to it says.`)
     return yield* readDocument(name, bytes, document)
   })
 
@@ -89,7 +89,7 @@ const makeReader = (entries: Entries, blobs: Blobs, architecture: string) => {
       if (isManifest(descriptor.mediaType)) return yield* readImage(descriptor)
       if (!isIndex(descriptor.mediaType)) {
         return yield* notAnImage(
-          `${descriptor.digest.slice(0, 100)} in the image index has the mediaType "${descriptor.mediaType.slice(0, 100)}", which is no image's.`
+          `${descriptor.digest.slice(0, 100)} in the image index has the mediaType "${descriptor.mediaType.slice(0, 100)}", which is not that of an image.`
         )
       }
       const { manifests } = yield* read(descriptor, indexDocument)
@@ -138,7 +138,7 @@ const platformsOf = (descriptors: ReadonlyArray<Descriptor>) => descriptors.flat
 const find = (entries: Entries, digest: string) => {
   const blob = entries.blobs.get(digest)
   return blob === undefined
-    ? Effect.fail(notAnImage(`The archive names ${digest.slice(0, 100)} but does not hold it.`))
+    ? Effect.fail(notAnImage(`The archive lists ${digest.slice(0, 100)} but does not contain it.`))
     : Effect.succeed(blob)
 }
 
@@ -148,7 +148,7 @@ const findLayer = Effect.fnUntraced(function* (entries: Entries, { digest, media
   const packing = packingOf(mediaType)
   if (packing === "unknown") {
     return yield* notAnImage(
-      `Layer ${index + 1} has the mediaType "${mediaType.slice(0, 100)}", which is none of a tar.`
+      `Layer ${index + 1} has the mediaType "${mediaType.slice(0, 100)}", which is not that of a tar archive.`
     )
   }
   if (packing === "plain" && compression !== "none") {

@@ -30,7 +30,7 @@ import { normalize } from "./platform.ts"
 // What a client that reads slowly can make us hold.
 const chunkBytes = 256 * 1024
 
-/** The layout is not as `convert` wrote it, or lies behind a symbolic link. */
+/** The layout is not as `convert` wrote it, or is behind a symbolic link. */
 export class LayoutError extends Schema.TaggedError<LayoutError>()("LayoutError", { message: Schema.String }) {}
 
 interface Described {
@@ -46,7 +46,7 @@ export const openLayout = Effect.fn("openLayout")(function* (directory: string) 
   const openFile = Effect.fnUntraced(function* (path: string) {
     // Looking first, because opening a FIFO waits for its writer; looking again at what was opened.
     const parent = path.replace(/\/[^/]*$/u, "")
-    if ((yield* fs.realPath(parent)) !== parent) return yield* refuse(`${parent} lies behind a symbolic link`)
+    if ((yield* fs.realPath(parent)) !== parent) return yield* refuse(`${parent} is behind a symbolic link`)
     const { type } = yield* fs.lstat(path)
     if (type !== "File") return yield* refuse(`${path} is a ${type}, not a file`)
     const file = yield* fs.open(path, { flag: "r", noFollow: true })

@@ -45,7 +45,8 @@ export const readFirst = Effect.fnUntraced(function* <A>(name: string, bytes: Ui
 // A byte order mark is no white space to Go.
 const textOf = (bytes: Uint8Array) => new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes)
 
-const noJson = (name: string, problem: string) => notAnImage(`${name} is not what an image has there: ${problem}.`)
+const noJson = (name: string, problem: string) =>
+  notAnImage(`${name} is not valid at this place of an image: ${problem}.`)
 
 const decode = Effect.fnUntraced(function* <A>(name: string, json: Json, { schema, type }: Document<A>) {
   const value = readAs(type, json)
@@ -54,11 +55,11 @@ const decode = Effect.fnUntraced(function* <A>(name: string, json: Json, { schem
 })
 
 const misfit = (name: string, { field, problem, twice }: Misfit) => {
-  if (twice) return forbiddenContent(`${name}: ${field} ${problem}, and readers differ on which one counts.`)
+  if (twice) return forbiddenContent(`${name}: ${field} ${problem}, and programs disagree on which one to use.`)
   const names = field.split(/[.[]/u)
-  const hint = names.map((name) => advice[name]).find((hint) => hint !== undefined)
+  const hint = names.map((one) => advice[one]).find((found) => found !== undefined)
   const what = field === "" ? "it" : field
   return notAnImage(
-    `${name} is not what an image has there: ${what} ${problem}${hint === undefined ? "" : `: ${hint}`}.`
+    `${name} is not valid at this place of an image: ${what} ${problem}${hint === undefined ? "" : `: ${hint}`}.`
   )
 }

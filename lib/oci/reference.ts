@@ -46,15 +46,15 @@ export const parseReference = (text: string): Option.Option<Reference> => {
     isRepository(path) &&
     domain.length + 1 + path.length <= maxNameLength &&
     Option.match(tag, { onNone: () => true, onSome: isTag }) &&
-    Option.match(digest, { onNone: () => true, onSome: (digest) => digestPattern.test(digest) })
+    Option.match(digest, { onNone: () => true, onSome: (found) => digestPattern.test(found) })
   return valid ? Option.some({ domain, path, tag, digest }) : Option.none()
 }
 
 /** The name as containerd stores it. */
 export const formatReference = ({ digest, domain, path, tag }: Reference): string =>
   `${domain}/${path}` +
-  Option.match(tag, { onNone: () => "", onSome: (tag) => `:${tag}` }) +
-  Option.match(digest, { onNone: () => "", onSome: (digest) => `@${digest}` })
+  Option.match(tag, { onNone: () => "", onSome: (name) => `:${name}` }) +
+  Option.match(digest, { onNone: () => "", onSome: (hash) => `@${hash}` })
 
 /** The name in full, none if `text` is no image's name. */
 export const normalizeReference = (text: string): Option.Option<string> =>

@@ -4,7 +4,7 @@ import { counter } from "../metric.ts"
 
 export const arrivedEvents = counter(
   "nixbuild_events_total",
-  "CloudEvents that arrived over HTTP, on Knative. function: whom they came to; code: the answer: 204 done, 400 no CloudEvent, 413 too large, 503 to come again."
+  "CloudEvents that arrived over HTTP, on Knative. function: the receiver; code: the answer: 204 done, 400 not a CloudEvent, 413 too large, 503 send again."
 )
 
 /** One CloudEvent that was answered with the HTTP status `code`. */

@@ -47,7 +47,7 @@ const appendTo = Effect.fnUntraced(function* (file: string, maxBytes: number) {
     Effect.mapError(
       (error) =>
         new DecisionsFileUnusable({
-          message: `DECISIONS_FILE=${file} cannot be written (${error.reason._tag}): name a file on a volume that is mounted writable, or unset it.`
+          message: `DECISIONS_FILE=${file} cannot be written (${error.reason._tag}): choose a file on a writable volume, or unset it.`
         })
     )
   )
@@ -73,7 +73,7 @@ const appendTo = Effect.fnUntraced(function* (file: string, maxBytes: number) {
         if (isTold) return Effect.void
         // Once for all that fail in a row: the decision itself is in the log.
         isTold = true
-        return Effect.logWarning("decisions are not kept in the file for the time being", error)
+        return Effect.logWarning("decisions are not written to the file for now", error)
       })
     )
 })

@@ -9,7 +9,7 @@ import type { Refusal } from "./function.ts"
 import { regardingLabel } from "../api/annotations.ts"
 import { eventName } from "../api/names.ts"
 
-export interface Saying {
+export interface EventToRecord {
   readonly regarding: Kind
   readonly about: ObjectMeta
   readonly type: "Normal" | "Warning"
@@ -22,7 +22,7 @@ export interface Saying {
   readonly related?: { readonly kind: Kind; readonly metadata: ObjectMeta }
 }
 
-export const sayingName = ({ about, key, reason }: Pick<Saying, "about" | "key" | "reason">): string =>
+export const recordedEventName = ({ about, key, reason }: Pick<EventToRecord, "about" | "key" | "reason">): string =>
   eventName(about, reason, key ?? "")
 
 const referTo = ({ apiVersion, kind }: Kind, { name, namespace, uid }: ObjectMeta) => ({
@@ -36,17 +36,17 @@ const referTo = ({ apiVersion, kind }: Kind, { name, namespace, uid }: ObjectMet
 // The API refuses longer ones in events.k8s.io, which is what tools read.
 const maxMessage = 1000
 
-export const say = (saying: Saying): Action => {
+export const recordEvent = (saying: EventToRecord): Action => {
   const { about, message, reason, regarding, related, time, type } = saying
   const namespace = about.namespace ?? "default"
   return {
     action: "Create",
-    why: `Tell whoever looks at the ${regarding.kind}: ${reason}`,
+    why: `Event on the ${regarding.kind}: ${reason}`,
     object: manifest<CoreV1Event>()({
       apiVersion: "v1",
       kind: "Event" as const,
       metadata: {
-        name: sayingName(saying),
+        name: recordedEventName(saying),
         namespace,
         labels: { ...managedBy, [regardingLabel]: about.uid }
       },
@@ -70,8 +70,8 @@ export const refusalWords = (
   reason: Reason = "RequestRefused"
 ): string => `${reasons[reason]} ${kind} ${name}: ${message}`
 
-export const sayRefused = ({
+export const recordRefusal = ({
   refusal,
   ...saying
-}: Omit<Saying, "message" | "reason" | "type"> & { readonly refusal: Refusal }) =>
-  say({ ...saying, type: "Warning", reason: "RequestRefused", message: refusalWords(refusal) })
+}: Omit<EventToRecord, "message" | "reason" | "type"> & { readonly refusal: Refusal }) =>
+  recordEvent({ ...saying, type: "Warning", reason: "RequestRefused", message: refusalWords(refusal) })

@@ -23,7 +23,7 @@ export const followKind = <A>(
     if (isReported) return Effect.void
     isReported = true
     return Effect.logWarning(
-      `the cluster has no CustomResourceDefinition for ${kind.kind}: apply crds/; it is looked for every ${retryInterval}`
+      `the cluster has no CustomResourceDefinition for ${kind.kind}: apply crds/; checking again every ${retryInterval}`
     )
   })
   const absent = Stream.fromEffectDrain(report).pipe(

@@ -1,14 +1,14 @@
 /**
  * What a function is: a name, the events it listens to, what it may touch, and
  * the three steps. `npm run generate` makes its Triggers, its permissions and
- * what runs it on its own of this; `run` takes it through one event.
+ * its manifests from this; `reconcile` takes it through one event.
  */
 import { Effect, Option, Schema } from "effect"
 import type { Action } from "./action.ts"
 import { type Kind, kindNamed, type Reference } from "../kubernetes/kind.ts"
 import type { Cluster } from "../kubernetes/cluster.ts"
 import type { CloudEvent, EventFilter } from "./events.ts"
-import type { Ignored } from "./predicate.ts"
+import type { IgnorePredicate } from "./predicate.ts"
 import type { RestsOn } from "./interpret.ts"
 import type { KubernetesError } from "../kubernetes/error.ts"
 import type { Settings, SettingsValue } from "../api/settings.ts"
@@ -26,12 +26,12 @@ export const allow = (kind: Kind, ...verbs: ReadonlyArray<Verb>): Permission => 
 
 export const allowStatus = (kind: Kind): Permission => ({ kind, subresource: "status", verbs: ["patch"] })
 
-/** An object that a function wanted to write, and what the API server has against it. */
+/** An object that a function wanted to write, and why the API server refuses it. */
 export const Refusal = Schema.Struct({
   kind: Schema.String,
   name: Schema.String,
   message: Schema.String,
-  /** It was answered so twice in a row, ten seconds apart: only then is it told. */
+  /** It was given twice in a row, ten seconds apart; only then is it reported. */
   isLasting: Schema.Boolean.pipe(Schema.withDecodingDefaultKey(Effect.succeed(true)))
 })
 export type Refusal = typeof Refusal.Type
@@ -44,21 +44,21 @@ export interface EnbiFunction<O> {
   readonly on: ReadonlyArray<EventFilter>
   /** The events that it may answer with, by the attributes that a Trigger can see; absent: none. */
   readonly replies?: ReadonlyArray<EventFilter>
-  /** Nobody waits for what it does, so Knative Serving may end its last Pod. */
+  /** Nothing waits for what it does, so Knative Serving may stop its last Pod. */
   readonly isRare?: true
-  /** The least time between two looks at one object, where nobody waits for what comes of one; absent: none. */
+  /** The least time between two reconciliations of one object, if nothing waits for their results; absent: none. */
   readonly pauseSeconds?: number
   /** What `observe` and the actions need without a cache; `npm run generate` adds what the cache needs. */
   readonly permissions: ReadonlyArray<Permission>
   /** The settings that it reads; absent: none. */
   readonly settings?: ReadonlyArray<keyof SettingsValue>
-  /** What needs no look, by what an event brought of it: only to stop before anything is read. */
-  readonly ignores?: ReadonlyArray<Ignored>
+  /** The objects to ignore, judged by what an event brought, before anything is read. */
+  readonly ignorePredicates?: ReadonlyArray<IgnorePredicate>
   /**
-   * Which objects an event asks to look at: for a sweep all that are open. `object` is the one that changed, where it
-   * came with the event or a cache has it. It may be an old one or a lie, so it only says whom to look at.
+   * The objects to reconcile because of an event: for a sweep, all that are open. `object` is the one that changed, if
+   * it came with the event or a cache has it. It may be outdated or forged, so it only says what to reconcile.
    */
-  readonly subjects: (event: CloudEvent, object?: unknown) => Reads<ReadonlyArray<Reference>>
+  readonly mapEvent: (event: CloudEvent, object?: unknown) => Reads<ReadonlyArray<Reference>>
   /** Everything that the decision needs, or nothing when the object is gone. */
   readonly observe: (subject: Reference) => Reads<Option.Option<O>>
   readonly Observed: Schema.Codec<O, unknown>
@@ -66,11 +66,11 @@ export interface EnbiFunction<O> {
   /** The types of the conditions that it sets; no other function sets them. Absent: none. */
   readonly sets?: ReadonlyArray<string>
   /**
-   * Where one look leads to actions on many objects: the other objects that an action builds on. An object that has
-   * changed then keeps back only the actions on it and on what builds on it; absent: all that follow.
+   * For a function that acts on many objects at once: the other objects that an action depends on. An object that has
+   * changed then holds back only the actions on it and on what depends on it; absent: all that follow.
    */
   readonly restsOn?: (observed: O) => RestsOn
-  /** The observation with a refusal in it, for a function that tells people of one: it is then decided again. */
+  /** Adds a refusal to the observation; `decide` then runs again, so that it can report it. */
   readonly refused?: (observed: O, refusal: Refusal) => O
 }
 

@@ -76,7 +76,7 @@ const carryOut = Effect.fnUntraced(function* (
   const metadata = { uid, resourceVersion }
   if (action.action === "Delete") {
     const precondition = action.ifUnchanged === true ? metadata : { uid }
-    yield* orRefused(
+    yield* asRefused(
       action.target,
       cluster.remove({ ...target, ...precondition }).pipe(
         Effect.catchIf(
@@ -88,14 +88,14 @@ const carryOut = Effect.fnUntraced(function* (
     return {}
   }
   if (action.action === "PatchStatus") {
-    yield* orRefused(
+    yield* asRefused(
       action.target,
       cluster.patch({ ...target, subresource: "status" }, { metadata, status: action.status })
     )
     return {}
   }
   const patched = action.patch["metadata"]
-  yield* orRefused(
+  yield* asRefused(
     action.target,
     cluster.patch(target, {
       ...action.patch,
@@ -111,7 +111,7 @@ const named = (name: string): Effect.Effect<Kind> =>
     return kind === undefined ? Effect.die(new Error(`${name} is no kind that was declared`)) : Effect.succeed(kind)
   })
 
-const orRefused = <A, R>(
+const asRefused = <A, R>(
   { kind, name }: { readonly kind: string; readonly name: string },
   self: Effect.Effect<A, KubernetesError, R>
 ): Effect.Effect<A, KubernetesError | Refused, R> =>
@@ -172,7 +172,7 @@ const mustBeOurs = Effect.fnUntraced(function* (object: Extract<Action<string>, 
     labels.every(([key, value]) => there.value.metadata.labels?.[key] === value)
   if (!isOurs) {
     return yield* new NameTaken({
-      message: `${object.kind} ${namespace ?? ""}/${name} is there but is not ours or is being deleted; delete it if nobody needs it`
+      message: `${object.kind} ${namespace ?? ""}/${name} exists but is not ours or is being deleted; delete it if it is not needed`
     })
   }
 })

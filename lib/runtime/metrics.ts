@@ -6,17 +6,17 @@ import type { Outcome } from "./observers.ts"
 
 export const eventLag = histogram(
   "nixbuild_event_lag_seconds",
-  "From an event's arrival to each look at the object that it names; but not of retention, which pauses between its looks."
+  "From an event's arrival to the moment a function processes its object; without retention, which pauses on purpose."
 )
 
 export const sweepRepairs = counter(
   "nixbuild_sweep_repairs_total",
-  "Decisions to write that no event led to, only the sweep. Now and then one is normal, since some things send no event; a steady growth says that events get lost."
+  "Writes that the sweep caused because no event had. A few are normal, since some changes send no event; steady growth means that events get lost."
 )
 
 export const decisions = counter(
   "nixbuild_decisions_total",
-  "Decisions to write. function: who decided; outcome: Done, Conflict (the object had changed, so it was decided anew), Refused (the API server does not admit what was to be created) or Failed (left to the next event or sweep)."
+  "Decisions that wrote something. function: the function; outcome: Done, Conflict (the object had changed; decided again), Refused (the API server rejected the write) or Failed (left to the next event or sweep)."
 )
 
 /** One decision to write, carried out or not. */

@@ -1,4 +1,4 @@
-/** Whoever watches the functions, for metrics and traces: nothing that a function does depends on it. */
+/** Observers of the functions, for metrics and traces; nothing that a function does depends on them. */
 import { Context, Effect } from "effect"
 import type { Action } from "./action.ts"
 import type { ObjectMeta, Reference } from "../kubernetes/kind.ts"
@@ -17,7 +17,7 @@ export interface Applied {
 /** How a decision to write ended. */
 export type Outcome = "Done" | "Conflict" | "Refused" | "Failed"
 
-/** One decision to write: what it was made of, and what became of it. */
+/** One decision to write: what it was made from, and its result. */
 export interface Run {
   /** The function's name. */
   readonly function: string
@@ -28,11 +28,11 @@ export interface Run {
   /** Those of the actions that were carried out, in order. */
   readonly applied: ReadonlyArray<Applied>
   readonly outcome: Outcome
-  /** When the look began that led to it. */
+  /** When the reconciliation started that led to it. */
   readonly startMillis: number
 }
 
-/** An event that came to a function, whether it led to a look or not. */
+/** An event that a function received, whether anything was reconciled or not. */
 export interface Arrival {
   readonly function: string
   readonly event: CloudEvent

@@ -1,29 +1,29 @@
-/** Which objects need no look, by what an event brought of them: only to stop before anything is read. */
+/** Predicates: which objects a function ignores, judged by what an event brought, before anything is read. */
 import { Option, Schema } from "effect"
 import type { Identified, Kind } from "../kubernetes/kind.ts"
 import type { Event } from "../cloudevents/event.ts"
 import type { CloudEvent } from "./events.ts"
 
-/** Objects of one kind that need no look. */
-export interface Ignored {
+/** Matches the objects of one kind that a function ignores. */
+export interface IgnorePredicate {
   readonly kind: string
   readonly matches: (object: unknown, event: CloudEvent) => boolean
 }
 
-/** What we can't read of an object is no reason to ignore it. */
-export const ignore = <A extends Identified>(
+/** An object that cannot be decoded is never ignored. */
+export const ignoreIf = <A extends Identified>(
   kind: Kind<A>,
-  needsNoLook: (object: A, event: CloudEvent) => boolean
-): Ignored => {
+  predicate: (object: A, event: CloudEvent) => boolean
+): IgnorePredicate => {
   const read = Schema.decodeUnknownOption(kind.schema)
   return {
     kind: kind.kind,
-    matches: (object, event) => Option.exists(read(object), (object) => needsNoLook(object, event))
+    matches: (object, event) => Option.exists(read(object), (decoded) => predicate(decoded, event))
   }
 }
 
 /** Whether the object that came with the event is one of these. */
-export const isIgnored = ({ kind, matches }: Ignored, event: CloudEvent, data: Event["data"]): boolean =>
+export const isIgnored = ({ kind, matches }: IgnorePredicate, event: CloudEvent, data: Event["data"]): boolean =>
   kind === event.kind && isAbout(event, data) && matches(data, event)
 
 /** The object that came with the event, if it is the one that the event names. */

@@ -1,9 +1,9 @@
 /**
- * Takes a function through one object: observe, decide, interpret. A write
- * that met a newer object is decided anew, three times; then the next event or
- * sweep has another look. Every run that wanted to write leaves a decision
- * record that holds all that the decision was made of: one log line, and one of
- * the file that `DECISIONS_FILE` names.
+ * Reconciles one object: observe, decide, interpret. A write that met a newer
+ * object is decided again, up to three times in all; then it is left to the
+ * next event or sweep. Every decision to write leaves a record of everything
+ * that it was made from: one log line, and one line of the file that
+ * `DECISIONS_FILE` names.
  */
 import { Clock, Effect, LogLevel, Option, Schedule, Schema } from "effect"
 import { keyOf, kindNamed, ObjectMeta, type Reference } from "../kubernetes/kind.ts"
@@ -18,19 +18,23 @@ import type { KubernetesError } from "../kubernetes/error.ts"
 import { type Applied, observeRun, type Outcome } from "./observers.ts"
 import { forgetRefusal, isLastingRefusal } from "./refusals.ts"
 import { countDecision, countSweepRepair, measureLag } from "./metrics.ts"
-import { sayRefused } from "./event-recorder.ts"
+import { recordRefusal } from "./event-recorder.ts"
 import type { Settings } from "../api/settings.ts"
 import { currentTime } from "../kubernetes/time.ts"
 
-/** Fails as `observe` and `interpret` do; whoever brought the event decides what then. */
-export const run = Effect.fn("run")(function* <O>(definition: EnbiFunction<O>, event: CloudEvent, subject: Reference) {
-  // Who wants a pause is late on purpose.
+/** Fails as `observe` and `interpret` do; the caller decides what happens then. */
+export const reconcile = Effect.fn("reconcile")(function* <O>(
+  definition: EnbiFunction<O>,
+  event: CloudEvent,
+  subject: Reference
+) {
+  // A function with a pause is late on purpose.
   if (definition.pauseSeconds === undefined) yield* measureLag(event)
   const about = { function: definition.name, event, subject }
-  const act = Effect.fnUntraced(function* (observed: O, { startMillis, written }: Look) {
+  const act = Effect.fnUntraced(function* (observed: O, { startMillis, written }: Attempt) {
     const actions = definition.decide(observed)
     if (actions.length === 0) {
-      // That an event changes nothing is worth keeping; that a sweep finds nothing is so every 30 s.
+      // Keep records of events that changed nothing, but not of empty sweeps: there is one every 30 s.
       if (!isSweep(event)) yield* keep({ ...about, observed, actions, done: 0, outcome: "Done" })
       return yield* Effect.logDebug("nothing to do", about)
     }
@@ -39,19 +43,19 @@ export const run = Effect.fn("run")(function* <O>(definition: EnbiFunction<O>, e
       applied.push(one)
       if (definition.restsOn !== undefined) written.add(keyOf(objectOf(one.action)))
     }
-    const tell = Effect.fnUntraced(function* (outcome: Outcome, words: string) {
-      // What is refused is tried with every sweep; that it is refused was worth a line once.
+    const report = Effect.fnUntraced(function* (outcome: Outcome, words: string) {
+      // A refused write is tried again with every sweep; one log line is enough.
       const isOld = outcome === "Refused" && applied.length === 0 && isSweep(event)
       if (!isOld) yield* log({ ...about, observed, actions, done: applied.length, outcome: words })
       yield* countDecision(definition.name, outcome)
       yield* observeRun({ ...about, observed, actions, applied, outcome, startMillis })
     })
-    // What was written is not any more what it was when it was observed.
+    // An object that this attempt has written is no longer as it was observed.
     const left = actions.filter((action) => !written.has(keyOf(objectOf(action))))
     yield* interpret(left, { onApplied, restsOn: definition.restsOn?.(observed) }).pipe(
-      Effect.tapError((error) => tell(outcomeOf(error), `${nameOf(error)}: ${error.message}`))
+      Effect.tapError((error) => report(outcomeOf(error), `${nameOf(error)}: ${error.message}`))
     )
-    yield* tell("Done", "Done")
+    yield* report("Done", "Done")
     yield* Effect.forEach(applied, ({ action }) => forgetRefusal({ what: whatOf(objectOf(action)), about: subject }))
     if (isSweep(event)) yield* countSweepRepair
   })
@@ -59,15 +63,15 @@ export const run = Effect.fn("run")(function* <O>(definition: EnbiFunction<O>, e
     `${definition.name} ${kind} ${name}`
 
   /**
-   * What is refused to one must not hold up the rest: a function that can goes on without it. What has lasted is told;
-   * the sweep asks again.
+   * A refused write must not hold up the others: a function that can, continues without it. A refusal that lasts is
+   * reported; the sweep tries again.
    */
   const whenRefused: (at: {
     readonly observed: O
     readonly refused: Refused
-    readonly look: Look
+    readonly attempt: Attempt
   }) => Effect.Effect<void, Failure, Cluster | Settings> = Effect.fnUntraced(function* (at) {
-    const { look, observed } = at
+    const { attempt, observed } = at
     const { answer, kind, message, name } = at.refused
     const isLasting = yield* isLastingRefusal({
       what: whatOf({ kind, name }),
@@ -79,27 +83,27 @@ export const run = Effect.fn("run")(function* <O>(definition: EnbiFunction<O>, e
     if (!isLasting && answer.isRetryable) return yield* Effect.fail(answer)
     const failed = answer.isRetryable ? answer : at.refused
     if (definition.refused === undefined) {
-      if (isLasting) yield* Effect.ignore(tellRefusal(subject, { kind, name, message, isLasting }))
+      if (isLasting) yield* Effect.ignore(recordRefusalOn(subject, { kind, name, message, isLasting }))
       return yield* Effect.fail(failed)
     }
     const without = definition.refused(observed, { kind, name, message, isLasting })
-    yield* act(without, look).pipe(
+    yield* act(without, attempt).pipe(
       Effect.catchIf(
         (error): error is Refused => error._tag === "Refused" && !(error.kind === kind && error.name === name),
-        (refused) => whenRefused({ observed: without, refused, look })
+        (refused) => whenRefused({ observed: without, refused, attempt })
       )
     )
     if (!isLasting || answer.isRetryable) return yield* Effect.fail(failed)
   })
-  const once = Effect.gen(function* () {
-    const look = { startMillis: yield* Clock.currentTimeMillis, written: new Set<string>() }
+  const observeAndAct = Effect.gen(function* () {
+    const attempt = { startMillis: yield* Clock.currentTimeMillis, written: new Set<string>() }
     const observed = yield* definition.observe(subject)
-    if (Option.isNone(observed)) return yield* Effect.logDebug("nothing to look at", about)
-    yield* act(observed.value, look).pipe(
-      Effect.catchTag("Refused", (refused) => whenRefused({ observed: observed.value, refused, look }))
+    if (Option.isNone(observed)) return yield* Effect.logDebug("nothing to observe", about)
+    yield* act(observed.value, attempt).pipe(
+      Effect.catchTag("Refused", (refused) => whenRefused({ observed: observed.value, refused, attempt }))
     )
   })
-  return yield* once.pipe(
+  return yield* observeAndAct.pipe(
     Effect.retry({
       while: isConflict,
       times: 2,
@@ -113,24 +117,24 @@ const log = Effect.fnUntraced(function* (decision: Decision) {
   yield* keep(decision)
 })
 
-const keep = (decision: Decision) => Effect.flatMap(DecisionsFile, (keep) => keep(decision))
+const keep = (decision: Decision) => Effect.flatMap(DecisionsFile, (write) => write(decision))
 
-interface Look {
+interface Attempt {
   readonly startMillis: number
-  /** The objects that it has written, where it is about many. */
+  /** The objects that it has written, if it is about many. */
   readonly written: Set<string>
 }
 
 type Failure = KubernetesError | NameTaken | Refused
 
-/** An Event on the object that the function looked at. */
-const tellRefusal = Effect.fnUntraced(function* (subject: Reference, refusal: Refusal) {
+/** Records an Event on the object that was reconciled. */
+const recordRefusalOn = Effect.fnUntraced(function* (subject: Reference, refusal: Refusal) {
   const kind = kindNamed(subject.kind)
   if (kind === undefined) return
   const cluster = yield* Cluster
   const found = yield* cluster.getFresh({ ...kind, schema: WithMetadata }, subject)
   if (Option.isNone(found)) return
-  const event = sayRefused({
+  const event = recordRefusal({
     regarding: kind,
     about: found.value.metadata,
     refusal,

@@ -19,7 +19,7 @@ const secrets: ReadonlyArray<readonly [RegExp, string]> = [
 
 /** The text without what looks like a secret in it. */
 export const redactText = (text: string): string =>
-  secrets.reduce((text, [pattern, mask]) => text.replace(pattern, mask), text)
+  secrets.reduce((redacted, [pattern, replacement]) => redacted.replace(pattern, replacement), text)
 
 type Fields = Readonly<Record<string, unknown>>
 

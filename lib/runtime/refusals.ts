@@ -26,7 +26,7 @@ const uuid = /[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/gu
 // Kubernetes' words when permissions are missing, which is also what a server says that has not read them yet.
 const ofAuthorizer = /User .* cannot \w+ resource/u
 
-interface Asked {
+interface RefusedRequest {
   /** Who asked for what. */
   readonly what: string
   /** On whose behalf. */
@@ -40,7 +40,7 @@ interface Asked {
  * Whether it has been answered so for ten seconds. Fails where the API server
  * says the same to everything, as one does that is starting.
  */
-export const isLastingRefusal = Effect.fnUntraced(function* (asked: Asked) {
+export const isLastingRefusal = Effect.fnUntraced(function* (asked: RefusedRequest) {
   const { about, error, what } = asked
   if (error.status === 403 && ofAuthorizer.test(error.message)) yield* mustBeAllowed(asked)
   // Quotas count and webhooks number their answers, so numbers make no other answer.
@@ -53,14 +53,14 @@ export const isLastingRefusal = Effect.fnUntraced(function* (asked: Asked) {
 })
 
 /** It was done after all. */
-export const forgetRefusal = (asked: Omit<Asked, "error">) =>
+export const forgetRefusal = (asked: Omit<RefusedRequest, "error">) =>
   Effect.andThen(unsee(keyOf(asked)), unsee(`any ${keyOf(asked)}`))
 
-const keyOf = ({ about: { kind, name, namespace = "" }, what }: Omit<Asked, "error">): string =>
+const keyOf = ({ about: { kind, name, namespace = "" }, what }: Omit<RefusedRequest, "error">): string =>
   `${what} ${kind}/${namespace}/${name}`
 
 // That there is no such object, or none in a list, is an answer like any other.
-const mustBeAllowed = Effect.fnUntraced(function* ({ about: { kind, name, namespace }, readable }: Asked) {
+const mustBeAllowed = Effect.fnUntraced(function* ({ about: { kind, name, namespace }, readable }: RefusedRequest) {
   const cluster = yield* Cluster
   const known = kindNamed(kind)
   if (known !== undefined) yield* cluster.getFresh(known, { name, namespace })

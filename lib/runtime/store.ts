@@ -64,21 +64,22 @@ interface Changed {
   readonly object: Identified | undefined
 }
 
-/** By each key of an index, where the objects that have it are in the store. */
+/** For each key of an index, the keys in the store of the objects that have it. */
 const makeIndexed = (index: Index) => {
-  const places = new Map<string, Set<string>>()
+  const objectKeys = new Map<string, Set<string>>()
   const keysOf = (object: Identified | undefined) => (object === undefined ? [] : index.keysOf(object))
   return {
-    get: (key: string): Iterable<string> => places.get(key) ?? [],
-    put: (place: string, { before, object }: Changed) => {
+    get: (key: string): Iterable<string> => objectKeys.get(key) ?? [],
+    put: (objectKey: string, { before, object }: Changed) => {
       const [old, keys] = [keysOf(before), keysOf(object)]
       for (const key of old) {
         // Most changes change none.
         if (keys.includes(key)) continue
-        places.get(key)?.delete(place)
-        if (places.get(key)?.size === 0) places.delete(key)
+        objectKeys.get(key)?.delete(objectKey)
+        if (objectKeys.get(key)?.size === 0) objectKeys.delete(key)
       }
-      for (const key of keys) if (!old.includes(key)) places.set(key, (places.get(key) ?? new Set()).add(place))
+      for (const key of keys)
+        if (!old.includes(key)) objectKeys.set(key, (objectKeys.get(key) ?? new Set()).add(objectKey))
     }
   }
 }

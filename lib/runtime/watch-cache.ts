@@ -51,7 +51,7 @@ const seeing = (kind: Kind) => {
 
 /** One object that can't be read must not keep us from the others. */
 const leaveAlone = (kind: Kind, error: KubernetesError) =>
-  Effect.logWarning(`a ${kind.kind} can't be read and is left alone`, error)
+  Effect.logWarning(`a ${kind.kind} cannot be read and is skipped`, error)
 
 const isOlder = (a: Pick<ObjectMeta, "resourceVersion">, b: Pick<ObjectMeta, "resourceVersion">): boolean =>
   BigInt(a.resourceVersion) < BigInt(b.resourceVersion)

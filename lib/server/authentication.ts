@@ -10,12 +10,12 @@ import { manifest } from "../kubernetes/manifest.ts"
 import { KubernetesApi } from "../kubernetes/connection.ts"
 import type { KubernetesError } from "../kubernetes/error.ts"
 import { systemNamespace } from "../kubernetes/system-namespace.ts"
-import { type Answer, done, notAllowed, notKnown } from "./response.ts"
+import { type Answer, noContent, notAllowed, notKnown } from "./response.ts"
 
 /** By the header `Authorization`: `done` if the event is to be read. */
 type Admit = (authorization: string | undefined) => Effect.Effect<Answer, KubernetesError>
 
-const everybody: Admit = () => Effect.succeed(done)
+const everybody: Admit = () => Effect.succeed(noContent)
 
 export class Senders extends Context.Reference<Admit>("enbi/lib/server/Senders", { defaultValue: () => everybody }) {
   static readonly layer = Layer.effect(
@@ -47,7 +47,7 @@ const onlyOurs = Effect.fnUntraced(function* (audience: string) {
   // again, since the API server also says it when it could not find out.
   const reviews = yield* Cache.makeWith(review, {
     capacity: 1000,
-    timeToLive: (exit) => (Exit.isSuccess(exit) && exit.value.status === done.status ? "1 minute" : 0)
+    timeToLive: (exit) => (Exit.isSuccess(exit) && exit.value.status === noContent.status ? "1 minute" : 0)
   })
   const admit: Admit = (authorization = "") => {
     const [, token] = /^bearer +(\S+)$/iu.exec(authorization) ?? []
@@ -73,5 +73,5 @@ const answerTo = (
 ): Answer => {
   const name = user?.username ?? ""
   if (authenticated !== true || !audiences.includes(audience)) return notKnown(audience)
-  return name.startsWith(`system:serviceaccount:${systemNamespace}:`) ? done : notAllowed(name)
+  return name.startsWith(`system:serviceaccount:${systemNamespace}:`) ? noContent : notAllowed(name)
 }

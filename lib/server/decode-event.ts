@@ -1,6 +1,6 @@
 /**
- * From an event off the wire to what a function is given: the attributes that
- * matter, in bounds, and whether it says enough by itself to need no look.
+ * Decodes an event from the wire: the attributes that matter, with limits, and
+ * whether a function can ignore it.
  */
 import { Option, Result, Schema } from "effect"
 import { type Attributes, type Event, MalformedEvent } from "../cloudevents/event.ts"
@@ -16,7 +16,7 @@ const Bounded = Schema.String.check(Schema.isMaxLength(1024, { message: "is too 
 const name = (maxLength: number, pattern: RegExp) =>
   Schema.String.check(
     Schema.isMaxLength(maxLength, { message: "is too long" }),
-    Schema.isPattern(pattern, { message: "is no name of Kubernetes" })
+    Schema.isPattern(pattern, { message: "is not a Kubernetes name" })
   )
 
 const optional = Schema.optionalKey
@@ -42,7 +42,7 @@ export const arrive = (
 ): Result.Result<CloudEvent, MalformedEvent> => {
   // ApiServerSource sends an empty namespace with what has none.
   const given = Object.entries(attributes).filter(([, value]) => value !== "")
-  const trace = [attributes["traceparent"], traceparent].filter((trace) => trace !== undefined).find(isTrace)
+  const trace = [attributes["traceparent"], traceparent].filter((one) => one !== undefined).find(isTrace)
   const { traceparent: _, ...rest } = Object.fromEntries(given)
   return decode({ ...rest, ...(trace === undefined ? {} : { traceparent: trace }) }).pipe(
     Result.mapError(({ message }) => new MalformedEvent({ message: message.replaceAll(/\s+/g, " ") }))
@@ -52,11 +52,11 @@ export const arrive = (
 const isTrace = (traceparent: string): boolean => Option.isSome(spanOf(traceparent))
 
 /**
- * Whether a function need not look at anything for it: no Trigger of its asks
- * for such an event, or the object that came with it is one that it ignores.
- * The object may be an old one or a lie; the next event or the sweep leads to
- * a look then, and nothing is ever done by it.
+ * Whether a function ignores an event: none of its Triggers matches it, or the
+ * object that came with it is one that the function ignores. The object may be
+ * outdated or forged; then the next event or the sweep makes up for it, and
+ * nothing is ever done because of the object alone.
  */
-export const needsNoLook = (definition: EnbiFunction<unknown>, event: CloudEvent, data: Event["data"]): boolean =>
+export const isIgnoredBy = (definition: EnbiFunction<unknown>, event: CloudEvent, data: Event["data"]): boolean =>
   !definition.on.some((filter) => matches(filter, event)) ||
-  (definition.ignores ?? []).some((ignored) => isIgnored(ignored, event, data))
+  (definition.ignorePredicates ?? []).some((ignored) => isIgnored(ignored, event, data))

@@ -32,7 +32,7 @@ export const makeHandle = (
   layer: Layer.Layer<Receiver, unknown> = services(definition)
 ) => {
   const runtime = ManagedRuntime.make(layer)
-  const receive = Effect.fnUntraced(function* ({ headers = {} }: Context, incoming: Incoming) {
+  const handle = Effect.fnUntraced(function* ({ headers = {} }: Context, incoming: Incoming) {
     const { receive } = yield* Receiver
     const textOf = (header: string) => (typeof headers[header] === "string" ? headers[header] : undefined)
     const answer = yield* receive({
@@ -50,7 +50,7 @@ export const makeHandle = (
     /** Fails when a setting is missing, before any event comes. */
     init: (): Promise<void> => runtime.runPromise(Effect.void),
     handle: (context: Context, incoming: Incoming): Promise<Response | undefined> =>
-      runtime.runPromise(receive(context, incoming)),
+      runtime.runPromise(handle(context, incoming)),
     shutdown: (): Promise<void> => runtime.dispose()
   }
 }

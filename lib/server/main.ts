@@ -17,13 +17,13 @@ import { routes } from "./routes.ts"
 import { Senders } from "./authentication.ts"
 
 // Serving sets PORT, func FUNC_PORT.
-const port = Config.all([
+const portConfig = Config.all([
   Config.Port("PORT").pipe(Config.option),
   Config.Port("FUNC_PORT").pipe(Config.withDefault(8080))
 ]).pipe(Config.map(([port, funcPort]) => Option.getOrElse(port, () => funcPort)))
 
 const Server = Layer.unwrap(
-  Effect.map(port, (port) =>
+  Effect.map(portConfig, (port) =>
     HttpRouter.serve(routes, { disableLogger: true }).pipe(
       Layer.provide(NodeHttpServer.layerServer(() => new DrainingServer(), { port }))
     )

@@ -11,15 +11,15 @@ import type { Cluster } from "../kubernetes/cluster.ts"
 import type { EnbiFunction } from "../runtime/function.ts"
 import type { KubernetesError } from "../kubernetes/error.ts"
 import { objectOf } from "../runtime/predicate.ts"
-import { makeLooks, type Task } from "../runtime/queue.ts"
+import { makeWorkQueue, type Request } from "../runtime/queue.ts"
 import { observeEvent } from "../runtime/observers.ts"
-import { run } from "../runtime/reconcile.ts"
+import { reconcile } from "../runtime/reconcile.ts"
 import type { Settings } from "../api/settings.ts"
-import { type Answer, done, full, maxBodyBytes, noCloudEvent, tooLarge, unavailable } from "./response.ts"
-import { arrive, needsNoLook } from "./decode-event.ts"
+import { type Answer, full, maxBodyBytes, noCloudEvent, noContent, tooLarge, unavailable } from "./response.ts"
+import { arrive, isIgnoredBy } from "./decode-event.ts"
 import { countEvent } from "../runtime/arrival-metrics.ts"
 import { Senders } from "./authentication.ts"
-import { settled } from "./respond.ts"
+import { respond } from "./respond.ts"
 import { traced } from "./traced.ts"
 
 /** The body has more bytes than are read. */
@@ -35,11 +35,11 @@ export interface Arrival {
   readonly authorization?: string | undefined
 }
 
-/** How many events may be inside at once, when none is larger than `bytesPerPlace`. */
+/** How many events may be inside at once, when none is larger than `bytesPerPermit`. */
 export const maxEvents = 64
 
-// A larger one takes the places of several, so that all bodies together are 16 MiB at most.
-const bytesPerPlace = 262_144
+// A larger one takes several permits, so that all bodies together are 16 MiB at most.
+const bytesPerPermit = 262_144
 
 export class Receiver extends Context.Service<
   Receiver,
@@ -49,44 +49,49 @@ export class Receiver extends Context.Service<
 }
 
 const makeReceiver = Effect.fnUntraced(function* (definition: EnbiFunction<unknown>) {
-  const places = yield* Semaphore.make(maxEvents)
+  const permits = yield* Semaphore.make(maxEvents)
   const services = yield* Effect.context<Cluster | Settings>()
-  const { ask, inSlot, isUnderWay } = yield* makeLooks(definition, ({ event, subject }) =>
-    run(definition, event, subject).pipe(
+  const { enqueue, isActive, withSlot } = yield* makeWorkQueue(definition, ({ event, subject }) =>
+    reconcile(definition, event, subject).pipe(
       traced(definition.name, event),
-      Effect.as(done),
-      settled({ function: definition.name, event, subject })
+      Effect.as(noContent),
+      respond({ function: definition.name, event, subject })
     )
   )
-  const admitted = yield* Senders
+  const authenticate = yield* Senders
 
-  // Who wants a pause between its looks would hold events up in it: a Broker that keeps their order would fall behind
-  // without end, and the places here would be full. So there the sweep is what keeps them, if the process ends.
-  const lookAt = (task: Task) => {
-    const isLater = definition.pauseSeconds !== undefined && isUnderWay(task)
-    return Effect.flatMap(ask(task), (outcome) => (isLater ? Effect.succeed(done) : Deferred.await(outcome)))
+  // A function that pauses between reconciliations would delay events: a Broker that keeps their order would fall behind
+  // for ever, and all permits here would be taken. So they are answered at once, and if the process ends, the sweep
+  // makes up for them.
+  const enqueueAndWait = (request: Request) => {
+    const isLater = definition.pauseSeconds !== undefined && isActive(request)
+    return Effect.flatMap(enqueue(request), (outcome) =>
+      isLater ? Effect.succeed(noContent) : Deferred.await(outcome)
+    )
   }
 
-  const lookAtAll = (event: CloudEvent, data: Event["data"]) =>
-    inSlot(definition.subjects(event, objectOf(event, data))).pipe(
+  const reconcileAll = (event: CloudEvent, data: Event["data"]) =>
+    withSlot(definition.mapEvent(event, objectOf(event, data))).pipe(
       traced(definition.name, event),
       Effect.flatMap((subjects) =>
-        Effect.forEach(subjects, (subject) => lookAt({ event, subject }), {
+        Effect.forEach(subjects, (subject) => enqueueAndWait({ event, subject }), {
           concurrency: "unbounded"
         })
       ),
       // One object that can't be written does not keep a sweep from the others.
-      Effect.map((answers) => answers.find(({ status }) => status !== 204) ?? done),
-      settled({ function: definition.name, event })
+      Effect.map((answers) => answers.find(({ status }) => status !== 204) ?? noContent),
+      respond({ function: definition.name, event })
     )
 
   const inside = Effect.fnUntraced(function* ({ authorization, read, traceparent }: Arrival) {
-    const sender = yield* admitted(authorization).pipe(Effect.catch(unreviewed))
+    const sender = yield* authenticate(authorization).pipe(Effect.catch(unreviewed))
     if (sender.status !== 204) return yield* refuse(sender)
     const { attributes, data } = yield* read
     const event = yield* Effect.fromResult(arrive(attributes, traceparent))
-    // Whoever hangs up leaves work behind, for which its place has to count.
-    const answer = needsNoLook(definition, event, data) ? done : yield* Effect.uninterruptible(lookAtAll(event, data))
+    // A client may disconnect while its work goes on; the permit is held until that ends.
+    const answer = isIgnoredBy(definition, event, data)
+      ? noContent
+      : yield* Effect.uninterruptible(reconcileAll(event, data))
     yield* Effect.provideContext(observeEvent({ function: definition.name, event, data }), services)
     return answer
   })
@@ -94,9 +99,9 @@ const makeReceiver = Effect.fnUntraced(function* (definition: EnbiFunction<unkno
   const admit = (arrival: Arrival) => {
     const { bytes } = arrival
     if (bytes > maxBodyBytes) return Effect.fail(new TooLarge())
-    const admitted = places.withPermitsIfAvailable(Math.max(1, Math.ceil(bytes / bytesPerPlace)))(inside(arrival))
+    const response = permits.withPermitsIfAvailable(Math.max(1, Math.ceil(bytes / bytesPerPermit)))(inside(arrival))
     return Effect.map(
-      admitted,
+      response,
       Option.getOrElse(() => full)
     )
   }

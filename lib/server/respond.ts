@@ -1,8 +1,8 @@
-/** How a look that ended, well or not, is answered; what went wrong is logged. */
+/** Maps the result of a reconciliation to an HTTP response, and logs what went wrong. */
 import { Cause, Effect, Option } from "effect"
 import type { NameTaken, Refused } from "../runtime/interpret.ts"
 import { KubernetesError } from "../kubernetes/error.ts"
-import { type Answer, done, unavailable } from "./response.ts"
+import { type Answer, noContent, unavailable } from "./response.ts"
 
 /**
  * | outcome                                   | answer | because                                   |
@@ -12,15 +12,15 @@ import { type Answer, done, unavailable } from "./response.ts"
  * | the API server can't be used, or conflicts | 503   | a second try may do                       |
  * | a mistake of ours                         | 503    | the event ends with the dead letters      |
  */
-export const settled =
+export const respond =
   (about: object) =>
   <R>(self: Effect.Effect<Answer, KubernetesError | NameTaken | Refused, R>): Effect.Effect<Answer, never, R> =>
     self.pipe(
       Effect.catchTag(["NameTaken", "Refused"], (error) =>
-        Effect.as(Effect.logWarning("left to the next sweep", about, error), done)
+        Effect.as(Effect.logWarning("left to the next sweep", about, error), noContent)
       ),
       Effect.catchCause((cause) =>
-        Effect.as(Effect.logWarning("left to whoever sends the event again", about, cause), unavailableBy(cause))
+        Effect.as(Effect.logWarning("will be handled when the event is sent again", about, cause), unavailableBy(cause))
       )
     )
 

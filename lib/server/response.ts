@@ -14,7 +14,7 @@ export type Answer =
   | { readonly status: 503; readonly message: string; readonly retryAfterSeconds: number }
 
 /** It was looked at, or there was nothing to look at. */
-export const done: Answer = { status: 204 }
+export const noContent: Answer = { status: 204 }
 
 /** It is no CloudEvent, and will not become one. */
 export const noCloudEvent = (message: string): Answer => ({ status: 400, message: `no CloudEvent: ${message}` })
@@ -28,7 +28,7 @@ export const notKnown = (audience: string): Answer => ({
 /** Who sends it may not. */
 export const notAllowed = (name: string): Answer => ({
   status: 403,
-  message: `${name} is no ServiceAccount of ${systemNamespace}`
+  message: `${name} is not a ServiceAccount of ${systemNamespace}`
 })
 
 /** An API server stores 1.5 MiB of an object at most, unless etcd was told otherwise. */

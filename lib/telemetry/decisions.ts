@@ -18,13 +18,13 @@ const rootsOf = ({ actions, applied, observed, subject }: Run): ReadonlyArray<Ro
   const targets = actions.flatMap((action) =>
     action.action === "Create" ? [] : [{ kind: action.target.kind, metadata: action.target }]
   )
-  const created = applied.flatMap(({ action, created }) =>
+  const references = applied.flatMap(({ action, created }) =>
     action.action === "Create" && created !== undefined ? [{ kind: action.object.kind, metadata: created }] : []
   )
   const seen = objectsIn(observed)
     .filter(({ metadata: { name, namespace } }) => name === subject.name && namespace === subject.namespace)
     .map(({ metadata }) => ({ kind: subject.kind, metadata }))
-  const roots = [...targets, ...created, ...seen, ...actions.flatMap(spokenOf)].filter(
+  const roots = [...targets, ...references, ...seen, ...actions.flatMap(spokenOf)].filter(
     ({ kind }) => kindNamed(kind)?.custom !== undefined
   )
   return [...new Map(roots.map((root) => [root.metadata.uid, root])).values()]

@@ -23,19 +23,19 @@ import { type StatusWrite } from "./nixbuild-changes.ts"
 export const nixBuildMetrics = {
   builds: counter(
     "nixbuild_builds_total",
-    "NixBuilds that ended; one that was asked for again counts again. result: Succeeded, or the reason of the failure; system: spec.system."
+    "NixBuilds that ended; each requested retry counts again. result: Succeeded, or the reason of the failure; system: spec.system."
   ),
   queueDuration: histogram(
     "nixbuild_queue_duration_seconds",
-    "From a NixBuild's creation to its first build Job: the wait for a node, a slot and a volume. Whole seconds."
+    "From a NixBuild's creation to its first build Job: the wait for a node, a slot and a volume. Resolution: 1 s."
   ),
   buildDuration: histogram(
     "nixbuild_build_duration_seconds",
-    "From the build Job's creation to its outcome, good or bad. Whole seconds."
+    "From the build Job's creation to its outcome, good or bad. Resolution: 1 s."
   ),
   importDuration: histogram(
     "nixbuild_import_duration_seconds",
-    "From a build that succeeded to the image in containerd of the node that built, or to the failure of that. Whole seconds."
+    "From the build's success until the build node's containerd has the image, or the import failed. Resolution: 1 s."
   )
 }
 

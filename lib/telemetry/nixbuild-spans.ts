@@ -18,7 +18,7 @@ import { conditionOf, isTrue } from "../kubernetes/condition.ts"
 import { isSucceeded, Job, Pod } from "../kubernetes/kinds.ts"
 import { attemptOn, conditionsOf, NixBuild, nixBuilds, nodeStatusOf, unsettledNodes } from "../api/nixbuild.ts"
 import type { Run } from "../runtime/observers.ts"
-import { sayingName } from "../runtime/event-recorder.ts"
+import { recordedEventName } from "../runtime/event-recorder.ts"
 import { type StatusWrite, statusWritesOf } from "./nixbuild-changes.ts"
 import type { Phase, Root } from "./span.ts"
 
@@ -148,14 +148,16 @@ const podWaits = ({ applied, observed }: Run): ReadonlyArray<Phase> =>
   Option.match(decodeWaiting(observed), {
     onNone: () => [],
     onSome: ({ builds, pod, time }) => {
-      const created = applied.flatMap(({ action, created }) =>
+      const createdNames = applied.flatMap(({ action, created }) =>
         action.action === "Create" && created !== undefined ? [action.object.metadata.name] : []
       )
       const { name, uid } = pod.metadata
       const from = failedSince(pod) ?? time
       return builds
         .filter((build) =>
-          created.includes(sayingName({ about: pod.metadata, reason: "ImageBuilding", key: build.metadata.uid }))
+          createdNames.includes(
+            recordedEventName({ about: pod.metadata, reason: "ImageBuilding", key: build.metadata.uid })
+          )
         )
         .map((build) => {
           const { creationTimestamp = "" } = build.metadata
@@ -173,7 +175,7 @@ const podWaits = ({ applied, observed }: Run): ReadonlyArray<Phase> =>
 
 // When a pull failed is written nowhere. It is tried once the Pod's sandbox is there, so this is some seconds early.
 const failedSince = ({ metadata, status }: Pod): string | undefined =>
-  status?.conditions?.find(({ status, type }) => type === "PodReadyToStartContainers" && status === "True")
+  status?.conditions?.find((one) => one.type === "PodReadyToStartContainers" && one.status === "True")
     ?.lastTransitionTime ??
   status?.startTime ??
   metadata.creationTimestamp

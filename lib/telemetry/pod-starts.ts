@@ -9,7 +9,7 @@ import { type Pod, pods } from "../kubernetes/kinds.ts"
 import { nixBuilds, nodeStatusOf } from "../api/nixbuild.ts"
 import { Cluster } from "../kubernetes/cluster.ts"
 import type { CloudEvent } from "../runtime/events.ts"
-import { ignore } from "../runtime/predicate.ts"
+import { ignoreIf } from "../runtime/predicate.ts"
 import { wokenAnnotation } from "../api/annotations.ts"
 import { currentTime, secondsBetween } from "../kubernetes/time.ts"
 import { rootOf } from "./nixbuild-spans.ts"
@@ -68,7 +68,7 @@ const starts = (pod: Pod) => {
 }
 
 /** Pods that were not woken, or run no container yet. */
-export const notStarted = ignore(
+export const notStarted = ignoreIf(
   pods,
   (pod) => pod.metadata.annotations?.[wokenAnnotation] === undefined || starts(pod).length === 0
 )

@@ -6,7 +6,7 @@ import { HttpClient } from "effect/http"
 import { TestClock } from "effect/testing"
 import { parseAllDocuments } from "yaml"
 import { decideAgain } from "../../cli/decisions/decide-again.ts"
-import { Recorded } from "../../cli/recordings/recording.ts"
+import { DecisionRecord } from "../../cli/recordings/recording.ts"
 import * as Cache from "../../lib/runtime/watch-cache.ts"
 import { makeDispatcher, readTriggers } from "../../embedded/dispatcher.ts"
 import { Cluster } from "../../lib/kubernetes/cluster.ts"
@@ -17,7 +17,7 @@ import { KubernetesApi } from "../../lib/kubernetes/connection.ts"
 import { KubernetesError } from "../../lib/kubernetes/error.ts"
 import type { Run } from "../../lib/runtime/observers.ts"
 import { Observers } from "../../lib/runtime/observers.ts"
-import { run } from "../../lib/runtime/reconcile.ts"
+import { reconcile } from "../../lib/runtime/reconcile.ts"
 import { Settings } from "../../lib/api/settings.ts"
 import { traceIdOf } from "../../lib/telemetry/span.ts"
 import { makeApiServer } from "../memory/api-server.ts"
@@ -54,7 +54,9 @@ const greetOnce = <A, E, R>(layer: Layer.Layer<A, E, R>) =>
     const api = makeApiServer()
     yield* Effect.orDie(api.objects.create(greeting("a", "Ada")))
     for (const definition of functions) {
-      yield* run(definition, event, event).pipe(Effect.provide(Layer.mergeAll(liveCluster(api), settingsLayer, layer)))
+      yield* reconcile(definition, event, event).pipe(
+        Effect.provide(Layer.mergeAll(liveCluster(api), settingsLayer, layer))
+      )
     }
     return yield* Effect.orDie(api.objects.find(event))
   })
@@ -110,9 +112,9 @@ describe("the toy function", () => {
       const missing = new KubernetesError({ status: 404, reason: "NotFound", message: "no such resource" })
       const connection = KubernetesApi.of({
         ...connected,
-        follow: (path, query, read) =>
+        follow: (path, query, decode) =>
           Stream.suspend(() =>
-            isDefined || !path.includes("greetings") ? connected.follow(path, query, read) : Stream.fail(missing)
+            isDefined || !path.includes("greetings") ? connected.follow(path, query, decode) : Stream.fail(missing)
           )
       })
       const kinds = kindsOf(functions)
@@ -174,7 +176,7 @@ describe("the toy function", () => {
       const [one] = runs
       if (one === undefined) return assert.fail("no run")
       const record = makeWholeRecord({ ...one, done: one.applied.length })
-      const decoded = yield* Schema.decodeUnknownEffect(Recorded)(record)
+      const decoded = yield* Schema.decodeUnknownEffect(DecisionRecord)(record)
       assert.deepStrictEqual(yield* decideAgain(functions, { id: "1", record: decoded, show: () => record }), {
         _tag: "Same"
       })

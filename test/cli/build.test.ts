@@ -75,7 +75,7 @@ layer(NodeServices.layer)("enbi build", (it) => {
         const { code, out } = yield* run(command("good"), { cluster: clusterOf(stage, asked), during: build(stage) })
         assert.deepStrictEqual(shortened(out), [
           "NixBuild apps/good-# is created",
-          "NodeFound: one builds for x86_64-linux.",
+          "NodeFound: Node one builds it for x86_64-linux.",
           "VolumePending: The node's cache volume is being prepared.",
           "JobCreated: Job good-#-build-# builds: kubectl logs -n apps job/good-#-build-#",
           "fetching github:a/b",
@@ -87,7 +87,7 @@ layer(NodeServices.layer)("enbi build", (it) => {
           "reading the image from /nix/store/x-good",
           "image sha256:# is ready to be imported",
           "importing into containerd of one",
-          "reg.io/a:1 is on one: sha256:#"
+          "reg.io/a:1 is on node one: sha256:#"
         ])
         assert.strictEqual(code, 0)
         assert.match(
@@ -99,7 +99,7 @@ layer(NodeServices.layer)("enbi build", (it) => {
         assert.strictEqual(again.code, 0)
         assert.deepStrictEqual(shortened(again.out), [
           "NixBuild apps/good-# is done; for a new one: kubectl delete nixbuild -n apps good-#",
-          "reg.io/a:1 is on one: sha256:#"
+          "reg.io/a:1 is on node one: sha256:#"
         ])
         assert.lengthOf(stage.api.writes, length)
       })
@@ -122,13 +122,13 @@ layer(NodeServices.layer)("enbi build", (it) => {
         assert.strictEqual(code, 1)
         assert.match(
           out,
-          /\n {2}error: no\nIt is not on one: BuildFailed\.\nFailed: BuildFailed: It does not build for/
+          /\n {2}error: no\nIt is not on node one: BuildFailed\.\nFailed: BuildFailed: It does not build for/
         )
         const asked: Array<string> = []
         const again = yield* run(command("bad"), {
           cluster: clusterOf(stage, asked),
           during: Effect.fnUntraced(function* (printed) {
-            yield* printed("gets another attempt")
+            yield* printed("starting another attempt")
             yield* untilBuildJob(stage)
             yield* printed("JobCreated")
             yield* stage.world.tick
@@ -152,7 +152,7 @@ layer(NodeServices.layer)("enbi build", (it) => {
           during: (printed) => Effect.andThen(printed("is created"), undisturbed(stage))
         })
         assert.strictEqual(code, 1)
-        assert.match(out, /\nNoMatchingNode: .*aarch64-linux: one .*\nIt waits for that to be changed\./)
+        assert.match(out, /\nNoMatchingNode: .*aarch64-linux: one .*\nIt waits until that is fixed\./)
       })
     )
   )
@@ -165,7 +165,9 @@ layer(NodeServices.layer)("enbi build", (it) => {
           cluster: clusterOf(stage),
           during: Effect.fnUntraced(function* (printed) {
             yield* printed("is created")
-            for (const { kind, metadata } of [...objects.objects.values()].filter(({ kind }) => kind === "NixBuild")) {
+            for (const { kind, metadata } of [...objects.objects.values()].filter(
+              (object) => object.kind === "NixBuild"
+            )) {
               yield* Effect.orDie(objects.remove({ kind, ...metadata }))
             }
           })
@@ -187,11 +189,11 @@ layer(NodeServices.layer)("enbi build", (it) => {
         for (const more of [arm("two"), arm("three")]) yield* objects.create(more)
         const several = yield* run(command("good"), { cluster: clusterOf(stage) })
         assert.strictEqual(several.code, 2)
-        assert.include(several.failure, "--system for which to build. x86_64-linux (1 node), aarch64-linux (2 nodes).")
+        assert.include(several.failure, "choose one with --system. x86_64-linux (1 node), aarch64-linux (2 nodes).")
         for (const name of ["one", "two", "three"]) yield* objects.remove({ kind: "Node", name })
         yield* objects.create(arm("four", "mips"))
         const none = yield* run(command("good"), { cluster: clusterOf(stage) })
-        assert.include(none.failure, "No node has a system that Nix knows: say with --system")
+        assert.include(none.failure, "No node has a system that Nix knows: choose one with --system")
         yield* objects.remove({ kind: "Node", name: "four" })
         assert.deepStrictEqual(stage.api.writes, [])
       })
@@ -206,10 +208,10 @@ layer(NodeServices.layer)("enbi build", (it) => {
         const refused = yield* run(command("good"), { cluster })
         stage.api.fate.faultOf = () => undefined
         assert.strictEqual(refused.code, 2)
-        assert.include(refused.failure, "The API server does not take it: InternalError")
+        assert.include(refused.failure, "The API server rejected it: InternalError")
         const bare = yield* run(["build", "github:a/b", "--tag", "reg.io/a:1"], { cluster })
         assert.strictEqual(bare.code, 2)
-        assert.match(bare.failure, /a flake and, behind #, its package: github:owner\/repository#hello-image/)
+        assert.match(bare.failure, /a flake and, after #, its package: github:owner\/repository#hello-image/)
       })
     )
   )
@@ -224,13 +226,13 @@ const found = (status: object) => ({
 })
 
 const job = { apiVersion: "batch/v1", kind: "Job", metadata: { name: "a-build-1", namespace: "apps" } }
-const pod = (name: string, namespace: string, labels: Record<string, string>) => ({
+const pod = (name: string, within: string, labels: Record<string, string>) => ({
   apiVersion: "v1",
   kind: "Pod",
-  metadata: { name, namespace, labels },
+  metadata: { name, namespace: within, labels },
   spec: { containers: [{ name: "main" }, { name: "beside" }] }
 })
-const there = [
+const existing = [
   job,
   pod("a-build-1-x", "apps", { "batch.kubernetes.io/job-name": "a-build-1" }),
   pod("b-build-1-x", "apps", { "batch.kubernetes.io/job-name": "b-build-1" })
@@ -249,7 +251,7 @@ const logs: Record<string, Log> = {
   "of the build Job": {
     args: ["-f"],
     status: { buildJobName: "a-build-1" },
-    there,
+    there: existing,
     asked: "apps/a-build-1-x?container=main&follow=true&timestamps=false",
     out: "the log\nof it"
   },
@@ -270,13 +272,13 @@ const logs: Record<string, Log> = {
     args: [],
     status: { buildJobName: "a-build-1", failure: { reason: "BuildFailed", message: "It failed.", log: "the end" } },
     there: [],
-    out: "The Job is gone; the end of its log is kept in the NixBuild:\nthe end"
+    out: "The Job was removed; the NixBuild keeps the end of its log:\nthe end"
   },
   "of a build that succeeded: it is gone": {
     args: [],
     status: { buildJobName: "a-build-1" },
     there: [],
-    failure: "its log with it: it succeeded"
+    failure: "was removed, and its log with it"
   },
   "of a build that has not begun: how to find out why": {
     args: [],
@@ -320,7 +322,7 @@ layer(NodeServices.layer)("enbi logs", (it) => {
     Effect.gen(function* () {
       const server = makeApiServer()
       yield* server.objects.restore(found({ buildJobName: "a-build-1" }))
-      for (const object of there) yield* server.objects.create(object)
+      for (const object of existing) yield* server.objects.create(object)
       const [asked, spoken] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()]
       const log = () =>
         Effect.gen(function* () {

@@ -13,9 +13,9 @@ import { run } from "./run.ts"
 const logged = (lines: ReadonlyArray<string>): string =>
   lines
     .map((line) => {
-      const { time, ...record } = JSON.parse(line)
+      const { time, ...decision } = JSON.parse(line)
       const rest = { level: "INFO", timestamp: time, annotations: {}, spans: {}, fiberId: "#1" }
-      return `${JSON.stringify({ message: "started", ...rest })}\n${JSON.stringify({ message: ["decided", record], ...rest })}\n`
+      return `${JSON.stringify({ message: "started", ...rest })}\n${JSON.stringify({ message: ["decided", decision], ...rest })}\n`
     })
     .join("")
 
@@ -72,10 +72,10 @@ layer(NodeServices.layer)("enbi decisions", (it) => {
  1970-01-01T00:00:00.000Z  pod-failure-detector  add Pod apps/b
   Create NixBuild apps/podwatcher-#: Pod b waits for reg.io/b:1
  1970-01-01T00:00:00.000Z  pod-failure-detector  add NixBuild apps/podwatcher-#
-  Create Event apps/b.#: Tell whoever looks at the Pod: ImageBuilding
+  Create Event apps/b.#: Event on the Pod: ImageBuilding
  1970-01-01T00:00:00.000Z  scheduler             add NixBuild apps/podwatcher-#
-  Create Lease enbi-system/enbi-tag-####: reg.io/b:1 is nobody's yet
-  PatchStatus NixBuild apps/podwatcher-#: one has a free slot
+  Create Lease enbi-system/enbi-tag-####: No namespace has claimed reg.io/b:1 yet
+  PatchStatus NixBuild apps/podwatcher-#: Node one has a free slot
  1970-01-01T00:00:00.000Z  job-launcher          update NixBuild apps/podwatcher-#
   Create PersistentVolume enbi-uid-#-#: The cache of this namespace is on the node
   Create Job enbi-system/enbi-volume-#: one has no cache for this namespace yet
@@ -86,10 +86,10 @@ layer(NodeServices.layer)("enbi decisions", (it) => {
   Create Job apps/podwatcher-#-build-#: one builds
   PatchStatus NixBuild apps/podwatcher-#: On one: JobCreated
  1970-01-01T00:00:00.000Z  importer-status       update Pod apps/podwatcher-#-build-#-b3a6f
-  Create Event apps/podwatcher-#.#: Tell whoever looks at the NixBuild: BuildFailed
+  Create Event apps/podwatcher-#.#: Event on the NixBuild: BuildFailed
   PatchStatus NixBuild apps/podwatcher-#: What the Jobs on its nodes came to
  1970-01-01T00:00:00.000Z  pod-failure-detector  update NixBuild apps/podwatcher-#
-  Create Event apps/b.#: Tell whoever looks at the Pod: BuildFailed`).map((line) => line.trim())
+  Create Event apps/b.#: Event on the Pod: BuildFailed`).map((line) => line.trim())
       )
     })
   )
@@ -164,7 +164,7 @@ layer(NodeServices.layer)("enbi decisions", (it) => {
         const prefixed = stdout.replace(/^(?=\{)/gm, "[pod/enbi-functions-1/functions] 2026-11-21T00:00:00Z ")
         assert.deepStrictEqual(headsIn((yield* run(["decisions", "list", "-"], { stdin: prefixed })).out), expected)
         const replayed = yield* run(["decisions", "replay", "-"], { stdin: stdout })
-        assert.strictEqual(replayed.out, `Decided the same: ${lines.length}; otherwise: 0; cannot be decided again: 0.`)
+        assert.strictEqual(replayed.out, `Same decision: ${lines.length}; different: 0; cannot be decided again: 0.`)
       }),
     30_000
   )
@@ -187,7 +187,7 @@ layer(NodeServices.layer)("enbi decisions", (it) => {
       assert.notInclude(json.out, "xyzzy")
       // What was taken out changes nothing: it can be decided again by whoever gets it.
       const again = yield* run(["decisions", "replay", "-"], { stdin: json.out })
-      assert.strictEqual(again.out, `Decided the same: ${lines.length}; otherwise: 0; cannot be decided again: 0.`)
+      assert.strictEqual(again.out, `Same decision: ${lines.length}; different: 0; cannot be decided again: 0.`)
     })
   )
 
@@ -196,15 +196,15 @@ layer(NodeServices.layer)("enbi decisions", (it) => {
       const { lines } = yield* record({ given: onePodInVain })
       const whole = lines.find((line) => line.includes('"function":"scheduler"') && line.includes("a free slot")) ?? ""
       // Then, two had a slot; of a record in the log only the summary can be compared.
-      const other = whole.replaceAll("one has a free slot", "another has a free slot")
+      const other = whole.replaceAll("Node one has a free slot", "Node two has a free slot")
       const { actions: _, ...brief } = JSON.parse(other)
       const file = yield* fileOf([whole, other, JSON.stringify(brief)])
       const { code, out } = yield* run(["decisions", "replay", file])
       assert.strictEqual(code, 1)
-      assert.include(out, "Decided the same: 1; otherwise: 2; cannot be decided again: 0.")
+      assert.include(out, "Same decision: 1; different: 2; cannot be decided again: 0.")
       const changed = linesOf(out).filter((line) => /^[-+] /.test(line))
-      const then = "why: another has a free slot"
-      const now = "why: one has a free slot"
+      const then = "why: Node two has a free slot"
+      const now = "why: Node one has a free slot"
       assert.deepStrictEqual(
         changed.map((line) => line.replace(/\s+/g, " ")),
         [`- ${then}`, `+ ${now}`, `- ${then}`, `+ ${now}`]
@@ -227,8 +227,8 @@ layer(NodeServices.layer)("enbi decisions", (it) => {
       assert.strictEqual(code, 0)
       assert.include(out, "too long for the log: set DECISIONS_FILE, or LOG_LEVEL=Debug")
       assert.include(out, "there is no function gone")
-      assert.match(out, /what was observed cannot be read today: Expected string/)
-      assert.include(out, "Decided the same: 0; otherwise: 0; cannot be decided again: 3.")
+      assert.match(out, /what was observed cannot be read by this version: Expected string/)
+      assert.include(out, "Same decision: 0; different: 0; cannot be decided again: 3.")
     })
   )
 

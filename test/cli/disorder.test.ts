@@ -69,7 +69,8 @@ const stories: Readonly<Record<string, Script>> = {
 
 /** How many there were then. */
 const writesIn = (lines: ReadonlyArray<string>): number =>
-  lines.flatMap((line) => Option.toArray(readRecording(line))).flatMap(({ record }) => allWrites(record)).length
+  lines.flatMap((line) => Option.toArray(readRecording(line))).flatMap((recording) => allWrites(recording.record))
+    .length
 
 const lastOf = (out: string) => linesOf(out).at(-1) ?? ""
 
@@ -129,7 +130,7 @@ layer(NodeServices.layer)("a recording that is told shuffled, with events lost a
       const { code, out } = yield* replayWith(
         (definition) =>
           definition.name === "job-launcher"
-            ? { ...definition, subjects: (event) => (isSweep(event) ? Effect.succeed([]) : definition.subjects(event)) }
+            ? { ...definition, mapEvent: (event) => (isSweep(event) ? Effect.succeed([]) : definition.mapEvent(event)) }
             : definition,
         4
       )

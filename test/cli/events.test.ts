@@ -12,7 +12,7 @@ import { decisionsFile, directory, linesOf, record, undisturbed } from "./record
 import { run } from "./run.ts"
 import { sink } from "./sink.ts"
 
-const event = (id: string, more: object = {}): WholeEvent => ({
+const makeEvent = (id: string, more: object = {}): WholeEvent => ({
   specversion: "1.0",
   id,
   source: "test",
@@ -65,7 +65,7 @@ layer(NodeServices.layer)("enbi events", (it) => {
               sent = inOrder
               // And what it would lead to is nothing, too.
               const dry = yield* run(["events", "replay", file], { cluster: leadingTo(stage.api) })
-              assert.match(dry.out, new RegExp(`\n${sent} events, 0 writes would follow. Nothing was sent or written`))
+              assert.match(dry.out, new RegExp(`\n${sent} events would cause 0 writes. Nothing was sent or written`))
               assert.deepStrictEqual(attempts.slice(length), [])
             }).pipe(Effect.scoped, Effect.provide(NodeServices.layer), Effect.orDie)
         }).pipe(Effect.provide(decisionsFile({ DECISIONS_FILE: file })))
@@ -81,7 +81,7 @@ layer(NodeServices.layer)("enbi events", (it) => {
       // The scheduler would place it, but an event about a Pod does not come to it.
       const server = yield* serverWith([...onePod, other])
       const cluster = leadingTo(server)
-      const stdin = jsonLines(event("1"), event("2", { name: "gone" }))
+      const stdin = jsonLines(makeEvent("1"), makeEvent("2", { name: "gone" }))
       const { code, out } = yield* run(["events", "replay", "-"], { stdin, cluster })
       assert.strictEqual(code, 0)
       assert.deepStrictEqual(
@@ -90,11 +90,11 @@ layer(NodeServices.layer)("enbi events", (it) => {
           "update Pod apps/a  1",
           "  pod-failure-detector: Create NixBuild apps/podwatcher-#: Pod a waits for reg.io/a:1",
           "update Pod apps/gone  2  nothing to do",
-          "2 events, 1 writes would follow. Nothing was sent or written; --apply --to URL sends them."
+          "2 events would cause 1 writes. Nothing was sent or written; --apply --to URL sends them."
         ]
       )
       const elsewhere = yield* run(["events", "replay", "-", "--function", "importer-status"], { stdin, cluster })
-      assert.include(elsewhere.out, "2 events, 0 writes would follow")
+      assert.include(elsewhere.out, "2 events would cause 0 writes")
       assert.deepStrictEqual(server.attempts, [])
     })
   )
@@ -104,7 +104,7 @@ layer(NodeServices.layer)("enbi events", (it) => {
       const server = yield* serverWith([])
       for (const missing of ["enbi-functions", "enbi-builder"]) {
         const { code, failure } = yield* run(["events", "replay", "-"], {
-          stdin: jsonLines(event("1")),
+          stdin: jsonLines(makeEvent("1")),
           cluster: leadingTo(server, { missing })
         })
         assert.strictEqual(code, 2, missing)
@@ -120,7 +120,12 @@ layer(NodeServices.layer)("enbi events", (it) => {
     Effect.gen(function* () {
       const got: Array<WholeEvent> = []
       const url = yield* sink((event) => Effect.sync(() => (got.push(event), event.id === "2" ? 503 : 204)))
-      const events = [event("1", { data: { a: [1] }, dataschema: "urn:a" }), event("2"), event("3"), event("4")]
+      const events = [
+        makeEvent("1", { data: { a: [1] }, dataschema: "urn:a" }),
+        makeEvent("2"),
+        makeEvent("3"),
+        makeEvent("4")
+      ]
       const args = ["events", "replay", "-", "--to", url, "--apply"]
       const { code, out } = yield* run([...args, "--id", "1", "--id", "2", "--id", "3"], {
         stdin: jsonLines(...events)
@@ -147,7 +152,7 @@ layer(NodeServices.layer)("enbi events", (it) => {
       const got: Array<string> = []
       const url = yield* sink((event) => Effect.sync(() => (got.push(event.id), 204)))
       const ids = Array.from({ length: 20 }, (_, index) => String(index))
-      const stdin = jsonLines(...ids.map((id) => event(id)))
+      const stdin = jsonLines(...ids.map((id) => makeEvent(id)))
       const idsWith = Effect.fnUntraced(function* (...args: ReadonlyArray<string>) {
         const { out } = yield* run(["events", "replay", "-", "--to", url, "--apply", ...args], { stdin })
         return { out, ids: got.splice(0) }
@@ -189,7 +194,7 @@ layer(NodeServices.layer)("enbi events", (it) => {
       const seconds = ["00", "10", undefined, "40.5", "30"]
       const stdin = jsonLines(
         ...seconds.map((second, index) =>
-          event(String(index), second === undefined ? {} : { time: `2026-11-21T10:00:${second}Z` })
+          makeEvent(String(index), second === undefined ? {} : { time: `2026-11-21T10:00:${second}Z` })
         )
       )
       const args = ["events", "replay", "-", "--to", url, "--apply"]
@@ -217,7 +222,7 @@ layer(NodeServices.layer)("enbi events", (it) => {
         )
       )
       const replayed = yield* run(["events", "replay", "-", "--name", "b"], { stdin: out, cluster: leadingTo(server) })
-      assert.include(replayed.out, "scheduler: PatchStatus NixBuild apps/b: one has a free slot")
+      assert.include(replayed.out, "scheduler: PatchStatus NixBuild apps/b: Node one has a free slot")
     })
   )
 
@@ -237,7 +242,7 @@ layer(NodeServices.layer)("enbi events", (it) => {
       )
       assert.strictEqual(yield* count("--id", "uid-"), lines.length)
       assert.strictEqual(yield* count("--since", "1970-01-01T00:00:01Z"), having("1970-01-01T00:05"))
-      const stdin = jsonLines(event("1", { kind: "Secret", data: { kind: "Secret", data: { key: "xyzzy" } } }))
+      const stdin = jsonLines(makeEvent("1", { kind: "Secret", data: { kind: "Secret", data: { key: "xyzzy" } } }))
       for (const args of [["show"], ["show", "-o", "json"], ["list", "-o", "json"]]) {
         const shown = yield* run(["events", ...args, "-"], { stdin })
         assert.include(shown.out, "dev.knative.apiserver.ref.update")
@@ -247,7 +252,11 @@ layer(NodeServices.layer)("enbi events", (it) => {
   )
 
   const mistakes: ReadonlyArray<readonly [string, ReadonlyArray<string>, RegExp]> = [
-    ["nowhere to send to", ["events", "replay", "-", "--apply"], /--to URL: a Broker's or a function's, such as http/],
+    [
+      "nowhere to send to",
+      ["events", "replay", "-", "--apply"],
+      /--to URL: that of a Broker or a function, for example http/
+    ],
     [
       "a place that is no URL",
       ["events", "replay", "-", "--to", "localhost:8080"],
@@ -258,7 +267,7 @@ layer(NodeServices.layer)("enbi events", (it) => {
   for (const [what, args, message] of mistakes) {
     it.effect(`says what to do about ${what}, and ends with 2`, () =>
       Effect.gen(function* () {
-        const { code, failure } = yield* run(args, { stdin: jsonLines(event("1")) })
+        const { code, failure } = yield* run(args, { stdin: jsonLines(makeEvent("1")) })
         assert.strictEqual(code, 2)
         assert.match(failure, message)
       })

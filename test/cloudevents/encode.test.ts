@@ -5,25 +5,25 @@ import * as fc from "fast-check"
 import { type Event, readAttributes } from "../../lib/cloudevents/event.ts"
 import { decodeMessage, encodeBinary, encodeStructured } from "../../lib/cloudevents/http.ts"
 
-const text = fc
+const texts = fc
   .string({ unit: "binary", minLength: 1 })
   .filter((text) => /^[^\p{Cc}\p{Noncharacter_Code_Point}]+$/u.test(text) && text === text.trim())
 
-const data = fc.oneof(
+const datas = fc.oneof(
   fc.record({ datacontenttype: fc.constant("application/json"), data: fc.jsonValue({ noUnicodeString: false }) }),
-  fc.record({ datacontenttype: fc.constant("text/plain"), data: text }),
+  fc.record({ datacontenttype: fc.constant("text/plain"), data: texts }),
   fc.record({ datacontenttype: fc.constant("image/png"), data: fc.uint8Array({ minLength: 1 }) }),
   fc.record({ datacontenttype: fc.constant("image/png") }),
   fc.constant({})
 )
 
-const event = fc
-  .record({ id: text, type: text, subject: text, extension: text, data })
+const events = fc
+  .record({ id: texts, type: texts, subject: texts, extension: texts, data: datas })
   .map(({ data: { data, datacontenttype }, ...attributes }: { readonly data: Partial<Data> }): Event => {
     const entries = { ...attributes, specversion: "1.0", source: "/s?a=%20#b" }
     const all = datacontenttype === undefined ? entries : { ...entries, datacontenttype }
-    const event = { attributes: Result.getOrThrow(readAttributes(Object.entries(all))) }
-    return data === undefined ? event : { ...event, data }
+    const made = { attributes: Result.getOrThrow(readAttributes(Object.entries(all))) }
+    return data === undefined ? made : { ...made, data }
   })
 
 interface Data {
@@ -46,7 +46,7 @@ describe("what we write", () => {
   for (const [way, [encode, encoding]] of Object.entries(ways)) {
     it(`${way}: we read as the same`, () => {
       fc.assert(
-        fc.property(event, (event) => {
+        fc.property(events, (event) => {
           const read = Result.getOrThrow(decodeMessage(encode(event), encoding))
           assert.deepStrictEqual(plain(read), plain(event))
         }),
@@ -57,7 +57,7 @@ describe("what we write", () => {
 
   it("is ASCII without blanks and quotes in headers", () => {
     fc.assert(
-      fc.property(event, (event) => {
+      fc.property(events, (event) => {
         const { headers } = encodeBinary(event, "percent")
         for (const [name, value] of Object.entries(headers)) assert.match(`${name}=${value}`, /^[!#-~]*$/)
       })

@@ -10,7 +10,7 @@ const latin1 = (headers: Readonly<Record<string, string>>) =>
   )
 
 describe("from Knative", () => {
-  for (const { bytes, headers, what } of captured.filter(({ what }) => !what.includes("json"))) {
+  for (const { bytes, headers, what } of captured.filter((one) => !one.what.includes("json"))) {
     it(what, () => {
       const { attributes, data } = Result.getOrThrow(decodeMessage({ headers: latin1(headers), body: bytes }, "raw"))
       const { "content-type": datacontenttype, ...others } = headers

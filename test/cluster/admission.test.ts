@@ -5,7 +5,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { pending } from "../../lib/api/nixbuild-condition.ts"
-import { apply, complete, firstStatusOf, kubectl, namespace, nixBuild, refusalOf, services } from "./cluster.ts"
+import { apply, complete, firstStatusOf, kubectl, makeNamespace, nixBuild, refusalOf, services } from "./cluster.ts"
 
 const ns = "admission"
 const rev = "f5d531177a7330e9b270c15cca5df0eb72b8684c"
@@ -191,7 +191,7 @@ describe("admission", () => {
 
   it.live("the four fields can't be changed, nodes can; a name of 253 characters builds", () =>
     Effect.gen(function* () {
-      const at = { namespace: yield* namespace(ns), name: `${"long-name.".repeat(25)}end` }
+      const at = { namespace: yield* makeNamespace(ns), name: `${"long-name.".repeat(25)}end` }
       assert.lengthOf(at.name, 253)
       const object = nixBuild(at, { imageTag: "registry.invalid/long:1", nodes: ["enbi-test-worker"] })
       yield* apply(object)

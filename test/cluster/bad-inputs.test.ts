@@ -23,7 +23,7 @@ import {
   isRunning,
   kubectl,
   list,
-  namespace,
+  makeNamespace,
   nixBuild,
   pod,
   refusalOf,
@@ -36,13 +36,13 @@ const node = "enbi-test-worker"
 describe("bad inputs", () => {
   it.live("redirects lead to no file of the builder Pod: FetchFailed", () =>
     Effect.gen(function* () {
-      const at = { namespace: yield* namespace("redirect"), name: "build" }
+      const at = { namespace: yield* makeNamespace("redirect"), name: "build" }
       yield* apply(nixBuild(at, { flakeUrl: flakeUrl("cgi-bin/redirect") }))
       const status = yield* becomes(
         "a failure",
         nixBuilds,
         at,
-        Option.flatMap(({ status }) => (status?.failure === undefined ? Option.none() : Option.some(status)))
+        Option.flatMap((build) => (build.status?.failure === undefined ? Option.none() : Option.some(build.status)))
       )
       assert.strictEqual(status.failure?.reason, "FetchFailed")
       assert.include(status.failure?.message, "Unsupported protocol")
@@ -54,7 +54,7 @@ describe("bad inputs", () => {
 
   it.live("a flake that takes a path of its reader's as input: EvaluationFailed", () =>
     Effect.gen(function* () {
-      const at = { namespace: yield* namespace("path-input"), name: "build" }
+      const at = { namespace: yield* makeNamespace("path-input"), name: "build" }
       yield* apply(nixBuild(at, { flakeUrl: flakeUrl("path-input") }))
       const { status } = yield* complete(at)
       assert.strictEqual(status?.failure?.reason, "EvaluationFailed")
@@ -77,7 +77,7 @@ describe("bad inputs", () => {
 
   it.live("a Pod of kube-system is not ours", () =>
     Effect.gen(function* () {
-      const ns = yield* namespace("not-ours")
+      const ns = yield* makeNamespace("not-ours")
       const theirs = { namespace: "kube-system", name: "enbi-test-not-ours" }
       const asking = (at: At) => {
         const imageTag = `registry.invalid/not-ours/${at.namespace}:1`
@@ -89,7 +89,7 @@ describe("bad inputs", () => {
           "the Pod of kube-system waits",
           pods,
           theirs,
-          Option.filter((pod) => waitingContainers(pod).length > 0)
+          Option.filter((found) => waitingContainers(found).length > 0)
         )
         // When this one has its NixBuild, the other was looked at long before.
         yield* apply(asking({ namespace: ns, name: "ours" }))
@@ -103,7 +103,7 @@ describe("bad inputs", () => {
 
   it.live("the tag latest, which Kubernetes always pulls", () =>
     Effect.gen(function* () {
-      const at = { namespace: yield* namespace("latest"), name: "latest" }
+      const at = { namespace: yield* makeNamespace("latest"), name: "latest" }
       const imageTag = "registry.invalid/latest/app:latest"
       const asks = annotations({ imageTag, packageName: "hello" })
       yield* apply(pod(at, { annotations: asks, container: { image: imageTag } }))
@@ -114,7 +114,7 @@ describe("bad inputs", () => {
 
   it.live("an image that somebody removes from the node comes back to the Pod that wants it", () =>
     Effect.gen(function* () {
-      const at = { namespace: yield* namespace("removed"), name: "build" }
+      const at = { namespace: yield* makeNamespace("removed"), name: "build" }
       const build = nixBuild(at, { nodes: [node] })
       yield* apply(build)
       yield* complete(at)

@@ -12,7 +12,7 @@ import {
   gone,
   kubectl,
   list,
-  namespace,
+  makeNamespace,
   nixBuild,
   patienceFlag,
   services,
@@ -25,9 +25,9 @@ const sweepMillis = 30_000
 
 it.live("quota, limit range, a namespace that ends: said once, then quiet", () =>
   Effect.gen(function* () {
-    const quota = { namespace: yield* namespace("quota"), name: "build" }
-    const limits = { namespace: yield* namespace("limit-range"), name: "build" }
-    const ending = { namespace: yield* namespace("ending"), name: "build" }
+    const quota = { namespace: yield* makeNamespace("quota"), name: "build" }
+    const limits = { namespace: yield* makeNamespace("limit-range"), name: "build" }
+    const ending = { namespace: yield* makeNamespace("ending"), name: "build" }
     const metadata = (at: At, more: object = {}) => ({ namespace: at.namespace, name: "strict", ...more })
     const finalizers = ["enbi.hrzn.ee/test"]
     yield* apply(

@@ -10,7 +10,7 @@ import {
   eventually,
   kubectl,
   list,
-  namespace,
+  makeNamespace,
   nixBuild,
   patiently,
   services,
@@ -112,7 +112,7 @@ it.live(
   `${count} builds while the functions, the API server and a worker are killed: all end well, once, and then all is quiet`,
   () =>
     Effect.gen(function* () {
-      yield* namespace(ns)
+      yield* makeNamespace(ns)
       const seenJobs = yield* watch(jobs)
       const seenBuilds = yield* watch(nixBuilds)
       const unfinished = Effect.map(seenBuilds, (seen) => {

@@ -15,7 +15,7 @@ import {
   find,
   flakeUrl,
   kubectl,
-  namespace,
+  makeNamespace,
   nixBuild,
   onNode,
   services,
@@ -102,7 +102,7 @@ const layoutsOf = Effect.fnUntraced(function* (name: string) {
 describe("collection", () => {
   it.live("without locks it destroys a build that runs", () =>
     Effect.gen(function* () {
-      const ns = yield* namespace("collection-hazard")
+      const ns = yield* makeNamespace("collection-hazard")
       const first = yield* built({ namespace: ns, name: "first" }, "hello")
       const spec = buildPod(first, [])
       const builds = { namespace: ns, name: "builds" }
@@ -129,7 +129,7 @@ describe("collection", () => {
 
   it.live("with locks it waits for builds that run, and says so", () =>
     Effect.gen(function* () {
-      const ns = yield* namespace("collection")
+      const ns = yield* makeNamespace("collection")
       const first = yield* built({ namespace: ns, name: "first" }, "hello")
       const second = yield* built({ namespace: ns, name: "second" }, "hello-gz")
       const slow = { namespace: ns, name: "slow" }
@@ -149,7 +149,7 @@ describe("collection", () => {
       const log = yield* logsOf(collects)
       assert.match(
         log,
-        /collected the cache: .+ freed, .+ left\nDiskFull: .+ its limit is 1 B: raise the setting CACHE_LIMIT/
+        /collected the cache: .+ freed, .+ left\nDiskFull: .+ \(limit 1 B\)\. Raise the setting CACHE_LIMIT/
       )
       assert.notInclude(log, "removing /nix/enbi/layouts", "every NixBuild is there")
     }).pipe(Effect.provide(services))
@@ -157,7 +157,7 @@ describe("collection", () => {
 
   it.live("the layout of a NixBuild that is gone goes, and those of others stay", () =>
     Effect.gen(function* () {
-      const ns = yield* namespace("collection-gone")
+      const ns = yield* makeNamespace("collection-gone")
       const stays = yield* built({ namespace: ns, name: "stays" }, "hello")
       const goes = yield* built({ namespace: ns, name: "goes" }, "two-layer")
       assert.sameMembers(yield* layoutsOf(ns), [stays.metadata.uid, goes.metadata.uid])

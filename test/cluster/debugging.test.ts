@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, FileSystem, Path, Stream } from "effect"
 import { ChildProcess, ChildProcessSpawner } from "effect/process"
 import { nameForPods } from "../../lib/nixbuild/make.ts"
-import { annotations, apply, flakeUrl, namespace, pod, services, told } from "./cluster.ts"
+import { annotations, apply, flakeUrl, makeNamespace, pod, services, told } from "./cluster.ts"
 import { Kubeconfig } from "./kubectl.ts"
 
 /** A shell in a directory of its own, with the cluster as its current context and `enbi` on its PATH. */
@@ -33,7 +33,7 @@ const commandsOfPage = Effect.gen(function* () {
 describe("debugging", () => {
   it.live("a NixBuild that went wrong, found as docs/debugging.md says", () =>
     Effect.gen(function* () {
-      const ns = yield* namespace("debugging")
+      const ns = yield* makeNamespace("debugging")
       const imageTag = "registry.invalid/debugging/fail:1"
       const wanted = annotations({ imageTag, packageName: "fail" })
       const app = pod(
@@ -68,23 +68,22 @@ describe("debugging", () => {
         outputs.push(out)
         // The decision under which it says that the build failed.
         id =
-          /^(\w+) .*importer-status(?:(?!^\w)[^])*?Tell whoever looks at the NixBuild: BuildFailed/m.exec(
-            outputs[0] ?? ""
-          )?.[1] ?? ""
+          /^(\w+) .*importer-status(?:(?!^\w)[^])*?Event on the NixBuild: BuildFailed/m.exec(outputs[0] ?? "")?.[1] ??
+          ""
       }
       const [list = "", show = "", log = "", replayed = "", , decided = ""] = outputs
       assert.match(list, /pod-failure-detector .*Pod debugging\/app\n +Create NixBuild/)
       assert.match(show, /exitCode: 1/)
       assert.include(log, "the compiler says no")
-      assert.match(replayed, /\b0 writes would follow/)
+      assert.match(replayed, /would cause 0 writes\b/)
       // The scheduler looks at all NixBuilds, and other tests have left so many that the log has no room for them.
-      assert.match(decided, /^Decided the same: [1-9]\d*; otherwise: 0; cannot be decided again: \d+\./m)
+      assert.match(decided, /^Same decision: [1-9]\d*; different: 0; cannot be decided again: \d+\./m)
     }).pipe(Effect.scoped, Effect.provide(services))
   )
 
   it.live("enbi build ends with 0 when the image is there, and with 1 when it does not build", () =>
     Effect.gen(function* () {
-      const ns = yield* namespace("enbi-build")
+      const ns = yield* makeNamespace("enbi-build")
       const shell = yield* makeShell
       const build = (name: string) =>
         shell(`enbi build -n ${ns} '${flakeUrl()}#${name}' --tag registry.invalid/enbi-build/${name}:1`)

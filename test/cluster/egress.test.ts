@@ -17,7 +17,7 @@ import {
   find,
   kubectl,
   list,
-  namespace,
+  makeNamespace,
   nixBuild,
   pod,
   services,
@@ -26,7 +26,7 @@ import {
 import { enforcing, metadataAddress, port, publicAddress } from "./enforcing.ts"
 
 const asking = Effect.fnUntraced(function* (name: string, egress: string) {
-  const made = yield* namespace(name)
+  const made = yield* makeNamespace(name)
   yield* kubectl("annotate", "namespace", made, `${buildEgressAnnotation}=${egress}`)
   return made
 })
@@ -88,7 +88,7 @@ describe("builds", () => {
       assert.deepStrictEqual(policy.spec, makeEgressPolicy({ closedCidrs: defaultClosedCidrs, namespace: ns }).spec)
       const claims = yield* list(persistentVolumeClaims, ns)
       assert.isTrue(claims.every(({ metadata }) => metadata.annotations?.[followsEgressAnnotation] === "true"))
-      // Another build finds it as it is.
+      // Another build finds it is.
       yield* apply(nixBuild({ ...at, name: "again" }, { packageName: "other" }))
       yield* complete({ ...at, name: "again" })
       assert.deepStrictEqual(yield* policyOf(ns), Option.some(policy))
@@ -96,7 +96,7 @@ describe("builds", () => {
       yield* kubectl("annotate", "namespace", ns, `${buildEgressAnnotation}=open`, "--overwrite")
       yield* kubectl("annotate", "nixbuild", "-n", ns, at.name, "enbi.hrzn.ee/retry=1")
       yield* becomes("it is built after all", nixBuilds, at, (found) =>
-        Option.filter(found, ({ status }) => status?.status === "Succeeded")
+        Option.filter(found, (build) => build.status?.status === "Succeeded")
       )
       assert.isTrue(Option.isNone(yield* policyOf(ns)))
       yield* kubectl("annotate", "namespace", ns, `${buildEgressAnnotation}=public`, "--overwrite")

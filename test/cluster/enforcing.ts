@@ -21,7 +21,7 @@ const docker = (...args: ReadonlyArray<string>) => output({ command: "docker", a
 const queue = 4242
 const rule = `FORWARD -s 10.244.0.0/16 -m conntrack --ctstate NEW -j NFQUEUE --queue-num ${queue}`
 const program = "/usr/local/bin/enforcer"
-const pidFile = "/run/enforcer.pid"
+const enforcerPidFile = "/run/enforcer.pid"
 
 /** A process on a node that ends with the scope. */
 const onNodeUntilEnd = (node: string, { command, pidFile }: { readonly command: string; readonly pidFile: string }) =>
@@ -38,8 +38,11 @@ const enforceOn = Effect.fnUntraced(function* (node: string, path: string) {
     args: ["exec", "-i", node, "sh", "-c", "cat >/run/enforcer.conf"],
     input: kubeconfig
   })
-  yield* onNodeUntilEnd(node, { command: `${program} -kubeconfig /run/enforcer.conf -queue ${queue}`, pidFile })
-  const isListening = `grep -qE '^ *${queue} ' /proc/net/netfilter/nfnetlink_queue && echo yes || cat ${pidFile}.log`
+  yield* onNodeUntilEnd(node, {
+    command: `${program} -kubeconfig /run/enforcer.conf -queue ${queue}`,
+    pidFile: enforcerPidFile
+  })
+  const isListening = `grep -qE '^ *${queue} ' /proc/net/netfilter/nfnetlink_queue && echo yes || cat ${enforcerPidFile}.log`
   yield* eventually(
     `${node} decides on packets`,
     Effect.map(onNode(node, isListening), (said) => when(said, said.trim() === "yes"))

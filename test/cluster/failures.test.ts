@@ -13,7 +13,7 @@ import {
   flakeUrl,
   kubectl,
   list,
-  namespace,
+  makeNamespace,
   nixBuild,
   pod,
   services,
@@ -78,7 +78,7 @@ describe("failures", () => {
   for (const failing of table) {
     it.live(`${failing.flake ?? "images"}#${failing.packageName}: ${failing.reason}`, () =>
       Effect.gen(function* () {
-        const ns = yield* namespace(`fails-${failing.flake ?? ""}${failing.packageName}`)
+        const ns = yield* makeNamespace(`fails-${failing.flake ?? ""}${failing.packageName}`)
         const wish = {
           flakeUrl: flakeUrl(failing.flake),
           imageTag: `registry.invalid/${ns}/app:1`,
@@ -130,7 +130,7 @@ describe("failures", () => {
 
   it.live("what may pass is tried four times, and once more when somebody asks for it", () =>
     Effect.gen(function* () {
-      const ns = yield* namespace("fails-to-fetch")
+      const ns = yield* makeNamespace("fails-to-fetch")
       const at = { namespace: ns, name: "unreachable" }
       yield* apply(nixBuild(at, { flakeUrl: flakeUrl("nobody-serves-this") }))
       const first = yield* told("NixBuild", at, "FetchFailed")

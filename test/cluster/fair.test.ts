@@ -6,7 +6,7 @@ import type { ObjectMeta } from "../../lib/kubernetes/kind.ts"
 import { type Pod, pods } from "../../lib/kubernetes/kinds.ts"
 import { conditionsOf, type NixBuild, nixBuilds } from "../../lib/api/nixbuild.ts"
 import { hasSlot, needsSlot } from "../../lib/nixbuild/slots.ts"
-import { amongAll, apply, list, namespace, nixBuild, services, when } from "./cluster.ts"
+import { amongAll, apply, list, makeNamespace, nixBuild, services, when } from "./cluster.ts"
 import { type Seen, watch } from "./watch.ts"
 
 const count = 30
@@ -44,7 +44,8 @@ const isBuilding = ({ status }: Pod): boolean =>
 /** How many wait before a NixBuild at most, as it shows. */
 const toldBefore = (build: NixBuild): number | undefined => {
   const scheduled = conditionsOf(build).find(({ reason }) => reason === "NoFreeSlot")
-  const [told, most] = /None waits before it|Up to (\d+) waits? before it/.exec(scheduled?.message ?? "") ?? []
+  const [told, most] =
+    /No build is ahead of it|Up to (\d+) builds? (?:is|are) ahead of it/.exec(scheduled?.message ?? "") ?? []
   return told === undefined ? undefined : Number(most ?? 0)
 }
 
@@ -66,7 +67,7 @@ it.live(
   `${count} NixBuilds at once: all end, in the order of their creation, and each is told how many wait before it`,
   () =>
     Effect.gen(function* () {
-      for (const name of namespaces) yield* namespace(name)
+      for (const name of namespaces) yield* makeNamespace(name)
       const ours = <A extends Any>(changes: ReadonlyArray<Seen<A>>) =>
         moments(changes.filter(({ object }) => namespaces.includes(object.metadata.namespace ?? "")))
       const builds = yield* watch(nixBuilds)
@@ -114,7 +115,7 @@ it.live(
           .map(toldBefore)
       )
       const isTrueOf = (told: ReadonlyArray<number | undefined>) =>
-        told.every((most, before) => most !== undefined && before <= most)
+        told.every((limit, before) => limit !== undefined && before <= limit)
       const longest = Math.max(...queues.filter(isTrueOf).map((told) => told.length))
       assert.isAtLeast(longest, count / 2, "NixBuilds that at one time showed how many wait before them")
       const said = Map.groupBy(all, ({ changed }) => changed.metadata.uid)

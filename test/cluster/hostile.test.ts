@@ -21,7 +21,7 @@ import {
   complete,
   ctr,
   find,
-  namespace,
+  makeNamespace,
   nixBuild,
   onNode,
   remove,
@@ -55,7 +55,7 @@ const refsOf = (namespace: string) =>
 const refused: ReadonlyArray<readonly [packageName: string, reason: string, message: RegExp]> = [
   ["device-node", "ForbiddenContent", /dev\/mem is a character device/],
   ["setuid", "ForbiddenContent", /bin\/su is a setuid/],
-  ["climbing", "ForbiddenContent", /climbs out/],
+  ["climbing", "ForbiddenContent", /leaves the image's root/],
   ["reserved-label", "ForbiddenContent", /containerd\.io\/restart\.loguri, which is reserved/],
   ["user-overflow", "ForbiddenContent", /the user "4294967296"/],
   ["open-folder", "ForbiddenContent", /working directory "\/proc\/self\/fd\/8"/],
@@ -134,7 +134,7 @@ const tampered: Readonly<Record<string, Tampered>> = {
 
 /** A namespace whose cache volume on the node exists, because something was built there. */
 const builtOnce = Effect.fnUntraced(function* (name: string) {
-  const at = { namespace: yield* namespace(name), name: "first" }
+  const at = { namespace: yield* makeNamespace(name), name: "first" }
   yield* apply(nixBuild(at, { packageName: "foreign-tags", nodes: [node] }))
   assert.strictEqual((yield* complete(at)).status?.status, "Succeeded")
   const { metadata } = yield* Effect.flatMap(find(namespaces, { namespace: "", name }), Effect.fromOption)
@@ -188,7 +188,7 @@ describe("hostile images", () => {
   for (const [packageName, reason, message] of refused) {
     it.live(`${packageName}: ${reason}`, () =>
       Effect.gen(function* () {
-        const at = { namespace: yield* namespace(`hostile-${packageName}`), name: "build" }
+        const at = { namespace: yield* makeNamespace(`hostile-${packageName}`), name: "build" }
         const refs = refsOf(at.namespace)
         const before = yield* refs
         yield* apply(nixBuild(at, { packageName, nodes: [node] }))
@@ -204,7 +204,7 @@ describe("hostile images", () => {
   for (const packageName of ["foreign-tags", "no-tags"]) {
     it.live(`${packageName}: the image under the asked tag and no other`, () =>
       Effect.gen(function* () {
-        const at = { namespace: yield* namespace(`hostile-${packageName}`), name: "build" }
+        const at = { namespace: yield* makeNamespace(`hostile-${packageName}`), name: "build" }
         const refs = refsOf(at.namespace)
         const before = yield* refs
         yield* apply(nixBuild(at, { packageName, nodes: [node] }))

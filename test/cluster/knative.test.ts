@@ -8,7 +8,7 @@ import {
   complete,
   eventually,
   isRunning,
-  namespace,
+  makeNamespace,
   nixBuild,
   noJobs,
   pod,
@@ -33,7 +33,7 @@ it.live(
   "over HTTP alone a Pod starts, whatever the source loses the end is the same, and then nothing is written",
   () =>
     Effect.gen(function* () {
-      const ns = yield* namespace("knative")
+      const ns = yield* makeNamespace("knative")
       const knative = yield* knativeProcesses
       let source = yield* knative.startSource
 

@@ -3,11 +3,22 @@ import { assert, it } from "@effect/vitest"
 import { Effect, Option } from "effect"
 import { pods } from "../../lib/kubernetes/kinds.ts"
 import { nixBuilds } from "../../lib/api/nixbuild.ts"
-import { amongAll, annotations, apply, becomes, builderImage, namespace, pod, services, told, when } from "./cluster.ts"
+import {
+  amongAll,
+  annotations,
+  apply,
+  becomes,
+  builderImage,
+  makeNamespace,
+  pod,
+  services,
+  told,
+  when
+} from "./cluster.ts"
 
 it.live("another tag, another failure, two of three annotations, Always, values that are refused: no NixBuild", () =>
   Effect.gen(function* () {
-    const ns = yield* namespace("no-build")
+    const ns = yield* makeNamespace("no-build")
     const at = (name: string) => ({ namespace: ns, name })
     const imageTag = "registry.invalid/no-build/app:1"
     const all = annotations({ imageTag, packageName: "hello" })
@@ -42,12 +53,12 @@ it.live("another tag, another failure, two of three annotations, Always, values 
       "the crashing Pod backs off",
       pods,
       at("crashes"),
-      Option.filter((pod) => pod.status?.containerStatuses?.[0]?.state?.waiting?.reason === "CrashLoopBackOff")
+      Option.filter((found) => found.status?.containerStatuses?.[0]?.state?.waiting?.reason === "CrashLoopBackOff")
     )
     // The last Pod is a good one: when it has its NixBuild, the others were looked at long before.
     yield* apply(pod(at("good"), { annotations: all, container: { image: imageTag } }))
-    const builds = yield* amongAll("the good Pod's NixBuild", { kind: nixBuilds, namespace: ns }, (builds) =>
-      when(builds, builds.length > 0)
+    const builds = yield* amongAll("the good Pod's NixBuild", { kind: nixBuilds, namespace: ns }, (found) =>
+      when(found, found.length > 0)
     )
     assert.lengthOf(builds, 1)
     assert.strictEqual(builds[0]?.spec.packageName, "hello")

@@ -2,7 +2,7 @@
 import { assert, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { managedBy } from "../../lib/kubernetes/kinds.ts"
-import { apply, builderImage, kubectl, namespace, refusalOf, services } from "./cluster.ts"
+import { apply, builderImage, kubectl, makeNamespace, refusalOf, services } from "./cluster.ts"
 import { account, container, job, mounting } from "./policy-jobs.ts"
 
 const theirs = { as: account }
@@ -12,7 +12,7 @@ const evil = "registry.invalid/evil:1"
 
 it.live("no image but that of the Role, in build, import and volume Jobs, in dry runs and for real", () =>
   Effect.gen(function* () {
-    const ns = yield* namespace("policies-images")
+    const ns = yield* makeNamespace("policies-images")
     const system = { namespace: "enbi-system", name: "policy-image" }
     const ownOf = (program: string, image: string) => ({
       containers: [{ ...container(system.namespace), args: [`/app/${program}.js`], image }]
@@ -31,19 +31,19 @@ it.live("no image but that of the Role, in build, import and volume Jobs, in dry
         for (const how of [theirDryRun, theirs]) {
           const refusal = yield* refusalOf(make(image), "create", how)
           assert.include(refusal, "ValidatingAdmissionPolicy 'enbi-functions-images'", image)
-          assert.include(refusal, `Role enbi-builder in enbi-system does not name the image ${image}: `)
+          assert.include(refusal, `Role enbi-builder in enbi-system does not list the image ${image}: `)
         }
       }
     }
     const second = { containers: [container(ns), { ...container(ns), name: "second", image: evil }] }
     const refusal = yield* refusalOf(job({ namespace: ns, name: "two" }, second), "create", theirDryRun)
-    assert.include(refusal, `does not name the image ${builderImage} or ${evil}: `)
+    assert.include(refusal, `does not list the image ${builderImage} or ${evil}: `)
   }).pipe(Effect.provide(services))
 )
 
 it.live("Jobs of a former image can be deleted, and nobody changes the image of a Job", () =>
   Effect.gen(function* () {
-    const ns = yield* namespace("policies-former")
+    const ns = yield* makeNamespace("policies-former")
     const at = { namespace: ns, name: "former" }
     const former = job(at, { containers: [{ ...container(ns), image: "enbi-builder:former" }] })
     yield* apply(former)
@@ -69,7 +69,7 @@ const others: ReadonlyArray<readonly [apiVersion: string, kind: string, more: ob
 
 it.live("the functions' account may not write what names the image, and has no other way to one", () =>
   Effect.gen(function* () {
-    const ns = yield* namespace("policies-others")
+    const ns = yield* makeNamespace("policies-others")
     const known = { namespace: "enbi-system", name: "enbi-builder" }
     const rules = [{ apiGroups: ["enbi.hrzn.ee"], resources: ["builderimages"], verbs: ["use"], resourceNames: [evil] }]
     for (const object of [

@@ -9,7 +9,7 @@ import {
   builderImage,
   complete,
   eventually,
-  namespace,
+  makeNamespace,
   nixBuild,
   refusalOf,
   remove,
@@ -75,7 +75,7 @@ const bindingOf = (namespace: string) => ({
 
 it.live("without the Role: what is ours is refused and told, the rest goes on, and it goes on by itself after", () =>
   Effect.gen(function* () {
-    const ns = yield* namespace("policies-unknown")
+    const ns = yield* makeNamespace("policies-unknown")
     const copy = yield* copyFor(ns)
     const build = { namespace: ns, name: "build" }
     const here = { namespace: ns, name: "j" }

@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { managedBy } from "../../lib/kubernetes/kinds.ts"
 import { makeEgressPolicy } from "../../lib/api/egress.ts"
-import { apply, builderImage, kubectl, namespace, nixBuild, pod, refusalOf, services } from "./cluster.ts"
+import { apply, builderImage, kubectl, makeNamespace, nixBuild, pod, refusalOf, services } from "./cluster.ts"
 import { account, container, job, mounting } from "./policy-jobs.ts"
 
 const as = ["--as", account]
@@ -23,7 +23,7 @@ describe("policies", () => {
     "Pods: the woken annotation, the end of those of our Jobs, and nothing else; creation only as a dry run",
     () =>
       Effect.gen(function* () {
-        const ns = yield* namespace("policies")
+        const ns = yield* makeNamespace("policies")
         const object = pod(
           { namespace: ns, name: "victim" },
           { annotations: { mine: "1" }, container: { image: builderImage, args: ["-e", "0"] } }
@@ -56,7 +56,7 @@ describe("policies", () => {
 
   it.live("Jobs: none of the node but what imports need, no token, no privilege, and only for NixBuilds", () =>
     Effect.gen(function* () {
-      const ns = yield* namespace("policies-jobs")
+      const ns = yield* makeNamespace("policies-jobs")
       const here = { namespace: ns, name: "j" }
       const system = { namespace: "enbi-system", name: "policy-test" }
       const create = (object: object) => refusalOf(object, "create", theirDryRun)
@@ -78,15 +78,15 @@ describe("policies", () => {
         securityContext: { allowPrivilegeEscalation: false, capabilities: { add } }
       })
       for (const [spec, message] of [
-        [{ initContainers: [{ ...own, name: "i" }] }, "own program alone"],
+        [{ initContainers: [{ ...own, name: "i" }] }, "only the builder image's own program"],
         [{ volumes: [{ name: "v", secret: { secretName: "s" } }] }, "mount only the cache"],
         [{ volumes: [{ name: "v", projected: { sources: [{ secret: { name: "s" } }] } }] }, "mount only the cache"],
-        [{ containers: [{ ...own, envFrom: [{ secretRef: { name: "s" } }] }] }, "own program alone"],
+        [{ containers: [{ ...own, envFrom: [{ secretRef: { name: "s" } }] }] }, "only the builder image's own program"],
         [
           { containers: [{ ...own, env: [{ name: "E", valueFrom: { secretKeyRef: { name: "s", key: "k" } } }] }] },
-          "own program alone"
+          "only the builder image's own program"
         ],
-        [{ containers: [{ ...own, command: ["sh"] }] }, "own program alone"],
+        [{ containers: [{ ...own, command: ["sh"] }] }, "only the builder image's own program"],
         [{ containers: [{ ...own, lifecycle: { preStop: hook } }] }, "without hooks"],
         [{ containers: [{ ...own, lifecycle: { postStart: hook } }] }, "without hooks"],
         [{ containers: [{ ...own, livenessProbe: hook }] }, "without hooks"],
@@ -94,10 +94,10 @@ describe("policies", () => {
         [{ containers: [{ ...own, startupProbe: hook }] }, "without hooks"],
         [{ containers: [{ ...own, ...mounted("/app") }], ...empty }, "nothing over"],
         [{ containers: [{ ...own, ...mounted("/nix/../app") }], ...empty }, "nothing over"],
-        [{ containers: [{ ...own, ...adding("NET_RAW") }] }, "no capabilities"],
-        [{ volumes: [{ name: "v", persistentVolumeClaim: { claimName: "data" } }] }, "no claims but"],
-        [{ containers: [{ ...own, args: ["/app/import.js"] }] }, "build Jobs build"],
-        [{ serviceAccountName: "somebody" }, "no account of anybody"]
+        [{ containers: [{ ...own, ...adding("NET_RAW") }] }, "only the capabilities"],
+        [{ volumes: [{ name: "v", persistentVolumeClaim: { claimName: "data" } }] }, "only the claims of caches"],
+        [{ containers: [{ ...own, args: ["/app/import.js"] }] }, "build Jobs may only build"],
+        [{ serviceAccountName: "somebody" }, "must not name a ServiceAccount"]
       ] as const) {
         assert.include(yield* create(job(here, spec)), message)
       }
@@ -105,18 +105,18 @@ describe("policies", () => {
       const importing = container("enbi-system")
       for (const name of ["NODE_OPTIONS", "LD_PRELOAD", "PATH"]) {
         const spec = { containers: [{ ...importing, env: [{ name, value: "/nix/x" }] }] }
-        assert.include(yield* create(job(system, spec)), "no variables but those", name)
+        assert.include(yield* create(job(system, spec)), "only the variables", name)
       }
       assert.include(
         yield* create(job(system, { containers: [{ ...importing, ...adding("CHOWN") }] })),
-        "no capabilities but"
+        "only the capabilities CHOWN"
       )
       yield* apply({ ...job(here, {}, {}), metadata: { namespace: ns, name: "not-ours" } })
       assert.strictEqual(
         yield* kubectl("delete", "job", "-n", ns, "not-ours", ...as).pipe(Effect.orElseSucceed(() => "refused")),
         "refused"
       )
-      assert.include(yield* create(job(here, mounting("/var/lib/enbi/x"))), "mount nothing of the node")
+      assert.include(yield* create(job(here, mounting("/var/lib/enbi/x"))), "from the node")
       for (const path of ["/", "/etc", "/run", "/var/lib/enbi-other", "/var/lib/enbi/../../etc"]) {
         assert.notStrictEqual(yield* create(job(system, mounting(path))), "", path)
       }
@@ -155,7 +155,7 @@ describe("policies", () => {
 
   it.live("NetworkPolicies: the one of build Pods, and of those alone", () =>
     Effect.gen(function* () {
-      const ns = yield* namespace("policies-network")
+      const ns = yield* makeNamespace("policies-network")
       const ours = makeEgressPolicy({ closedCidrs: ["10.0.0.0/8"], namespace: ns })
       const create = (object: object) => refusalOf(object, "create", theirDryRun)
       assert.strictEqual(yield* create(ours), "")
@@ -180,28 +180,28 @@ describe("policies", () => {
         )
       }
       for (const policyTypes of [["Ingress"], ["Ingress", "Egress"]]) {
-        assert.include(yield* create({ ...ours, spec: { ...spec, policyTypes } }), "only what Pods may reach")
+        assert.include(yield* create({ ...ours, spec: { ...spec, policyTypes } }), "only limit egress")
       }
       const patch = (name: string, change: object) =>
         Effect.map(
           kubectl("patch", "networkpolicy", name, "-n", ns, "--type=merge", "-p", JSON.stringify(change), ...as),
           () => ""
         ).pipe(Effect.orElseSucceed(() => "refused"))
-      const theirs = { ...ours, metadata: { name: "theirs", namespace: ns } }
-      yield* apply(ours, theirs)
+      const foreign = { ...ours, metadata: { name: "theirs", namespace: ns } }
+      yield* apply(ours, foreign)
       assert.strictEqual(yield* patch(metadata.name, { spec: { egress: [] } }), "")
       assert.strictEqual(yield* patch(metadata.name, { metadata: { labels: null } }), "refused")
       assert.strictEqual(yield* patch(metadata.name, { spec: { podSelector: { matchExpressions: null } } }), "refused")
       assert.strictEqual(yield* patch("theirs", { spec: { egress: [{}] } }), "refused")
       assert.strictEqual(yield* patch("theirs", { metadata: { labels: managedBy } }), "refused")
-      assert.include(yield* refusalOf(theirs, "delete", { as: account }), onlyOurs)
+      assert.include(yield* refusalOf(foreign, "delete", { as: account }), onlyOurs)
       assert.strictEqual(yield* refusalOf(ours, "delete", { as: account }), "")
     }).pipe(Effect.provide(services))
   )
 
   it.live("deletions: only of volumes, claims and NixBuilds of our own, and of NixBuilds that say when", () =>
     Effect.gen(function* () {
-      const ns = yield* namespace("policies-deletions")
+      const ns = yield* makeNamespace("policies-deletions")
       const claim = (name: string, labels: Record<string, string>) => ({
         apiVersion: "v1",
         kind: "PersistentVolumeClaim",
@@ -229,7 +229,7 @@ describe("policies", () => {
         [claim("ours", managedBy), ""],
         [named("policy-theirs", {}), "only volumes with their label"],
         [named("policy-ours", managedBy), ""],
-        [build("theirs", {}), "only NixBuilds that they made or that say when"],
+        [build("theirs", {}), "only NixBuilds that they created or that set ttlSecondsAfterFinished"],
         [build("timed", { ttlSecondsAfterFinished: 3600 }), ""],
         [build("ours", {}, managedBy), ""]
       ] as const

@@ -20,7 +20,7 @@ import {
   gone,
   flakeUrl,
   kubectl,
-  namespace,
+  makeNamespace,
   nixBuild,
   noJobs,
   onNode,
@@ -63,7 +63,7 @@ const halfLayouts = (namespaceUid: string) =>
 describe("retention", () => {
   it.live("a NixBuild is deleted while it builds: no Job, no process, no image and no part of one is left", () =>
     Effect.gen(function* () {
-      const at = { namespace: yield* namespace("cancel-build"), name: "hang" }
+      const at = { namespace: yield* makeNamespace("cancel-build"), name: "hang" }
       const build = nixBuild(at, { packageName: "hang", nodes: [node] })
       yield* apply(build)
       const { metadata } = yield* running(at.namespace, at)
@@ -80,7 +80,7 @@ describe("retention", () => {
     "a NixBuild is deleted while it imports: no Job and no process is left, and containerd has all or nothing",
     () =>
       Effect.gen(function* () {
-        const at = { namespace: yield* namespace("cancel-import"), name: "big" }
+        const at = { namespace: yield* makeNamespace("cancel-import"), name: "big" }
         const build = nixBuild(at, { packageName: "big", nodes: [node] })
         yield* apply(build)
         yield* amongAll("the import Job", { kind: jobs, namespace: systemNamespace }, (all) =>
@@ -105,7 +105,7 @@ describe("retention", () => {
 
   it.live("a namespace is deleted: its volume goes, and its directory on the node", () =>
     Effect.gen(function* () {
-      const at = { namespace: yield* namespace("gone-tomorrow"), name: "hello" }
+      const at = { namespace: yield* makeNamespace("gone-tomorrow"), name: "hello" }
       yield* apply(nixBuild(at, { nodes: [node] }))
       yield* complete(at)
       const uid = yield* uidOf(at.namespace)
@@ -128,7 +128,7 @@ describe("retention", () => {
       Effect.gen(function* () {
         const imageTag = "registry.invalid/retention/shared:1"
         yield* kubectl("delete", "lease", "-n", systemNamespace, tagLeaseName(imageTag), "--ignore-not-found")
-        const first = { namespace: yield* namespace("tag-first"), name: "app" }
+        const first = { namespace: yield* makeNamespace("tag-first"), name: "app" }
         yield* apply(nixBuild(first, { imageTag, nodes: [node] }))
         yield* complete(first)
         yield* kubectl("delete", "nixbuild", "-n", first.namespace, first.name)
@@ -151,7 +151,7 @@ describe("retention", () => {
               !reportOf(reporting).names.has(imageTag) || metadata.annotations?.[unusedSinceAnnotation] === undefined
           )
         )
-        const second = { namespace: yield* namespace("tag-second"), name: "app" }
+        const second = { namespace: yield* makeNamespace("tag-second"), name: "app" }
         yield* apply(nixBuild(second, { imageTag, flakeUrl: flakeUrl("images-2"), nodes: [node] }))
         const { failure } = (yield* complete(second)).status ?? {}
         assert.strictEqual(failure?.reason, "TagConflict")
@@ -170,7 +170,7 @@ describe("retention", () => {
 
   it.live("a NixBuild that says when is deleted then, and its image stays", () =>
     Effect.gen(function* () {
-      const at = { namespace: yield* namespace("short-lived"), name: "hello" }
+      const at = { namespace: yield* makeNamespace("short-lived"), name: "hello" }
       const build = nixBuild(at, { nodes: [node], ttlSecondsAfterFinished: 0 })
       yield* apply(build)
       yield* gone(nixBuilds, at)

@@ -9,7 +9,7 @@ import {
   conditionWith,
   kubectl,
   list,
-  namespace,
+  makeNamespace,
   nixBuild,
   services,
   when
@@ -24,13 +24,13 @@ describe("sandbox", () => {
   ] as const) {
     it.live(`${packageName} fails in the sandbox, and without it does not`, () =>
       Effect.gen(function* () {
-        const inside = { namespace: yield* namespace(`${packageName}-inside`), name: "build" }
+        const inside = { namespace: yield* makeNamespace(`${packageName}-inside`), name: "build" }
         yield* apply(nixBuild(inside, { packageName }))
         const { status } = yield* complete(inside)
         assert.strictEqual(status?.failure?.reason, "BuildFailed")
         assert.match(status?.failure?.log ?? "", log)
         // The same package makes an image where nothing stops it: so it was the sandbox.
-        const outside = { namespace: yield* namespace(`${packageName}-outside`), name: "build" }
+        const outside = { namespace: yield* makeNamespace(`${packageName}-outside`), name: "build" }
         yield* apply(nixBuild(outside, { packageName, sandbox: false }))
         assert.strictEqual((yield* complete(outside)).status?.status, "Succeeded")
       }).pipe(Effect.provide(services))
@@ -39,7 +39,7 @@ describe("sandbox", () => {
 
   it.live("the builder Pod has no token, no socket, no capability, and is not root", () =>
     Effect.gen(function* () {
-      const at = { namespace: yield* namespace("builder-pod"), name: "hang" }
+      const at = { namespace: yield* makeNamespace("builder-pod"), name: "hang" }
       yield* apply(nixBuild(at, { packageName: "hang" }))
       const builder = yield* amongAll("the build runs", { kind: pods, namespace: at.namespace }, (found) =>
         Option.fromNullishOr(found.find((pod) => pod.status?.containerStatuses?.[0]?.state?.running !== undefined))
@@ -64,7 +64,7 @@ describe("sandbox", () => {
   it.live("in a namespace that enforces baseline it waits with PodSecurityDenied and says what to do", () =>
     Effect.gen(function* () {
       const at = {
-        namespace: yield* namespace("baseline", { "pod-security.kubernetes.io/enforce": "baseline" }),
+        namespace: yield* makeNamespace("baseline", { "pod-security.kubernetes.io/enforce": "baseline" }),
         name: "build"
       }
       yield* apply(nixBuild(at, {}))
@@ -83,7 +83,7 @@ describe("sandbox", () => {
   it.live("without the sandbox it builds in a namespace that enforces restricted", () =>
     Effect.gen(function* () {
       const at = {
-        namespace: yield* namespace("restricted", { "pod-security.kubernetes.io/enforce": "restricted" }),
+        namespace: yield* makeNamespace("restricted", { "pod-security.kubernetes.io/enforce": "restricted" }),
         name: "build"
       }
       yield* apply(nixBuild(at, { sandbox: false }))

@@ -2,7 +2,7 @@
 import { assert, it } from "@effect/vitest"
 import { ConfigProvider, Effect, Layer } from "effect"
 import { Senders } from "../../lib/server/authentication.ts"
-import { kubectl, namespace, services } from "./cluster.ts"
+import { kubectl, makeNamespace, services } from "./cluster.ts"
 
 const audience = "enbi-functions"
 const settings = ConfigProvider.layer(ConfigProvider.fromUnknown({ OIDC_AUDIENCE: audience }))
@@ -12,7 +12,7 @@ const tokenOf = (ns: string, ...flags: ReadonlyArray<string>) =>
 
 it.live("ServiceAccounts of enbi-system with a token for the audience, and nobody else", () =>
   Effect.gen(function* () {
-    yield* namespace("senders")
+    yield* makeNamespace("senders")
     const admit = yield* Senders
     const ours = yield* tokenOf("enbi-system", `--audience=${audience}`)
     const statusOf = (authorization: string) => Effect.map(admit(authorization), ({ status }) => status)

@@ -13,7 +13,7 @@ import {
   isRunning,
   kubectl,
   list,
-  namespace,
+  makeNamespace,
   patienceFlag,
   pod,
   services,
@@ -23,14 +23,14 @@ import {
 
 const node = "enbi-test-worker"
 
-const imageTag = (at: At, name: string) => `registry.invalid/${at.namespace}/${name}:1`
+const tagFor = (at: At, name: string) => `registry.invalid/${at.namespace}/${name}:1`
 
 /** An init container that ends at once, whose image the Pod's annotations name, before one that serves. */
 const migrating = (at: At, own: Record<string, string>) => {
-  const migrate = imageTag(at, "migrate")
+  const migrate = tagFor(at, "migrate")
   const object = pod(at, {
     annotations: { ...annotations({ imageTag: migrate, packageName: "hello" }), ...own },
-    container: { image: imageTag(at, "web") },
+    container: { image: tagFor(at, "web") },
     nodeName: node
   })
   const initContainers = [{ name: "migrate", image: migrate, command: ["/bin/busybox", "true"] }]
@@ -47,10 +47,10 @@ const theBuild = ({ namespace }: At, imageTag: string) =>
 
 it.live("two images, one container after the other: both are built, and the Pod runs", () =>
   Effect.gen(function* () {
-    const at = { namespace: yield* namespace("two-images"), name: "two" }
+    const at = { namespace: yield* makeNamespace("two-images"), name: "two" }
     yield* apply(migrating(at, { "app.enbi.hrzn.ee/nixbuild-packageName": "hello-stream" }))
     yield* isRunning(at)
-    const { spec } = yield* theBuild(at, imageTag(at, "web"))
+    const { spec } = yield* theBuild(at, tagFor(at, "web"))
     assert.strictEqual(spec.packageName, "hello-stream")
     assert.lengthOf(yield* list(nixBuilds, at.namespace), 2)
   }).pipe(Effect.provide(services))
@@ -60,11 +60,11 @@ it.live(
   "a second image that no annotation names: an Event says what to annotate, and that works on the Pod itself",
   () =>
     Effect.gen(function* () {
-      const at = { namespace: yield* namespace("second-image"), name: "two" }
+      const at = { namespace: yield* makeNamespace("second-image"), name: "two" }
       yield* apply(migrating(at, {}))
       const { message, type } = yield* told("Pod", at, "AnnotationMissing")
       assert.strictEqual(type, "Warning")
-      assert.include(message, `container app, ${imageTag(at, "web")}`)
+      assert.include(message, `${tagFor(at, "web")}, the image of container app`)
       const [, key = ""] = /set the annotation (\S+) to its package/.exec(message) ?? []
       yield* kubectl("annotate", "pod", "-n", at.namespace, at.name, `${key}=hello-stream`)
       yield* isRunning(at)
@@ -73,12 +73,12 @@ it.live(
 
 it.live("a quota of one NixBuild: the second Pod is told, and has its image when there is room", () =>
   Effect.gen(function* () {
-    const ns = yield* namespace("build-quota")
+    const ns = yield* makeNamespace("build-quota")
     const at = (name: string) => ({ namespace: ns, name })
     const asking = (name: string) =>
       pod(at(name), {
-        annotations: annotations({ imageTag: imageTag(at(name), name), packageName: "hello" }),
-        container: { image: imageTag(at(name), name) },
+        annotations: annotations({ imageTag: tagFor(at(name), name), packageName: "hello" }),
+        container: { image: tagFor(at(name), name) },
         nodeName: node
       })
     const counted = "count/nixbuilds.enbi.hrzn.ee"
@@ -101,8 +101,11 @@ it.live("a quota of one NixBuild: the second Pod is told, and has its image when
 
 /** A Pod that obeys the Restricted level, in a namespace that enforces it. */
 const restricted = Effect.fnUntraced(function* (name: string) {
-  const at = { namespace: yield* namespace(name, { "pod-security.kubernetes.io/enforce": "restricted" }), name: "web" }
-  const tag = imageTag(at, "web")
+  const at = {
+    namespace: yield* makeNamespace(name, { "pod-security.kubernetes.io/enforce": "restricted" }),
+    name: "web"
+  }
+  const tag = tagFor(at, "web")
   const securityContext = { allowPrivilegeEscalation: false, capabilities: { drop: ["ALL"] } }
   const object = pod(at, {
     annotations: annotations({ imageTag: tag, packageName: "hello" }),
@@ -148,7 +151,7 @@ it.live("a person who deletes a NixBuild has a minute and a half to create anoth
     const { metadata, spec } = yield* Effect.flatMap(find(nixBuilds, build), Effect.fromOption)
     yield* kubectl("delete", "nixbuild", "-n", build.namespace, build.name)
     const { message } = yield* told("Pod", at, "NixBuildDeleted")
-    const [, text = ""] = /made again after (\S+),/.exec(message) ?? []
+    const [, text = ""] = /created again after (\S+),/.exec(message) ?? []
     // A sweep and a half.
     yield* Effect.sleep("45 seconds")
     assert.isTrue(Option.isNone(yield* find(nixBuilds, build)))
@@ -164,7 +167,7 @@ it.live("a person who deletes a NixBuild has a minute and a half to create anoth
       Effect.map(find(nixBuilds, build), (found) =>
         when(
           true,
-          Option.exists(found, ({ spec }) => !spec.sandbox)
+          Option.exists(found, (changed) => !changed.spec.sandbox)
         )
       )
     )

@@ -12,7 +12,7 @@ import {
   flakeUrl,
   isRunning,
   kubectl,
-  namespace,
+  makeNamespace,
   nixBuild,
   pod,
   refusalOf,
@@ -34,7 +34,7 @@ const digestOn = (node: string, imageTag: string) =>
 describe("tags", () => {
   it.live("of two Pods whose annotations give one tag two meanings, the second is told of the conflict", () =>
     Effect.gen(function* () {
-      const ns = yield* namespace("two-meanings")
+      const ns = yield* makeNamespace("two-meanings")
       const imageTag = "registry.invalid/two-meanings/app:1"
       const asking = (name: string, packageName: string, nodeName: string) =>
         pod(
@@ -56,7 +56,7 @@ describe("tags", () => {
 
   it.live("a namespace with prefixes may use no other tags", () =>
     Effect.gen(function* () {
-      const ns = yield* namespace("prefixes")
+      const ns = yield* makeNamespace("prefixes")
       const prefixes = ["registry.invalid/prefixes/", "registry.invalid/shared/"]
       yield* kubectl("annotate", "namespace", ns, `enbi.hrzn.ee/tag-prefixes=${prefixes.join(" ")}`)
       const create = (imageTag: string) =>
@@ -64,7 +64,7 @@ describe("tags", () => {
       yield* eventually(
         "the policy knows of the annotation",
         Effect.map(create("registry.invalid/other/app:1"), (refusal) =>
-          when(true, refusal.includes(`may only use image tags that begin with ${prefixes.join(" or ")}`))
+          when(true, refusal.includes(`may only use image tags that start with ${prefixes.join(" or ")}`))
         )
       )
       for (const prefix of prefixes) assert.strictEqual(yield* create(`${prefix}app:1`), "")
@@ -75,7 +75,7 @@ describe("tags", () => {
 
   it.live("of two NixBuilds for one tag the second waits, and goes on when the first is deleted", () =>
     Effect.gen(function* () {
-      const ns = yield* namespace("one-tag")
+      const ns = yield* makeNamespace("one-tag")
       const at = (name: string) => ({ namespace: ns, name })
       const imageTag = "registry.invalid/one-tag/app:1"
       yield* apply(nixBuild(at("first"), { imageTag, nodes: [first] }))
@@ -95,7 +95,7 @@ describe("tags", () => {
 
   it.live("one tag for two systems is no conflict, and neither takes the other's place", () =>
     Effect.gen(function* () {
-      const ns = yield* namespace("two-systems")
+      const ns = yield* makeNamespace("two-systems")
       const imageTag = "registry.invalid/two-systems/app:1"
       const at = (name: string) => ({ namespace: ns, name })
       yield* apply(nixBuild(at("amd"), { imageTag, nodes: [first] }))
@@ -112,7 +112,7 @@ describe("tags", () => {
     Effect.gen(function* () {
       const imageTag = "registry.invalid/shared-tag/app:1"
       const at = (name: string) => ({ namespace: name, name: "build" })
-      for (const name of ["holds-tag", "wants-tag", "comes-late"]) yield* namespace(name)
+      for (const name of ["holds-tag", "wants-tag", "comes-late"]) yield* makeNamespace(name)
       yield* apply(nixBuild(at("holds-tag"), { imageTag, nodes: [first] }))
       const { status } = yield* complete(at("holds-tag"))
       assert.strictEqual(status?.status, "Succeeded")
@@ -136,7 +136,7 @@ describe("tags", () => {
     Effect.gen(function* () {
       const imageTag = "registry.invalid/environments/app:1"
       const inside = (name: string) => ({ namespace: name, name: "app" })
-      for (const name of ["env-staging", "env-production"]) yield* namespace(name)
+      for (const name of ["env-staging", "env-production"]) yield* makeNamespace(name)
       const asking = (of: string, nodeName: string) =>
         pod(inside(of), {
           annotations: annotations({ imageTag, packageName: "hello" }),

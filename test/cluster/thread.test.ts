@@ -12,7 +12,7 @@ import {
   isRunning,
   kubectl,
   list,
-  namespace,
+  makeNamespace,
   nixBuild,
   noJobs,
   patienceFlag,
@@ -48,7 +48,7 @@ const sizeByCri = (node: string, digest: string) =>
 describe.concurrent("thread", () => {
   it.live("a NixBuild by hand ends as enbi's users know it, and says what containerd and CRI say", () =>
     Effect.gen(function* () {
-      const at = { namespace: yield* namespace("by-hand"), name: "hello" }
+      const at = { namespace: yield* makeNamespace("by-hand"), name: "hello" }
       yield* apply(nixBuild(at, { nodes: ["enbi-test-worker"] }))
       const { spec, status } = yield* complete(at)
       const described = yield* kubectl("describe", "nixbuild", "-n", at.namespace, at.name)
@@ -101,7 +101,7 @@ describe.concurrent("thread", () => {
 
   it.live("two replicas on two nodes: one NixBuild, the image on each node, both Pods run", () =>
     Effect.gen(function* () {
-      const ns = yield* namespace("two-nodes")
+      const ns = yield* makeNamespace("two-nodes")
       const imageTag = "registry.invalid/two-nodes/app:1"
       yield* apply({
         apiVersion: "apps/v1",
@@ -136,7 +136,7 @@ describe.concurrent("thread", () => {
       for (const node of workers) assert.include(yield* ctr(node, "images", "ls", "-q"), imageTag)
       const both = yield* list(pods, ns, "-l", "app=app")
       assert.sameMembers(
-        both.map((pod) => pod.spec.nodeName ?? ""),
+        both.map((one) => one.spec.nodeName ?? ""),
         workers
       )
       for (const { metadata } of both) {
@@ -155,7 +155,7 @@ describe.concurrent("thread", () => {
 
   it.live("a Pod that backs off for minutes is woken at once when its image is there", () =>
     Effect.gen(function* () {
-      const ns = yield* namespace("backed-off")
+      const ns = yield* makeNamespace("backed-off")
       const at = { namespace: ns, name: "waits" }
       const imageTag = "registry.invalid/backed-off/app:1"
       const node = "enbi-test-worker2"
@@ -185,7 +185,7 @@ describe.concurrent("thread", () => {
 
   it.live("a second revision builds only what changed, and an image that is there moves no blob", () =>
     Effect.gen(function* () {
-      const ns = yield* namespace("revisions")
+      const ns = yield* makeNamespace("revisions")
       const build = Effect.fnUntraced(function* (name: string, flake: string) {
         const url = `http://flakes.enbi-flakes.svc.cluster.local/${flake}.tar.gz`
         yield* apply(

@@ -145,7 +145,7 @@ const ServiceAccount: Kind<typeof Named.Type> = {
 }
 
 /** A namespace of the test's own, without anything of an earlier run. */
-export const namespace = Effect.fnUntraced(function* (name: string, labels: Record<string, string> = {}) {
+export const makeNamespace = Effect.fnUntraced(function* (name: string, labels: Record<string, string> = {}) {
   const at = { namespace: "", name }
   yield* remove(namespaces, at)
   yield* gone(namespaces, at)
@@ -165,9 +165,9 @@ export const namespace = Effect.fnUntraced(function* (name: string, labels: Reco
 })
 
 const isFor =
-  ({ name, namespace }: At) =>
+  (at: At) =>
   ({ metadata }: { readonly metadata: ObjectMeta }): boolean =>
-    metadata.annotations?.[nixBuildAnnotation] === `${namespace}/${name}`
+    metadata.annotations?.[nixBuildAnnotation] === `${at.namespace}/${at.name}`
 
 /** Neither the namespace nor the system has a Job of this NixBuild any more. */
 export const noJobs = (at: At) =>

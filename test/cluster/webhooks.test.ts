@@ -11,7 +11,7 @@ import {
   conditionWith,
   isRunning,
   kubectl,
-  namespace,
+  makeNamespace,
   nixBuild,
   pod,
   services,
@@ -27,7 +27,7 @@ it.live("a mesh that asks nobody, and a policy that says no without a code", () 
 )
 
 const underMesh = Effect.fnUntraced(function* (ca: string) {
-  const ns = yield* namespace("mesh")
+  const ns = yield* makeNamespace("mesh")
   yield* withWebhook({ about: ns, ca, path: "/sidecar" })(() =>
     Effect.gen(function* () {
       const [good, bad] = [
@@ -42,8 +42,9 @@ const underMesh = Effect.fnUntraced(function* (ca: string) {
       yield* amongAll("the failed build's Pod ends", { kind: pods, namespace: ns }, (all) =>
         Option.fromUndefinedOr(
           all.find(
-            ({ metadata, status }) =>
-              metadata.annotations?.["enbi.hrzn.ee/nixbuild"] === `${ns}/bad` && status?.phase === "Failed"
+            (failed) =>
+              failed.metadata.annotations?.["enbi.hrzn.ee/nixbuild"] === `${ns}/bad` &&
+              failed.status?.phase === "Failed"
           )
         )
       )
@@ -56,7 +57,7 @@ const underMesh = Effect.fnUntraced(function* (ca: string) {
 })
 
 const underPolicy = Effect.fnUntraced(function* (ca: string) {
-  const ns = yield* namespace("policy")
+  const ns = yield* makeNamespace("policy")
   const at = { namespace: ns, name: "web" }
   const imageTag = "registry.invalid/policy/web:1"
   yield* withWebhook({ about: ns, ca, path: "/limits" })((end) =>
@@ -80,7 +81,7 @@ const underPolicy = Effect.fnUntraced(function* (ca: string) {
 
 it.live("a build that fits on no node says so, leaves its slot to others, and goes on when it asks for less", () =>
   Effect.gen(function* () {
-    const ns = yield* namespace("no-room")
+    const ns = yield* makeNamespace("no-room")
     const roomy = { namespace: ns, name: "roomy" }
     yield* apply(nixBuild(roomy, { resources: { requests: { memory: "900Gi" } }, timeoutSeconds: 60 }))
     const { message } = yield* conditionWith(roomy, "PodUnschedulable")

@@ -5,7 +5,7 @@ import { output } from "../../tools/command.ts"
 import { apply, refusalOf, remove } from "./api-server.ts"
 import { pod } from "./objects.ts"
 import { builderImage } from "./cluster.ts"
-import { becomes, eventually, namespace, when } from "./waits.ts"
+import { becomes, eventually, makeNamespace, when } from "./waits.ts"
 
 const ns = "webhooks"
 
@@ -24,7 +24,7 @@ const certificate = Effect.gen(function* () {
 export const serveWebhooks = Effect.gen(function* () {
   const files = yield* FileSystem.FileSystem
   const { certificate: ca, key } = yield* certificate
-  const metadata = { name: "hook", namespace: yield* namespace(ns) }
+  const metadata = { name: "hook", namespace: yield* makeNamespace(ns) }
   yield* apply(
     {
       apiVersion: "v1",
@@ -75,7 +75,7 @@ export const serveWebhooks = Effect.gen(function* () {
     pods,
     metadata,
     Option.filter(
-      ({ status }) => status?.conditions?.some(({ status, type }) => type === "Ready" && status === "True") === true
+      ({ status }) => status?.conditions?.some((one) => one.type === "Ready" && one.status === "True") === true
     )
   )
   return ca

@@ -193,7 +193,9 @@ describe("an object that can't be read", () => {
         yield* api.objects.create(broken)
         yield* api.objects.create({ ...pod, metadata: { ...pod.metadata, name: "c" } })
         yield* catchUp
-        const names = Effect.map(cluster.list(all(pods)), (all) => all.map(({ metadata }) => metadata.name).toSorted())
+        const names = Effect.map(cluster.list(all(pods)), (found) =>
+          found.map(({ metadata }) => metadata.name).toSorted()
+        )
         assert.deepStrictEqual(yield* names, ["a", "c"])
         yield* views.relist(["Pod"])
         assert.deepStrictEqual(yield* names, ["a", "c"])

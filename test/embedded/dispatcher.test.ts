@@ -5,10 +5,10 @@ import { TestClock } from "effect/testing"
 import * as Cache from "../../lib/runtime/watch-cache.ts"
 import { makeDispatcher, readTriggers } from "../../embedded/dispatcher.ts"
 import { Cluster } from "../../lib/kubernetes/cluster.ts"
-import { type CloudEvent, changed, sweepType } from "../../lib/runtime/events.ts"
+import { changed, type CloudEvent, sweepType } from "../../lib/runtime/events.ts"
 import type { EnbiFunction } from "../../lib/runtime/function.ts"
 import { makeTriggers } from "../../generate/triggers.ts"
-import { ignore } from "../../lib/runtime/predicate.ts"
+import { ignoreIf } from "../../lib/runtime/predicate.ts"
 import { KubernetesApi } from "../../lib/kubernetes/connection.ts"
 import { KubernetesError } from "../../lib/kubernetes/error.ts"
 import { Settings } from "../../lib/api/settings.ts"
@@ -24,7 +24,7 @@ function fake(more: Partial<EnbiFunction<unknown>>): EnbiFunction<unknown> {
     name: "one",
     on: [changed(pods)],
     permissions: [],
-    subjects: ({ name = "" }) => Effect.succeed([{ kind: "Pod", name }]),
+    mapEvent: ({ name = "" }) => Effect.succeed([{ kind: "Pod", name }]),
     observe: () => Effect.succeedNone,
     Observed: Schema.Unknown,
     decide: () => [],
@@ -76,8 +76,8 @@ describe("dispatcher", () => {
   it.effect("refuses a Trigger for a function that is not there", () =>
     Effect.gen(function* () {
       const triggers = yield* readTriggers(JSON.stringify(trigger))
-      const refused = yield* Effect.flip(makeDispatcher([fake({ name: "two" })], triggers))
-      assert.include(refused.message, "one")
+      const failure = yield* Effect.flip(makeDispatcher([fake({ name: "two" })], triggers))
+      assert.include(failure.message, "one")
     }).pipe(Effect.scoped, Effect.provide(services))
   )
 
@@ -104,8 +104,8 @@ describe("dispatcher", () => {
     Effect.gen(function* () {
       const asked: Array<string> = []
       const definition = fake({
-        ignores: [ignore(pods, ({ metadata }) => metadata.name === "of-others")],
-        subjects: ({ name = "" }) => Effect.sync(() => [{ kind: "Pod", name: asked[asked.push(name) - 1] ?? "" }])
+        ignorePredicates: [ignoreIf(pods, ({ metadata }) => metadata.name === "of-others")],
+        mapEvent: ({ name = "" }) => Effect.sync(() => [{ kind: "Pod", name: asked[asked.push(name) - 1] ?? "" }])
       })
       const cluster = yield* Cluster
       for (const name of ["of-others", "ours"]) {
@@ -192,7 +192,7 @@ describe("dispatcher", () => {
       const observe = () => Effect.delay(Effect.succeedSome({}), "1 second")
       const gone = { kind: "Pod", name: "gone", uid: "gone", resourceVersion: "1" } as const
       const decide = () => [{ action: "Delete", why: "a test", target: gone } as const]
-      const definition = fake({ observe, decide, subjects: () => Effect.succeed([{ kind: "Pod", name: "same" }]) })
+      const definition = fake({ observe, decide, mapEvent: () => Effect.succeed([{ kind: "Pod", name: "same" }]) })
       const send = yield* makeDispatcher([definition], yield* readTriggers(JSON.stringify(once)))
       const at = (seconds: number) => ({ time: new Date(seconds * 1000).toISOString() })
       const sweep = { ...event("sweep"), type: sweepType }

@@ -33,7 +33,7 @@ describe.concurrent("build", { timeout: 60_000 }, () => {
       assert.strictEqual(result.outcome, "Succeeded")
       assert.isBelow(shown.length, 9.1 * 2 ** 20)
       assert.isAbove(shown.length, 8 * 2 ** 20)
-      assert.match(shown, /x\nThe log is longer than 9 MiB[^\n]*\nreading the image from/)
+      assert.match(shown, /x\nThe log exceeds 9 MiB[^\n]*\nreading the image from/)
       assert.match(shown, /is ready to be imported\n$/)
       assert.isFalse(yield* fs.exists(made.cache.fetchedOf(own)), "what was fetched for it alone")
       assert.strictEqual(yield* fs.readFileString(`${made.root}/seen`), "shared\n")

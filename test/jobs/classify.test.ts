@@ -25,12 +25,12 @@ const rows: ReadonlyArray<Row> = [
   {
     name: "untrusted https://127.0.0.1:8443/20-moving-branch.tar.gz",
     reason: "FetchFailed",
-    says: /signer of the server's certificate is not trusted.*README/u
+    says: /signer of the server's certificate is not trusted.*docs\/network.md/u
   },
   {
     name: "untrusted git+https://127.0.0.1:8443/r/.git",
     reason: "FetchFailed",
-    says: /signer of the server's certificate is not trusted.*README/u,
+    says: /signer of the server's certificate is not trusted.*docs\/network.md/u,
     why: "git says it, not Nix"
   },
   { name: "lock github:o/r", reason: "FetchFailed", says: /Could not resolve host/u },
@@ -43,8 +43,8 @@ const rows: ReadonlyArray<Row> = [
     reason: "HashMismatch",
     says: /update the hash/u
   },
-  { name: "no bytes", reason: "DiskFull", says: /make room/u, why: "libgit2 cannot write" },
-  { name: "no inodes", reason: "DiskFull", says: /make room/u, findings: { isDiskFull: true } },
+  { name: "no bytes", reason: "DiskFull", says: /Free disk space/u, why: "libgit2 cannot write" },
+  { name: "no inodes", reason: "DiskFull", says: /Free disk space/u, findings: { isDiskFull: true } },
   { name: "no inodes", reason: "FetchFailed", says: /database file/u, why: "there is room: another cause" },
 
   { name: "nope", reason: "AttributeMissing", says: /'packages\.x86_64-linux\.nope/u },
@@ -67,7 +67,7 @@ const rows: ReadonlyArray<Row> = [
   { name: "ifdSandbox", reason: "SandboxUnavailable", says: /nonexist/u },
 
   { name: "words", reason: "BuildFailed", says: /words\.drv': builder failed with exit code 1\)/u },
-  { name: "words", reason: "DiskFull", says: /make room/u, findings: { isDiskFull: true } },
+  { name: "words", reason: "DiskFull", says: /Free disk space/u, findings: { isDiskFull: true } },
   { name: "words", reason: "OutOfMemory", says: /limits\.memory/u, findings: { isOutOfMemory: true } },
   { name: "forged", reason: "BuildFailed", says: /exit code 3/u },
   { name: "named", reason: "BuildFailed", says: /pivot_root-ENOSPC\.drv/u },

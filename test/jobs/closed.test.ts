@@ -108,7 +108,7 @@ it.live("a build's log that names one adds a remark, and decides nothing", () =>
     const { failure, log } = failureWith("FetchFailed", "curl: (28) Failed to connect to http://127.0.0.1/x.tar.gz")
     const { message, reason } = yield* withClosed(loopback, failure, log)
     assert.strictEqual(reason, "FetchFailed")
-    assert.match(message, /What may be why: 127\.0\.0\.1 is in/u)
+    assert.match(message, /Possible cause: 127\.0\.0\.1 is in/u)
     const other = failureWith("BuildFailed", "see http://127.0.0.1/x.tar.gz")
     assert.strictEqual(yield* withClosed(loopback, other.failure, other.log), other.failure)
   })

@@ -61,7 +61,7 @@ describe("whatIsGone", () => {
       const failure = whatIsGone({ lockedUrl, lockedInputs: [] }, said)
       assert.strictEqual(failure?.reason, "SourceGone")
       for (const text of says) assert.include(failure?.message, text)
-      assert.match(failure?.message ?? "", /create it again, or name a rev/u)
+      assert.match(failure?.message ?? "", /create it again, or put a rev/u)
       const asInput = { lockedUrl: "github:x/y/1", lockedInputs: [{ name: "dep", url: lockedUrl }] }
       assert.strictEqual(whatIsGone(asInput, said)?.reason, "SourceGone", "an input's, too")
     })

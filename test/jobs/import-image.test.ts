@@ -202,13 +202,16 @@ layer(NodeServices.layer, { excludeTestServices: true })("an import", (it) => {
       const failure = yield* outcomeOf(importHeld(used))
       assert.deepStrictEqual(failure, {
         reason: "TagConflict",
-        message: `${name} is ${used} for x86_64-linux, and this build gave ${digest}. The namespaces a and b use the tag.`
+        message: `${name} is ${used} for x86_64-linux, but this build gave ${digest}. The namespaces a and b use the tag.`
       })
       assert.isFalse(yield* fs.exists(`${containerd}/calls`))
       // What the node had before it was shared stays too.
       const there = yield* outcomeOf(importHeld(digest))
       assert.strictEqual(there.reason, "TagConflict")
-      assert.include(there.message, `${name} is ${digest} for x86_64-linux, and this node has ${older[name]} under it.`)
+      assert.include(
+        there.message,
+        `${name} is ${digest} for x86_64-linux, but this node has ${older[name]} under that tag.`
+      )
       assert.isFalse((yield* calls).some((call) => call.startsWith("images pull")))
     })
   )

@@ -74,7 +74,7 @@ it.effect("an input that has no URL with all of it needs a flake.lock", () =>
       const locks = { root: "root", nodes: { root: { inputs: { odd: "odd" } }, odd: { locked } } }
       const failure = yield* Effect.flip(looseInputs(locks, noLocks))
       assert.strictEqual(failure.reason, "EvaluationFailed")
-      assert.match(failure.message, /input odd.*commit a flake\.lock/u)
+      assert.match(failure.message, /input odd.*Commit a flake\.lock/u)
     }
   })
 )

@@ -110,7 +110,7 @@ describe("followLines", () => {
     const bytes = Buffer.byteLength(shown.join("\n"))
     assert.isAbove(bytes, 8 * 2 ** 20)
     assert.isBelow(bytes, 9 * 2 ** 20)
-    assert.match(shown.at(-1) ?? "", /^The log is longer than 9 MiB/)
+    assert.match(shown.at(-1) ?? "", /^The log exceeds 9 MiB/)
     assert.match(log.tail.at(-1) ?? "", /^19999 /)
   })
 

@@ -57,20 +57,20 @@ describe("chosenOf", () => {
       why: "none is named out",
       packageName: "app",
       given: answer(["image", "doc"]),
-      says: /none of them is named out\. Its outputs are image, doc; say .*app\^image/u
+      says: /none is called "out"\. Its outputs are image, doc; choose .*app\^image/u
     },
-    { why: "it is text", packageName: "app", given: `{"found":"string"}`, says: /is no derivation, but a string/u },
+    { why: "it is text", packageName: "app", given: `{"found":"string"}`, says: /is not a derivation, but a string/u },
     {
       why: "its path is none",
       packageName: "app",
       given: `{"drvPath":"/etc/passwd","outputs":["out"],"meant":[]}`,
-      says: /is no derivation/u
+      says: /is not a derivation/u
     },
     {
       why: "its outputs are no list",
       packageName: "app",
       given: `{"drvPath":"${drvPath}","outputs":"out","meant":[]}`,
-      says: /is no derivation/u
+      says: /is not a derivation/u
     }
   ]) {
     it.effect(`${why}: AttributeMissing`, () =>

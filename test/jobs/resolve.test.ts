@@ -95,14 +95,14 @@ describe.concurrent("lock", { timeout: 60_000 }, () => {
       assert.strictEqual(result.outcome === "Failed" ? result.reason : "", "EvaluationFailed")
       assert.match(
         result.outcome === "Failed" ? result.message : "",
-        /40 of its inputs \(input-0, .*commit a flake\.lock/u
+        /40 of its inputs \(input-0, .*Commit a flake\.lock/u
       )
       assert.isUndefined(result.lockedUrl)
     }).pipe(Effect.scoped, services)
   )
 
   for (const [locked, says] of [
-    [`git+https://elsewhere/b?rev=${rev}`, /another source/u],
+    [`git+https://elsewhere/b?rev=${rev}`, /not from the same source/u],
     [`github:a/b/${rev}?x=${"x".repeat(3000)}`, /more than 2500/u]
   ] as const) {
     it.live(`what nobody else may be told is refused: ${says.source}`, () =>
@@ -178,7 +178,7 @@ describe.concurrent("lock", { timeout: 60_000 }, () => {
       assert.strictEqual(result.outcome === "Failed" ? result.reason : "", "SourceGone")
       assert.match(
         result.outcome === "Failed" ? result.message : "",
-        /sha256-was .*sha256-is.*What there is now: https:\/\/h\/b\.tar\.gz\?narHash=sha256-is$/u
+        /sha256-was .*sha256-is.*The current source: https:\/\/h\/b\.tar\.gz\?narHash=sha256-is$/u
       )
       const asked = yield* made.asked
       // The forge is asked for that source; and then, for people, what it has now.

@@ -59,7 +59,7 @@ interface Asked {
 }
 
 const asCaptured = ({ index, label, timeoutMillis, wait }: Asked): Effect.Effect<Answer | "reset"> => {
-  const row = requests.find((row) => row.label === label)
+  const row = requests.find((one) => one.label === label)
   if (row === undefined) return Effect.succeed(answer(204))
   if (!row.target.endsWith("/hang3s")) return Effect.succeed(answerTo(row, index))
   return timeoutMillis === undefined ? Effect.as(wait(3000), answer(204)) : Effect.never

@@ -22,7 +22,7 @@ const assertTries = (received: ReadonlyArray<Received>, captured: ReadonlyArray<
     for (const one of received) {
       assert.deepStrictEqual(comparable(one), comparable({ headers: row.headers, body: bodyOf(row) }))
     }
-    const atMillis = received.map(({ atMillis }) => atMillis)
+    const atMillis = received.map((one) => one.atMillis)
     assert.deepStrictEqual(gapsIn(unitMillis, atMillis), gapsIn(unitMillis, row.atMillis))
   }
   const tries = captured.reduce((sum, row) => sum + row.atMillis.length, 0)
@@ -33,7 +33,7 @@ const assertTries = (received: ReadonlyArray<Received>, captured: ReadonlyArray<
 const isPanic = (row: DCase) => row.case === "d-big769" || row.note !== undefined
 
 describe("a subscriber's answer", () => {
-  for (const row of dCases.filter((row) => !isPanic(row))) {
+  for (const row of dCases.filter((one) => !isPanic(one))) {
     it.live(`${row.case}: ${row.delivery}${row.deadLetterSink ? "" : ", no dead letter sink"}`, () =>
       Effect.gen(function* () {
         const timeoutMillis = "timeout" in deliveryOf(row) ? 1000 : undefined

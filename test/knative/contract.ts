@@ -31,7 +31,7 @@ export const requests = [
 
 const namespace = "cap"
 
-const broker = (name: string, annotations: Readonly<Record<string, string>> = {}) => ({
+const makeBroker = (name: string, annotations: Readonly<Record<string, string>> = {}) => ({
   apiVersion: "eventing.knative.dev/v1",
   kind: "Broker",
   metadata: { name, namespace, annotations }
@@ -76,11 +76,11 @@ const ofNixBuilds = { broker: "b", attributes: { kind: "NixBuild" } }
 const ofAdds = { broker: "b", attributes: { kind: "NixBuild", type: "dev.knative.apiserver.resource.add" } }
 
 export const manifests = [
-  broker("b"),
-  broker("d"),
-  broker("e"),
-  broker("slow"),
-  broker("asy", { "messaging.knative.dev/async-handler": "true" }),
+  makeBroker("b"),
+  makeBroker("d"),
+  makeBroker("e"),
+  makeBroker("slow"),
+  makeBroker("asy", { "messaging.knative.dev/async-handler": "true" }),
   trigger("b-sub", ofNixBuilds),
   // These two were there for the first of the captured events only.
   trigger("b-json", { ...ofAdds, delivery: { ...exponential, format: "json" } }),

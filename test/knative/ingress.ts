@@ -38,7 +38,7 @@ export const admit = (
   if (path === "") return told(404)
   const [, namespace, name] = /^\/([^/]+)\/([^/]+)$/.exec(path) ?? []
   if (name === undefined) return told(400)
-  const broker = brokers.find((broker) => broker.namespace === namespace && broker.name === name)
+  const broker = brokers.find((one) => one.namespace === namespace && one.name === name)
   if (broker === undefined) return told(404)
   const event = readEvent({ headers, body })
   if (event === undefined || faultOf(event) !== undefined) return told(400)
@@ -48,7 +48,7 @@ export const admit = (
     broker,
     ingress: `http://${valueOf(headers, "Host")}${path}`,
     event: withAttributes(event, { knativearrivaltime: arrivalTime, [passesLeft]: String(passes) }),
-    forwarded: headers.filter(([name]) => isForwarded(canonical(name)))
+    forwarded: headers.filter(([header]) => isForwarded(canonical(header)))
   }
 }
 

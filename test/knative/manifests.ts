@@ -103,7 +103,7 @@ const resolve = Effect.fnUntraced(function* (
   const { metadata, spec } = trigger
   const namespace = metadata.namespace ?? places.namespace
   const broker = brokers.find(
-    ({ metadata }) => metadata.name === spec.broker && (metadata.namespace ?? places.namespace) === namespace
+    (one) => one.metadata.name === spec.broker && (one.metadata.namespace ?? places.namespace) === namespace
   )
   if (broker === undefined) return yield* refuse(trigger, `there is no Broker ${namespace}/${spec.broker}`)
   const find = (destination: Destination) => {

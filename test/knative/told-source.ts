@@ -11,19 +11,19 @@ import { readManifests } from "./manifests.ts"
 import { makeRecorder, makeTime } from "./recorder.ts"
 import { Wait } from "./time.ts"
 
-const resource = (kind: string, name: string, namespaced = true) => ({ kind, name, namespaced })
+const resourceOf = (kind: string, name: string, namespaced = true) => ({ kind, name, namespaced })
 
 const discovery: Readonly<Record<string, object>> = {
   "/api/v1": {
     resources: [
-      resource("Pod", "pods/status"),
-      resource("Pod", "pods"),
-      resource("ConfigMap", "configmaps"),
-      resource("Node", "nodes", false)
+      resourceOf("Pod", "pods/status"),
+      resourceOf("Pod", "pods"),
+      resourceOf("ConfigMap", "configmaps"),
+      resourceOf("Node", "nodes", false)
     ]
   },
-  "/apis/batch/v1": { resources: [resource("Job", "jobs")] },
-  "/apis/enbi.hrzn.ee/v1alpha1": { resources: [resource("NixBuild", "nixbuilds")] }
+  "/apis/batch/v1": { resources: [resourceOf("Job", "jobs")] },
+  "/apis/enbi.hrzn.ee/v1alpha1": { resources: [resourceOf("NixBuild", "nixbuilds")] }
 }
 
 const missing = (path: string) =>
@@ -64,7 +64,7 @@ const pathOf = ({ apiVersion, kind }: KubernetesObject): string => {
   )
   const root = apiVersion.includes("/") ? `/apis/${apiVersion}` : `/api/${apiVersion}`
   const { resources } = known(discovery[root])
-  return `${root}/${resources.findLast((resource) => resource.kind === kind)?.name}`
+  return `${root}/${resources.findLast((one) => one.kind === kind)?.name}`
 }
 
 export const source = (name: string, spec: object) => ({

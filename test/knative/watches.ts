@@ -27,7 +27,7 @@ export const watchesOf = Effect.fnUntraced(function* (sources: ReadonlyArray<Api
       const answered = yield* api.request("GET", pathOf({ apiVersion, plural: "", namespaced: false }).slice(0, -1))
       const { resources } = yield* Effect.orDie(Schema.decodeUnknownEffect(Discovery)(answered))
       // Subresources have the kind of what they belong to.
-      const known = resources.find((known) => known.kind === kind && !known.name.includes("/"))
+      const known = resources.find((one) => one.kind === kind && !one.name.includes("/"))
       if (known === undefined) return yield* Effect.as(Effect.logError(`there is no ${apiVersion} ${kind}`), [])
       const labelSelector = selectorText(selector)
       const own = { namespace: source.metadata.namespace ?? namespace }

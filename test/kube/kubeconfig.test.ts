@@ -7,7 +7,7 @@ import { createServer, type Server } from "node:https"
 import { TLSSocket } from "node:tls"
 import { stringify } from "yaml"
 import { KubernetesApi, layerWith } from "../../lib/kubernetes/connection.ts"
-import { type Place, readKubeconfig } from "../../lib/kubernetes/kubeconfig.ts"
+import { type ClusterAccess, readKubeconfig } from "../../lib/kubernetes/kubeconfig.ts"
 
 // Each is its own authority: openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 36500 -x509
 const pem = (name: string) => readFileSync(new URL(`tls/${name}`, import.meta.url), "utf8")
@@ -70,7 +70,7 @@ const readOne = Effect.fnUntraced(function* (config: object) {
 })
 
 /** What the server says of each of so many requests, one after the other. */
-const ask = (place: Place, count = 1) =>
+const ask = (place: ClusterAccess, count = 1) =>
   Effect.gen(function* () {
     const { request } = yield* KubernetesApi
     return yield* Effect.replicateEffect(request("GET", "/api"), count)

@@ -34,14 +34,14 @@ const decidedBy = Effect.fnUntraced(function* (name: string) {
       const written = object?.kind ?? target?.kind ?? ""
       const kind = kindNamed(written)
       if (kind === undefined) return assert.fail(`${file}: ${written} is no kind of ours`)
-      const namespace = target?.namespace ?? object?.metadata.namespace
+      const within = target?.namespace ?? object?.metadata.namespace
       const verb = action === "PatchStatus" ? "patch" : action.toLowerCase()
       asked.push({
         function: name,
-        ...accessTo(kind, { verb, namespace, ...(action === "PatchStatus" ? { subresource: "status" } : {}) })
+        ...accessTo(kind, { verb, namespace: within, ...(action === "PatchStatus" ? { subresource: "status" } : {}) })
       })
       // What is there already is read, to see whose it is.
-      if (action === "Create") asked.push({ function: name, ...accessTo(kind, { verb: "get", namespace }) })
+      if (action === "Create") asked.push({ function: name, ...accessTo(kind, { verb: "get", namespace: within }) })
     }
   }
   return asked

@@ -9,7 +9,7 @@ import type { EnbiFunction } from "../../lib/runtime/function.ts"
 import { loadFunctions } from "../../lib/runtime/load.ts"
 import { KubernetesApi } from "../../lib/kubernetes/connection.ts"
 import { KubernetesError } from "../../lib/kubernetes/error.ts"
-import { run } from "../../lib/runtime/reconcile.ts"
+import { reconcile } from "../../lib/runtime/reconcile.ts"
 import { Settings, type SettingsValue } from "../../lib/api/settings.ts"
 import { type ApiServer, makeApiServer } from "../memory/api-server.ts"
 import { stateOf } from "../memory/ending.ts"
@@ -47,8 +47,8 @@ const clusterOf = (server: ApiServer, { name, permissions }: EnbiFunction<unknow
 }
 
 const deliver = (definition: EnbiFunction<unknown>, event: CloudEvent) =>
-  definition.subjects(event).pipe(
-    Effect.flatMap((subjects) => Effect.forEach(subjects, (subject) => run(definition, event, subject))),
+  definition.mapEvent(event).pipe(
+    Effect.flatMap((subjects) => Effect.forEach(subjects, (subject) => reconcile(definition, event, subject))),
     // What fails is tried again by the next sweep.
     Effect.ignore
   )

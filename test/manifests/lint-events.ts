@@ -109,11 +109,11 @@ const mayWatch = (all: All, { account, group, isOfOneNamespace, plural }: Access
       .filter(({ subjects }) => subjects[0].name === account)
       .map(({ roleRef }) => `${roleRef.kind} ${roleRef.name}`)
   )
-  const rules = [...of("ClusterRole", all), ...of("Role", all)]
+  const permitted = [...of("ClusterRole", all), ...of("Role", all)]
     .filter(({ kind, metadata }) => given.has(`${kind} ${metadata.name}`))
     .flatMap(({ rules }) => rules)
     .filter(({ apiGroups, resources }) => apiGroups.includes(group) && resources.includes(plural))
-  return (["get", "list", "watch"] as const).every((verb) => rules.some(({ verbs }) => verbs.includes(verb)))
+  return (["get", "list", "watch"] as const).every((verb) => permitted.some(({ verbs }) => verbs.includes(verb)))
 }
 
 /** What the Triggers wait for is what the sources tell of. */

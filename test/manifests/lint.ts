@@ -52,8 +52,8 @@ const workloadProblems = (all: ReadonlyArray<Manifest>) => {
       "does not read which image the policy admits":
         isFunction &&
         !(container.env ?? []).some(
-          ({ name, valueFrom: { configMapKeyRef } }) =>
-            name === builderKey &&
+          ({ name: variable, valueFrom: { configMapKeyRef } }) =>
+            variable === builderKey &&
             configMapKeyRef.name === builderName &&
             configMapKeyRef.key === builderKey &&
             builder !== undefined
@@ -87,7 +87,7 @@ const serviceProblems = (all: ReadonlyArray<Manifest>) => {
       const names = selected.flatMap(({ spec }) => spec.template.spec.containers[0].ports.map(({ name }) => name))
       return tell(`Service ${metadata.name}`, {
         "does not select the Deployment of its name":
-          selected.map(({ metadata }) => metadata.name).join() !== metadata.name,
+          selected.map((deployment) => deployment.metadata.name).join() !== metadata.name,
         "is not at port 80, where Triggers send to": ports[0].port !== 80,
         "sends to no port of its Pods": !names.includes(ports[0].targetPort)
       })

@@ -143,9 +143,9 @@ const isRefused = ({ object, objects }: Place, changed: unknown): boolean => {
 }
 
 describe.skipIf(!canBuild)("each field of a manifest", () => {
-  for (const [kind, all] of Map.groupBy(places.values(), ({ kind }) => kind)) {
+  for (const [kind, all] of Map.groupBy(places.values(), (place) => place.kind)) {
     it(`${kind}: a broken value is refused`, () => {
-      for (const place of all.filter((place) => !holdsOthers(place))) {
+      for (const place of all.filter((one) => !holdsOthers(one))) {
         const values = broken[place.field] ?? []
         assert.isNotEmpty(values, `test/manifests/broken.ts has no broken value for ${place.field}`)
         for (const value of values) {

@@ -39,7 +39,7 @@ const fake = (name: string, on: EventFilter, reply: EventFilter): EnbiFunction<u
   on: [on, sweep],
   replies: [reply],
   permissions: [],
-  subjects: () => Effect.succeed([]),
+  mapEvent: () => Effect.succeed([]),
   observe: () => Effect.succeed(Option.none()),
   Observed: Schema.Unknown,
   decide: () => []

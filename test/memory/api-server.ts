@@ -5,7 +5,7 @@ import type { KubernetesError } from "../../lib/kubernetes/error.ts"
 import { KubernetesApi } from "../../lib/kubernetes/connection.ts"
 import type { Query } from "../../lib/kubernetes/requests.ts"
 import { type Change, readChange } from "../../lib/kubernetes/watch.ts"
-import { answerFrom, type Asked, isWrite, kindAt } from "../../lib/memory/api-server.ts"
+import { answerFrom, type ApiRequest, isWrite, kindAt } from "../../lib/memory/api-server.ts"
 import { keyOf } from "../../lib/kubernetes/kind.ts"
 import { type At, makeObjects, refuse } from "../../lib/memory/objects.ts"
 import { type Fault, suffer } from "./faults.ts"
@@ -26,7 +26,7 @@ export interface Refusal {
 
 interface Fate {
   /** What admission has against an object that is to be created: a quota, a policy. */
-  refusalOf: (asked: Asked) => string | undefined
+  refusalOf: (asked: ApiRequest) => string | undefined
   faultOf: (counted: Counted) => Fault | undefined
   before: (counted: Counted) => Effect.Effect<void>
   after: (counted: Counted) => Effect.Effect<void>
@@ -34,7 +34,7 @@ interface Fate {
   between: Effect.Effect<void>
 }
 
-const wordsOf = (asked: Asked): string =>
+const wordsOf = (asked: ApiRequest): string =>
   `${asked.verb} ${keyOf(asked)}${asked.subresource === undefined ? "" : `/${asked.subresource}`}`
 
 export const makeApiServer = () => {
@@ -65,7 +65,7 @@ export const makeApiServer = () => {
     )
 
   /** Counts a request, and lets it suffer what it has to. */
-  const receive = Effect.fnUntraced(function* <A>(asked: Asked, answer: Effect.Effect<A, KubernetesError>) {
+  const receive = Effect.fnUntraced(function* <A>(asked: ApiRequest, answer: Effect.Effect<A, KubernetesError>) {
     const what = wordsOf(asked)
     const refusal = asked.verb === "create" ? fate.refusalOf(asked) : undefined
     if (refusal !== undefined) {

@@ -37,7 +37,7 @@ describe("one of forty NixBuilds is changed before each write to it", () => {
           const path = "patch NixBuild/apps/b-3/status"
           disturb(stage, { path, at: { kind: "NixBuild", namespace: "apps", name: "b-3" } })
           yield* first.sweep
-          for (const name of names.filter((name) => name !== "b-3")) {
+          for (const name of names.filter((one) => one !== "b-3")) {
             assert.include(statusOf(stage, name), '"reason":"NodeFound"', name)
             const scheduled = api.writes.filter(
               (write) => write === `create Lease/${systemNamespace}/${tagLeaseName(`reg.io/${name}:1`)}`

@@ -9,33 +9,33 @@ import { readJob } from "./job.ts"
 import { kstatusOf, type Word } from "./kstatus.ts"
 import { isFields, type Logged, type Stored } from "../../lib/memory/objects.ts"
 
-export interface Witnessed extends Logged {
+export interface ObservedChange extends Logged {
   readonly objects: ReadonlyMap<string, Stored>
   /** By `node image`, the digest of what is in a node's containerd. */
   readonly images: ReadonlyMap<string, string>
 }
 
-type Check = (witnessed: Witnessed) => string | undefined
+type Check = (observed: ObservedChange) => string | undefined
 
 const decode = Schema.decodeUnknownSync(nixBuilds.schema)
 const decodeBuild = (stored: Stored): NixBuild => decode(stored)
 
 /** A change of one NixBuild: what it is now, and what it was when it was the same object. */
 const aboutBuild =
-  (check: (now: NixBuild, before: NixBuild | undefined, witnessed: Witnessed) => string | undefined): Check =>
-  (witnessed) =>
-    witnessed.object.kind !== "NixBuild" || witnessed.verb === "DELETED"
+  (check: (now: NixBuild, before: NixBuild | undefined, observed: ObservedChange) => string | undefined): Check =>
+  (observed) =>
+    observed.object.kind !== "NixBuild" || observed.verb === "DELETED"
       ? undefined
       : check(
-          decodeBuild(witnessed.object),
-          witnessed.before === undefined ? undefined : decodeBuild(witnessed.before),
-          witnessed
+          decodeBuild(observed.object),
+          observed.before === undefined ? undefined : decodeBuild(observed.before),
+          observed
         )
 
 const ofKind = (objects: ReadonlyMap<string, Stored>, kind: string): ReadonlyArray<Stored> =>
   [...objects.values()].filter((object) => object.kind === kind)
 
-const liveJobs = ({ objects }: Witnessed) =>
+const liveJobs = ({ objects }: ObservedChange) =>
   ofKind(objects, "Job")
     .filter(({ metadata }) => metadata.labels?.["app.kubernetes.io/managed-by"] === managedByUs)
     .map((job) => ({ name: job.metadata.name, ...readJob(job) }))
@@ -44,17 +44,17 @@ const liveJobs = ({ objects }: Witnessed) =>
 const managedByUs = managedBy["app.kubernetes.io/managed-by"]
 
 export const checks = {
-  "one live Job for a NixBuild, a node and a step": (witnessed) => {
-    if (witnessed.object.kind !== "Job" || witnessed.verb !== "ADDED") return undefined
-    const jobs = liveJobs(witnessed)
+  "one live Job for a NixBuild, a node and a step": (observed) => {
+    if (observed.object.kind !== "Job" || observed.verb !== "ADDED") return undefined
+    const jobs = liveJobs(observed)
     const twins = jobs.filter((job) =>
       jobs.some((other) => other !== job && other.uid === job.uid && other.node === job.node && other.step === job.step)
     )
     return twins.length === 0 ? undefined : twins.map(({ name }) => name).join()
   },
 
-  "no Job is made twice": ({ births, object, verb }) =>
-    object.kind === "Job" && verb === "ADDED" && births > 1 ? object.metadata.name : undefined,
+  "no Job is made twice": ({ incarnations, object, verb }) =>
+    object.kind === "Job" && verb === "ADDED" && incarnations > 1 ? object.metadata.name : undefined,
 
   "one NixBuild for one wish": aboutBuild((now, before, { objects }) => {
     if (before !== undefined || now.metadata.labels?.["app.kubernetes.io/managed-by"] !== managedByUs) return undefined
@@ -154,10 +154,10 @@ export const checks = {
       })?.type
   ),
 
-  "under a tag that two namespaces use, all nodes have one image": aboutBuild(({ spec }, _before, witnessed) => {
-    const users = usersOf(spec.imageTag, witnessed.objects)
+  "under a tag that two namespaces use, all nodes have one image": aboutBuild(({ spec }, _before, observed) => {
+    const users = usersOf(spec.imageTag, observed.objects)
     const there = new Set(
-      [...witnessed.images].flatMap(([name, digest]) => (isUnder(spec.imageTag, name) ? [digest] : []))
+      [...observed.images].flatMap(([name, digest]) => (isUnder(spec.imageTag, name) ? [digest] : []))
     )
     return users.size < 2 || there.size < 2 ? undefined : `${[...users].join()} have ${[...there].join()}`
   }),

@@ -84,10 +84,10 @@ export const startKnative = Effect.fnUntraced(function* (given: ReadonlyArray<Ku
   const scope = yield* Scope.make()
   const functions = yield* loadFunctions(new URL("../../functions/", import.meta.url))
   const requests: Array<Request> = []
-  let event = ""
+  let current = ""
   const receivers = yield* Effect.forEach(functions, (definition) => {
     const { name } = definition
-    const tell = (what: string) => requests.push({ function: name, event, what })
+    const tell = (what: string) => requests.push({ function: name, event: current, what })
     return Receiver.layer(definition).pipe(
       Layer.provide(Layer.mergeAll(clusterOf(api, tell), Layer.succeed(Settings, settings))),
       Layer.fresh,
@@ -118,7 +118,7 @@ export const startKnative = Effect.fnUntraced(function* (given: ReadonlyArray<Ku
       for (; told < api.objects.log.length; told += 1) {
         const logged = api.objects.log[told]
         if (logged === undefined) continue
-        event = `${verbs[logged.verb]} ${logged.object.kind} ${logged.object.metadata.name}`
+        current = `${verbs[logged.verb]} ${logged.object.kind} ${logged.object.metadata.name}`
         yield* deliver([eventOf(logged, told)], 1)
       }
       yield* world.tick
@@ -126,7 +126,7 @@ export const startKnative = Effect.fnUntraced(function* (given: ReadonlyArray<Ku
   })
   /** A sweep, when all pauses are over. */
   const sweepOnce = Effect.suspend(() => {
-    event = "sweep"
+    current = "sweep"
     return Effect.andThen(TestClock.adjust("1 minute"), deliver([sweep], 1))
   })
   return { api, world, oracle, requests, deliver, untilQuiet, sweepOnce, close: Scope.close(scope, Exit.void) }

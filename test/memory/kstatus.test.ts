@@ -96,7 +96,7 @@ for (const [what, { lines, script }] of Object.entries(ways)) {
         happens: (stage) =>
           Effect.suspend(() => {
             for (const object of stage.api.objects.objects.values()) pass(object)
-            stage.api.objects.witnesses.push(({ object }) => pass(object))
+            stage.api.objects.observers.push(({ object }) => pass(object))
             return script.happens?.(stage) ?? Effect.void
           })
       })

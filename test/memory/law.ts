@@ -47,8 +47,8 @@ export const allEnd = Effect.fnUntraced(function* (
     const exit = yield* Effect.exit(play(script))
     if (Exit.isFailure(exit)) bad.push(`${name}: ${Cause.pretty(exit.cause)}`)
     else if (!Equal.equals(without(exit.value.state, but), without(state, but))) {
-      const lines = (all: ReadonlyArray<string>, but: ReadonlyArray<string>) =>
-        all.filter((line) => !but.includes(line))
+      const lines = (all: ReadonlyArray<string>, except: ReadonlyArray<string>) =>
+        all.filter((line) => !except.includes(line))
       bad.push(`${name}: ${lines(exit.value.state, state).join()} instead of ${lines(state, exit.value.state).join()}`)
     } else if (exit.value.writes.length > writes) {
       bad.push(`${name}: ${exit.value.writes.length} writes where ${writes} are enough`)

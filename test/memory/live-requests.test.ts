@@ -10,8 +10,8 @@ import { isOfAll, most, ofBuilds, ofEvents, ofSweep } from "./live-requests.ts"
 const test = <E>(self: Effect.Effect<void, E, FileSystem.FileSystem | Path.Path>) =>
   self.pipe(Effect.provide([NodeServices.layer, Logger.layer([])]))
 
-const mustBeFew = (requests: ReadonlyArray<Request>, most: number) =>
-  assert.isAtMost(requests.length, most, requests.map(wordsOf).join("\n"))
+const mustBeFew = (requests: ReadonlyArray<Request>, limit: number) =>
+  assert.isAtMost(requests.length, limit, requests.map(wordsOf).join("\n"))
 
 it.effect(`a build makes ${most.build} requests at most, one for a Pod ${most.buildForPod}`, () =>
   test(

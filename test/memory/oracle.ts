@@ -45,7 +45,7 @@ const isRefusal = (cause: Cause.Cause<{ readonly _tag: string }>): boolean =>
 export type CheckName = keyof typeof checks | keyof typeof runChecks
 
 export const makeOracle = (
-  { objects, witnesses }: Objects,
+  { objects, observers }: Objects,
   { excused, world }: { readonly world: World; readonly excused: ReadonlyArray<CheckName> }
 ) => {
   const breaches: Array<string> = []
@@ -56,11 +56,12 @@ export const makeOracle = (
       if (breach !== undefined) breaches.push(`${name}: ${breach} (${where()})`)
     }
   }
-  witnesses.push((logged) => {
+  observers.push((logged) => {
     const { kind, metadata } = logged.object
     ask(checks, { ...logged, objects, images: world.images }, () => `${logged.verb} ${kind} ${metadata.name}`)
   })
-  const ran = (ran: Ran) => ask(runChecks, ran, () => `${ran.definition.name} about ${ran.subject.name}`)
+  const ran = (reconciled: Ran) =>
+    ask(runChecks, reconciled, () => `${reconciled.definition.name} about ${reconciled.subject.name}`)
   return { ran, breaches }
 }
 

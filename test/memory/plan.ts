@@ -9,14 +9,14 @@ import type { Stage } from "./story.ts"
 
 const events = ["deliver", "drop", "double"] as const
 const views = ["lag", "catch-up", "relist"] as const
-const processes = ["stop", "start", "skew", "together"] as const
+const processSteps = ["stop", "start", "skew", "together"] as const
 const always = ["others", "sweep", "wait"] as const
 
-export type Word = (typeof events | typeof views | typeof processes | typeof always | typeof faults)[number]
+export type Word = (typeof events | typeof views | typeof processSteps | typeof always | typeof faults)[number]
 /** What happens, and a number that chooses to whom and to which. */
 export type Plan = ReadonlyArray<readonly [Word, number]>
 
-export const words = { events, views, processes, always, faults }
+export const words = { events, views, processes: processSteps, always, faults }
 
 export const plansOf = (...vocabulary: ReadonlyArray<Word>): fc.Arbitrary<Plan> =>
   fc.array(fc.tuple(fc.constantFrom(...vocabulary), fc.nat(1000)), { maxLength: 60 })

@@ -102,20 +102,20 @@ describe("at any moment", () => {
               const [build] = [...objects.objects.values()].filter(({ kind }) => kind === "NixBuild")
               if (build === undefined) return yield* Effect.die("no NixBuild")
               const { apiVersion, kind } = build
-              const { labels, name, namespace } = build.metadata
+              const { labels, name, namespace: within } = build.metadata
               const { spec } = decodeBuild(build)
               for (const sandbox of [false, true]) {
-                yield* objects.remove({ kind, name, namespace })
+                yield* objects.remove({ kind, name, namespace: within })
                 yield* first.deliverAll
                 for (const seconds of [20, 20, 5] as const) {
                   yield* TestClock.adjust(`${seconds} seconds`)
                   yield* first.sweep
                 }
-                const metadata = { labels, name, namespace }
+                const metadata = { labels, name, namespace: within }
                 yield* objects.create({ apiVersion, kind, metadata, spec: { ...spec, sandbox } })
                 yield* first.deliverAll
               }
-              assert.isTrue(decodeBuild(yield* objects.find({ kind, name, namespace })).spec.sandbox)
+              assert.isTrue(decodeBuild(yield* objects.find({ kind, name, namespace: within })).spec.sandbox)
             }).pipe(Effect.orDie)
         })
         assert.include(state, "Pod a Running")
@@ -177,7 +177,7 @@ describe("at any moment", () => {
                   if (job === undefined) return
                   yield* remade(job)({ api })
                   const made = api.objects.log.at(-1)?.object.metadata.uid
-                  api.objects.witnesses.push(({ object, verb }) => {
+                  api.objects.observers.push(({ object, verb }) => {
                     const isAtOnce = api.requests.length === request + 1
                     assert.isFalse(verb === "DELETED" && object.metadata.uid === made && isAtOnce, what)
                   })

@@ -13,7 +13,7 @@ import { Cluster } from "../../lib/kubernetes/cluster.ts"
 import { type CloudEvent, matches, sweepType } from "../../lib/runtime/events.ts"
 import type { EnbiFunction } from "../../lib/runtime/function.ts"
 import { KubernetesApi } from "../../lib/kubernetes/connection.ts"
-import { run } from "../../lib/runtime/reconcile.ts"
+import { reconcile } from "../../lib/runtime/reconcile.ts"
 import { type Sight, Sights } from "../../lib/runtime/since.ts"
 import { Settings, type SettingsValue } from "../../lib/api/settings.ts"
 import type { ApiServer } from "./api-server.ts"
@@ -83,10 +83,10 @@ export const makeReplica = ({ api, functions, oracle, settings }: ReplicaOptions
         Effect.provideService(Sights, at.sights),
         Effect.provideService(Clock.Clock, clock)
       )
-    const subjects = yield* definition.subjects(event).pipe(inProcess, Effect.orDie)
+    const subjects = yield* definition.mapEvent(event).pipe(inProcess, Effect.orDie)
     for (const subject of subjects) {
       const { length } = api.refusals
-      const exit = yield* Effect.exit(inProcess(run(definition, event, subject)))
+      const exit = yield* Effect.exit(inProcess(reconcile(definition, event, subject)))
       if (Exit.isFailure(exit) && Cause.hasDies(exit.cause)) return yield* Effect.die(Cause.squash(exit.cause))
       oracle.ran({ definition, subject, exit, refused: api.refusals.slice(length), attempts: api.attempts })
       yield* api.fate.between

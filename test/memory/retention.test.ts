@@ -13,8 +13,8 @@ import { keyOf } from "../../lib/kubernetes/kind.ts"
 import { readJob } from "./job.ts"
 import { play, round, type Stage } from "./story.ts"
 
-const wish = { name: "c", nodes: ["one"], image: "reg.io/c:1", packageName: "good" } as const
-const given = [namespace("apps"), node("one"), nixBuild(wish)]
+const spec = { name: "c", nodes: ["one"], image: "reg.io/c:1", packageName: "good" } as const
+const given = [namespace("apps"), node("one"), nixBuild(spec)]
 const build = { kind: "NixBuild", namespace: "apps", name: "c" }
 
 const jobsOf = ({ api }: Stage, step: string) =>
@@ -317,7 +317,7 @@ describe("tags", () => {
         namespace("apps"),
         grown("one"),
         grown("two"),
-        ...names.map((name) => nixBuild({ ...wish, name, image: `reg.io/${name}:1` })),
+        ...names.map((name) => nixBuild({ ...spec, name, image: `reg.io/${name}:1` })),
         ...more
       ],
       happens: (stage) =>

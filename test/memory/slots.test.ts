@@ -27,7 +27,7 @@ const nodeOf = ({ spec }: Stored): string => (isFields(spec) ? String(spec["node
 /** Tells when a node has more build containers than it may. */
 const countContainers = ({ api: { objects } }: Stage): ReadonlyArray<string> => {
   const breaches: Array<string> = []
-  objects.witnesses.push(() => {
+  objects.observers.push(() => {
     const counts = Map.groupBy([...objects.objects.values()].filter(isBuilding), nodeOf)
     for (const [name, pods] of counts) if (pods.length > maxBuildsPerNode) breaches.push(`${name}: ${pods.length}`)
   })
@@ -243,8 +243,7 @@ it.effect("a quota lets no Job be made although it lets its Pod: asked again wit
         happens: (stage) =>
           Effect.gen(function* () {
             const message = "exceeded quota: few, requested: count/jobs.batch=1"
-            stage.api.fate.refusalOf = ({ kind, namespace }) =>
-              kind === "Job" && namespace === "apps" ? message : undefined
+            stage.api.fate.refusalOf = (at) => (at.kind === "Job" && at.namespace === "apps" ? message : undefined)
             yield* rounds(stage, 4)
             for (const conditions of conditionsIn(stage)) assert.include(conditions, message)
             const before = stage.api.writes.length

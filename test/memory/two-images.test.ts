@@ -22,7 +22,7 @@ describe("two images of one Pod", () => {
           given,
           happens: ({ api }) =>
             Effect.sync(() => {
-              api.objects.witnesses.push(({ object }) => {
+              api.objects.observers.push(({ object }) => {
                 if (object.kind === "Pod" && object.metadata.name === "two") {
                   woken = object.metadata.annotations?.[wokenAnnotation]
                 }

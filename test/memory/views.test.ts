@@ -33,8 +33,8 @@ for (const [what, kindsOf] of Object.entries({
     Effect.gen(function* () {
       const { state, writes } = yield* play({ given: onePod })
       const stories = all.flatMap((kind) =>
-        writes.map((what, write): readonly [string, Script] => [
-          `${kind} at write ${write}, ${what}`,
+        writes.map((change, write): readonly [string, Script] => [
+          `${kind} at write ${write}, ${change}`,
           behind(kindsOf(kind), write)
         ])
       )

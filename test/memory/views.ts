@@ -73,9 +73,9 @@ const makeView = (truth: Objects, kind: string) => {
   })
 
   const list = Effect.gen(function* () {
-    const give = yield* isIdle
+    const send = yield* isIdle
     place = truth.log.length
-    give({
+    send({
       _tag: "Listed",
       resourceVersion: truth.newest(),
       items: [...truth.objects.values()].filter((object) => object.kind === kind && isSelected(object, selection))
@@ -92,8 +92,8 @@ const makeView = (truth: Objects, kind: string) => {
   }
 
   const tell = Effect.fnUntraced(function* (change: Change<unknown>) {
-    const give = yield* isIdle
-    give(change)
+    const send = yield* isIdle
+    send(change)
     yield* isIdle
   })
 

@@ -8,7 +8,7 @@ import { Cluster } from "../../lib/kubernetes/cluster.ts"
 import { type CloudEvent, sweepType } from "../../lib/runtime/events.ts"
 import type { EnbiFunction, Reads } from "../../lib/runtime/function.ts"
 import { patchStatus } from "../../lib/nixbuild/status.ts"
-import { run } from "../../lib/runtime/reconcile.ts"
+import { reconcile } from "../../lib/runtime/reconcile.ts"
 import { Settings } from "../../lib/api/settings.ts"
 import * as Telemetry from "../../lib/telemetry/observers.ts"
 import { type ApiServer, makeApiServer } from "../memory/api-server.ts"
@@ -29,9 +29,8 @@ const launcher = (
   name: "launcher",
   on: [],
   permissions: [],
-  subjects: () => Effect.succeed([subject]),
-  observe: (subject) =>
-    Effect.flatMap(Cluster, (cluster) => cluster.get(nixBuilds, subject)).pipe(Effect.tap(() => after)),
+  mapEvent: () => Effect.succeed([subject]),
+  observe: (about) => Effect.flatMap(Cluster, (cluster) => cluster.get(nixBuilds, about)).pipe(Effect.tap(() => after)),
   Observed: Schema.toCodecJson(NixBuild),
   decide
 })
@@ -70,8 +69,8 @@ describe("a run", () => {
     story(() =>
       Effect.gen(function* () {
         const idle = launcher(() => [])
-        yield* run(idle, event, subject)
-        yield* run(idle, sweepEvent, subject)
+        yield* reconcile(idle, event, subject)
+        yield* reconcile(idle, sweepEvent, subject)
         assert.deepStrictEqual(yield* counted, {})
       })
     )
@@ -80,7 +79,7 @@ describe("a run", () => {
   it.effect("by an event counts its decision and the step, and no repair", () =>
     story(() =>
       Effect.gen(function* () {
-        yield* run(launcher(launch), event, subject)
+        yield* reconcile(launcher(launch), event, subject)
         assert.deepStrictEqual(yield* counted, { [done]: 1, ...queued })
       })
     )
@@ -89,8 +88,8 @@ describe("a run", () => {
   it.effect("by a sweep that wrote is a repair; the next one is not", () =>
     story(() =>
       Effect.gen(function* () {
-        yield* run(launcher(launch), sweepEvent, subject)
-        yield* run(launcher(launch), sweepEvent, subject)
+        yield* reconcile(launcher(launch), sweepEvent, subject)
+        yield* reconcile(launcher(launch), sweepEvent, subject)
         assert.deepStrictEqual(yield* counted, { [done]: 1, nixbuild_sweep_repairs_total: 1, ...queued })
       })
     )
@@ -104,7 +103,7 @@ describe("a run", () => {
           looks += 1
           return looks === 1 ? api.objects.patch(target, { spec: { nodes: ["one"] } }) : Effect.void
         })
-        const fiber = yield* Effect.forkChild(run(launcher(launch, others), event, subject))
+        const fiber = yield* Effect.forkChild(reconcile(launcher(launch, others), event, subject))
         yield* TestClock.adjust("1 second")
         yield* Fiber.join(fiber)
         const conflict = 'nixbuild_decisions_total{function="launcher",outcome="Conflict"}'
@@ -117,7 +116,7 @@ describe("a run", () => {
     story((api) =>
       Effect.gen(function* () {
         api.fate.faultOf = ({ write }) => (write === undefined ? undefined : "lost")
-        yield* Effect.flip(run(launcher(launch), sweepEvent, subject))
+        yield* Effect.flip(reconcile(launcher(launch), sweepEvent, subject))
         assert.deepStrictEqual(yield* counted, {
           'nixbuild_decisions_total{function="launcher",outcome="Failed"}': 1
         })
@@ -130,9 +129,9 @@ describe("a run", () => {
       Effect.gen(function* () {
         const idle = launcher(() => [])
         yield* TestClock.adjust("3 seconds")
-        yield* run(idle, { ...event, time: "1970-01-01T00:00:01.500Z" }, subject)
-        yield* run(idle, { ...event, time: "1970-01-01T00:00:09Z" }, subject)
-        yield* run(idle, { ...event, time: "soon" }, subject)
+        yield* reconcile(idle, { ...event, time: "1970-01-01T00:00:01.500Z" }, subject)
+        yield* reconcile(idle, { ...event, time: "1970-01-01T00:00:09Z" }, subject)
+        yield* reconcile(idle, { ...event, time: "soon" }, subject)
         assert.deepStrictEqual(yield* counted, {
           nixbuild_event_lag_seconds_sum: 1.5,
           nixbuild_event_lag_seconds_count: 2

@@ -23,7 +23,7 @@ layer(NodeServices.layer)("convert", (it) => {
       assert.deepStrictEqual(layout.manifest.platform, { os: "linux", architecture: "amd64" })
       assert.strictEqual(layout.config.digest, digestOf(config))
       assert.deepStrictEqual(
-        layout.layers.map((layer) => [layer.digest, layer.size, layer.mediaType]),
+        layout.layers.map((descriptor) => [descriptor.digest, descriptor.size, descriptor.mediaType]),
         [base, app].map((bytes) => [digestOf(bytes), bytes.length, "application/vnd.oci.image.layer.v1.tar"])
       )
       assert.deepStrictEqual((yield* fs.readDirectory(directory)).toSorted(), ["image.tar", "layout"])
@@ -80,7 +80,7 @@ layer(NodeServices.layer)("convert", (it) => {
     ["cut in a layer", /end of tar/u, (all) => Effect.map(dockerArchive(all), (bytes) => bytes.subarray(0, 2000))],
     [
       "cut between entries",
-      /names config\.json/u,
+      /lists config\.json/u,
       (all) => Effect.map(dockerArchive(all), (bytes) => bytes.subarray(0, 1024))
     ],
     ["cut gzip", /gzip data/u, (all) => Effect.map(dockerArchive(all), (bytes) => gzipSync(bytes).subarray(0, 200))],
@@ -98,21 +98,21 @@ layer(NodeServices.layer)("convert", (it) => {
     ],
     [
       "two images",
-      /holds 2 images/u,
+      /contains 2 images/u,
       (all) =>
         dockerArchive({ ...all, manifest: [image, { ...image, Config: "other.json" }] }, [
           Tar.file("other.json", `${all.config} `)
         ])
     ],
-    ["no image", /holds 0 images/u, (all) => dockerArchive({ ...all, manifest: [] })],
+    ["no image", /contains 0 images/u, (all) => dockerArchive({ ...all, manifest: [] })],
     [
       "a layer outside",
-      /does not hold/u,
+      /does not contain/u,
       (all) => dockerArchive({ ...all, manifest: [{ ...image, Layers: ["../../etc/passwd", "app.tar"] }] })
     ],
     [
       "a layer that is a link out of the archive",
-      /link is a symbolic link to \.\.\/etc\/passwd, which it does not hold/u,
+      /link is a symbolic link to \.\.\/etc\/passwd, which it does not contain/u,
       (all) =>
         dockerArchive({ ...all, manifest: [{ ...image, Layers: ["link", "app.tar"] }] }, [
           Tar.symlink("link", "../etc/passwd")

@@ -65,7 +65,7 @@ const ask = Effect.fnUntraced(function* ({ method = "GET", path, range }: Asked)
 
 const octets = "application/octet-stream"
 
-layer(server)("the registry protocol", (it) => {
+layer(server)("the registry protocol", (served) => {
   const found: ReadonlyArray<readonly [Asked, Readonly<Record<string, string | undefined>>, string]> = [
     [{ path: "/v2/" }, { "content-type": "application/json" }, "{}"],
     [
@@ -88,7 +88,7 @@ layer(server)("the registry protocol", (it) => {
     ]
   ]
   for (const [asked, headers, text] of found) {
-    it.effect(`answers ${asked.path}, and HEAD with the same but the body`, () =>
+    served.effect(`answers ${asked.path}, and HEAD with the same but the body`, () =>
       Effect.gen(function* () {
         const get = yield* ask(asked)
         const head = yield* ask({ ...asked, method: "HEAD" })
@@ -121,7 +121,7 @@ layer(server)("the registry protocol", (it) => {
     [{ path: `/v2/a/b/blobs/${blob.digest}`, range: "bytes=10-" }, 416, "SIZE_INVALID"]
   ]
   for (const [asked, status, code] of refused) {
-    it.effect(`refuses ${asked.method ?? "GET"} ${asked.path.slice(0, 60)} ${asked.range ?? ""} with ${code}`, () =>
+    served.effect(`refuses ${asked.method ?? "GET"} ${asked.path.slice(0, 60)} ${asked.range ?? ""} with ${code}`, () =>
       Effect.gen(function* () {
         const { headers, status: got, text } = yield* ask(asked)
         assert.strictEqual(got, status)
@@ -133,7 +133,7 @@ layer(server)("the registry protocol", (it) => {
     )
   }
 
-  it.effect("gives a part of a blob, of which HEAD says how long all of it is", () =>
+  served.effect("gives a part of a blob, of which HEAD says how long all of it is", () =>
     Effect.gen(function* () {
       const asked = { path: `/v2/a/b/blobs/${blob.digest}`, range: "bytes=2-4" }
       const { headers, status, text } = yield* ask(asked)
@@ -144,7 +144,7 @@ layer(server)("the registry protocol", (it) => {
     })
   )
 
-  it.effect("gives all of what it has no parts of", () =>
+  served.effect("gives all of what it has no parts of", () =>
     Effect.gen(function* () {
       const { status, text } = yield* ask({ path: `/v2/a/b/blobs/${whole.digest}`, range: "bytes=2-4" })
       assert.deepStrictEqual([status, text], [200, "all or nothing"])

@@ -27,9 +27,9 @@ const rows: ReadonlyArray<readonly [string, string, "fine" | RegExp, string?]> =
   ["a label by escapes", label("containerd.io/x").replace("containerd", "\\u0063ontainerd"), /reserved/u],
   ["labels in small letters", withConfig({ labels: { "containerd.io/x": "" } }), /reserved/u],
   ["labels in Docker's second place", spliced('"container_config":{"Labels":{"containerd.io/x":""}}'), /reserved/u],
-  ["a key twice", spliced('"config":{"User":"4294967296"},"config":{}'), /config is there twice/u],
-  ["a key twice by escapes", spliced('"config":{},"\\u0063onfig":{}'), /config is there twice/u],
-  ["a field twice in two spellings", withConfig({ User: "app", user: "4294967296" }), /User is there twice/u],
+  ["a key twice", spliced('"config":{"User":"4294967296"},"config":{}'), /config is given twice/u],
+  ["a key twice by escapes", spliced('"config":{},"\\u0063onfig":{}'), /config is given twice/u],
+  ["a field twice in two spellings", withConfig({ User: "app", user: "4294967296" }), /User is given twice/u],
   ["a field in another case", withConfig({ user: "4294967296" }), /the user/u],
   ["a field with the long s", withConfig({ "u\u017fer": "4294967296" }), /the user/u],
   ["a field with a ligature, which Go does not fold", spliced('"con\ufb01g":{"User":"4294967296"}'), "fine"],
@@ -42,7 +42,7 @@ const rows: ReadonlyArray<readonly [string, string, "fine" | RegExp, string?]> =
   ["an id with a sign", withConfig({ User: "+1" }), /the user/u],
   ["three ids", withConfig({ User: "1:2:3" }), /the user/u],
   ["a user that is none", withConfig({ User: "../root" }), /the user/u],
-  ["a user of another type", withConfig({ User: 0 }), /not what an image has/u, "NotAnImage"],
+  ["a user of another type", withConfig({ User: 0 }), /not valid at this place of an image/u, "NotAnImage"],
   ["runc's open folder", withConfig({ WorkingDir: "/proc/self/fd/8" }), /working directory/u],
   ["the same with detours", withConfig({ WorkingDir: "/./a/..//proc/self/fd/8" }), /working directory/u],
   ["the same through /dev", withConfig({ WorkingDir: "//dev/fd/8" }), /working directory/u],
@@ -51,8 +51,8 @@ const rows: ReadonlyArray<readonly [string, string, "fine" | RegExp, string?]> =
   ["a variable that no exec takes", withConfig({ Env: [`A=${megabyte.slice(0, 140_000)}`] }), /over 131071 bytes/u],
   ["a NUL in an argument", withConfig({ Entrypoint: ["/bin/sh\0"] }), /NUL/u],
   ["a megabyte of variables", withConfig({ Env: [`A=${megabyte}`] }), /1048576 allowed/u, "ImageTooLarge"],
-  ["an argument that is no text", withConfig({ Cmd: [1] }), /not what an image has/u, "NotAnImage"],
-  ["no JSON", "{", /not what an image has/u, "NotAnImage"]
+  ["an argument that is no text", withConfig({ Cmd: [1] }), /not valid at this place of an image/u, "NotAnImage"],
+  ["no JSON", "{", /not valid at this place of an image/u, "NotAnImage"]
 ]
 
 layer(NodeServices.layer)("a configuration", (it) => {

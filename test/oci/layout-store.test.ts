@@ -34,13 +34,13 @@ layer(NodeServices.layer)("the store of one layout", (it) => {
 
   it.effect("answers any name and tag with the index, and its parts by digest; counts what was fetched", () =>
     Effect.gen(function* () {
-      const { client, layer, layout, served } = yield* serve
+      const { client, layer: layerDigest, layout, served } = yield* serve
       const wanted = [
         ["manifests/any.tag", layout.index, "application/vnd.oci.image.index.v1+json"],
         [`manifests/${layout.index.digest}`, layout.index, "application/vnd.oci.image.index.v1+json"],
         [`manifests/${layout.manifest.digest}`, layout.manifest, "application/vnd.oci.image.manifest.v1+json"],
         [`blobs/${layout.config.digest}`, layout.config, "application/octet-stream"],
-        [`blobs/${layer}`, layout.layers[0], "application/octet-stream"]
+        [`blobs/${layerDigest}`, layout.layers[0], "application/octet-stream"]
       ] as const
       yield* Effect.forEach(
         wanted,
@@ -64,15 +64,15 @@ layer(NodeServices.layer)("the store of one layout", (it) => {
   it.effect("knows nothing else", () =>
     Effect.gen(function* () {
       const fs = yield* FileSystem.FileSystem
-      const { client, directory, layer, served } = yield* serve
+      const { client, directory, layer: layerDigest, served } = yield* serve
       yield* fs.writeFileString(`${directory}/blobs/sha256/other`, "not a blob's name")
-      const hex = layer.slice("sha256:".length)
+      const hex = layerDigest.slice("sha256:".length)
       const paths = [
         "/",
         "/v2/x",
         "/v2/x/manifests/",
         `/v2/x/manifests/sha256:${"0".repeat(64)}`,
-        `/v2/x/manifests/${layer}`,
+        `/v2/x/manifests/${layerDigest}`,
         `/v2/x/blobs/sha256:${"0".repeat(64)}`,
         `/v2/x/blobs/${hex}`,
         `/v2/x/blobs/sha256:${hex.toUpperCase()}`,
@@ -94,7 +94,7 @@ layer(NodeServices.layer)("the store of one layout", (it) => {
   const swap = (fs: FileSystem.FileSystem, path: string) =>
     Effect.andThen(fs.rename(path, `${path}-moved`), fs.symlink(`${path}-moved`, path))
   const swaps: ReadonlyArray<readonly [string, (directory: string, layer: string) => string]> = [
-    ["a layer", (directory, layer) => `${directory}/blobs/sha256/${layer.slice("sha256:".length)}`],
+    ["a layer", (directory, layerDigest) => `${directory}/blobs/sha256/${layerDigest.slice("sha256:".length)}`],
     ["the folder of the layers", (directory) => `${directory}/blobs/sha256`],
     ["the folder above", (directory) => `${directory}/blobs`],
     ["the layout", (directory) => directory]
@@ -103,11 +103,11 @@ layer(NodeServices.layer)("the store of one layout", (it) => {
     it.effect(`follows no symbolic link in place of ${what}, and serves nothing after that`, () =>
       Effect.gen(function* () {
         const fs = yield* FileSystem.FileSystem
-        const { client, directory, layer, served } = yield* serve
-        assert.strictEqual((yield* client.head(`/v2/x/blobs/${layer}`)).status, 200)
-        const path = pathOf(directory, layer)
+        const { client, directory, layer: layerDigest, served } = yield* serve
+        assert.strictEqual((yield* client.head(`/v2/x/blobs/${layerDigest}`)).status, 200)
+        const path = pathOf(directory, layerDigest)
         yield* swap(fs, path)
-        assert.strictEqual((yield* client.get(`/v2/x/blobs/${layer}`)).status, 403)
+        assert.strictEqual((yield* client.get(`/v2/x/blobs/${layerDigest}`)).status, 403)
         yield* fs.remove(path)
         yield* fs.rename(`${path}-moved`, path)
         assert.strictEqual((yield* client.get("/v2/x/manifests/1")).status, 403)
@@ -119,12 +119,12 @@ layer(NodeServices.layer)("the store of one layout", (it) => {
   it.effect("opens nothing but files: a FIFO would wait for its writer for ever", () =>
     Effect.gen(function* () {
       const fs = yield* FileSystem.FileSystem
-      const { client, directory, layer } = yield* serve
-      const path = `${directory}/blobs/sha256/${layer.slice("sha256:".length)}`
+      const { client, directory, layer: layerDigest } = yield* serve
+      const path = `${directory}/blobs/sha256/${layerDigest.slice("sha256:".length)}`
       yield* fs.remove(path)
       const spawner = yield* ChildProcessSpawner.ChildProcessSpawner
       assert.strictEqual(Number(yield* spawner.exitCode(ChildProcess.make("mkfifo", [path]))), 0)
-      assert.strictEqual((yield* client.get(`/v2/x/blobs/${layer}`)).status, 403)
+      assert.strictEqual((yield* client.get(`/v2/x/blobs/${layerDigest}`)).status, 403)
     })
   )
 

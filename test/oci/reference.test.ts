@@ -56,7 +56,7 @@ describe("normalizeReference", () => {
   }
 
   it("a name in full is its own", () => {
-    for (const [, expected] of rows.filter(([, expected]) => expected !== "")) {
+    for (const [, expected] of rows.filter(([, text]) => text !== "")) {
       assert.deepStrictEqual(normalizeReference(expected), Option.some(expected))
     }
   })

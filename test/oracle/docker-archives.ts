@@ -10,7 +10,7 @@ const linked = (link: Tar.Entry, name = "2/layer.tar") =>
     docker(
       { layers: [one, two, two] },
       {
-        files: (files) => files.filter(([name]) => name !== "2/layer.tar"),
+        files: (files) => files.filter(([path]) => path !== "2/layer.tar"),
         list: ([image]) => [{ ...image, Layers: ["0/layer.tar", "1/layer.tar", name] }],
         more: [link]
       }

@@ -145,7 +145,7 @@ export const rawEntry = (header: {
     [257, magic]
   ]
   for (const [offset, text] of fields) block.write(text, offset, "latin1")
-  const sum = block.reduce((sum, byte) => sum + byte, 0)
+  const sum = block.reduce((total, byte) => total + byte, 0)
   block.write(`${sum.toString(8).padStart(6, "0")}\0 `, 148, "latin1")
   return Buffer.concat([block, Buffer.from(content), Buffer.alloc((512 - (content.length % 512)) % 512)])
 }

@@ -43,7 +43,7 @@ class Oracle extends Context.Service<
       const directory = yield* fs.realPath(yield* fs.makeTempDirectoryScoped())
       yield* Effect.forEach(corpus, (row, index) => write(`${directory}/${index}`, row), { discard: true })
       const answers = new Map<string, Answer>()
-      for (const architecture of new Set(corpus.map(({ architecture = "amd64" }) => architecture))) {
+      for (const architecture of new Set(corpus.map((row) => row.architecture ?? "amd64"))) {
         const paths = corpus.flatMap(({ architecture: own = "amd64" }, index) =>
           own === architecture ? [`${directory}/${index}`] : []
         )
@@ -70,7 +70,7 @@ const refusalOf = ({ images, refused }: Answer) =>
   refused === ""
     ? images.length === 0
       ? "no image for the platform"
-      : images.map(({ refused }) => refused).join("")
+      : images.map((image) => image.refused).join("")
     : refused
 
 layer(Oracle.layer.pipe(Layer.provideMerge(NodeServices.layer)), { timeout: "3 minutes" })(

@@ -62,7 +62,7 @@ it("a rival is the first before a build that has its tag and is made of somethin
       const rival = alike.slice(0, alike.indexOf(build)).find((other) => sourceIn(other) !== sourceIn(build))
       const message = claims.refusalOf(build)?.message
       if (rival === undefined) assert.isUndefined(message)
-      else assert.include(message, `is built by NixBuild ${rival.metadata.name} from ${sourceIn(rival)}.`)
+      else assert.include(message, `is already built by NixBuild ${rival.metadata.name} from ${sourceIn(rival)}.`)
     }
   }))
 

@@ -59,11 +59,11 @@ export const worldOf = (of: Partial<World>): World => ({
 })
 
 const names = ["one", "two", "three", "four"]
-const name = fc.constantFrom(...names)
+const nodeNames = fc.constantFrom(...names)
 const time = fc.constantFrom("2026-01-01T11:00:00Z", "2026-01-01T11:30:00Z", "2026-01-01T12:00:30Z")
 const nodeStatus: fc.Arbitrary<NodeStatus> = fc.record(
   {
-    name,
+    name: nodeNames,
     attempt: fc.constantFrom(1, 2),
     reason: fc.constantFrom<Reason>("PodUnschedulable", "PodRefused", "NoFreeSlot", "ImagePulled"),
     message: fc.constant("why"),
@@ -83,8 +83,8 @@ const conditions = fc.constantFrom<ReadonlyArray<Condition>>(
 const status: fc.Arbitrary<NonNullable<NixBuild["status"]>> = fc.record(
   {
     conditions,
-    buildNode: name,
-    scheduledNodes: fc.uniqueArray(name, { maxLength: 3 }),
+    buildNode: nodeNames,
+    scheduledNodes: fc.uniqueArray(nodeNames, { maxLength: 3 }),
     retryTime: time,
     nodes: fc.uniqueArray(nodeStatus, { maxLength: 3, selector: (node) => node.name })
   },
@@ -98,7 +98,7 @@ const build = (index: number): fc.Arbitrary<NixBuild> =>
       spec: fc.record({
         flakeUrl: fc.constantFrom("github:a/b", "github:a/b?rev=1", "github:c/d"),
         imageTag: fc.constantFrom("a:1", "docker.io/library/a:1", "reg.io/b:1"),
-        nodes: fc.uniqueArray(name, { maxLength: 3 }),
+        nodes: fc.uniqueArray(nodeNames, { maxLength: 3 }),
         sandbox: fc.boolean()
       }),
       status
@@ -122,7 +122,7 @@ const lease: fc.Arbitrary<Lease> = fc
   }))
 
 const node = fc
-  .record({ name, isCordoned: fc.boolean() })
+  .record({ name: nodeNames, isCordoned: fc.boolean() })
   .map(({ isCordoned, name }) => nodeOf(name, isCordoned ? { unschedulable: true } : {}))
 
 const builds = (from: number) =>

@@ -7,7 +7,7 @@ import type { Action } from "../../lib/runtime/action.ts"
 import { KubernetesError } from "../../lib/kubernetes/error.ts"
 import { maxBodyBytes } from "../../lib/server/response.ts"
 import { makeApiServer } from "../memory/api-server.ts"
-import { withMetrics, counted } from "../metrics/scrape.ts"
+import { counted, withMetrics } from "../metrics/scrape.ts"
 import { type Body, fake, type Headers, podEvent, post, serve, sweepEvent } from "./serve.ts"
 
 const json = JSON.stringify
@@ -161,7 +161,7 @@ describe("what becomes of the look", () => {
     "a mistake of ours": [503, "1", Effect.die(new Error("secret"))]
   }
   for (const [what, [status, retryAfter, outcome]] of Object.entries(rows)) {
-    for (const where of ["subjects", "observe"] as const) {
+    for (const where of ["mapEvent", "observe"] as const) {
       it.effect(`${what}, in ${where}: ${status}`, () =>
         Effect.gen(function* () {
           const answer = yield* post(podEvent())
@@ -218,7 +218,7 @@ describe("what becomes of the look", () => {
 
   it.effect("one of a sweep's objects fails: the others are looked at, and the sweep comes again", () => {
     const seen: Array<string> = []
-    const subjects = () => Effect.succeed(["a", "b", "c"].map((name) => ({ kind: "Pod", name })))
+    const mapEvent = () => Effect.succeed(["a", "b", "c"].map((name) => ({ kind: "Pod", name })))
     const observe = ({ name }: { readonly name: string }) =>
       Effect.suspend(() => {
         seen.push(name)
@@ -227,7 +227,7 @@ describe("what becomes of the look", () => {
     return Effect.gen(function* () {
       assert.strictEqual((yield* post(sweepEvent)).status, 503)
       assert.sameMembers(seen, ["a", "b", "c"])
-    }).pipe(Effect.provide(serve(fake({ subjects, observe }))))
+    }).pipe(Effect.provide(serve(fake({ mapEvent, observe }))))
   })
 })
 

@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { CloudEvent } from "cloudevents"
 import { Effect, Layer } from "effect"
 import { KubernetesError } from "../../lib/kubernetes/error.ts"
-import { done, notKnown } from "../../lib/server/response.ts"
+import { noContent, notKnown } from "../../lib/server/response.ts"
 import { type Incoming, makeHandle } from "../../lib/server/func.ts"
 import { Senders } from "../../lib/server/authentication.ts"
 import { fake, receiver } from "./serve.ts"
@@ -35,7 +35,7 @@ describe("handle", () => {
   it.effect("lets in whom the function lets in", () =>
     Effect.gen(function* () {
       const admit = (authorization: string | undefined) =>
-        Effect.succeed(authorization === "Bearer ours" ? done : notKnown("enbi"))
+        Effect.succeed(authorization === "Bearer ours" ? noContent : notKnown("enbi"))
       const { handle, shutdown } = makeHandle(
         fake(),
         receiver(fake()).pipe(Layer.provide(Layer.succeed(Senders, admit)))

@@ -37,7 +37,7 @@ const send = Effect.fnUntraced(function* ({ about, data = about, verb = "update"
     name: metadata.name,
     datacontenttype: "application/json"
   }
-  const event = Result.map(readAttributes(Object.entries(attributes)), (attributes) => ({ attributes, data }))
+  const event = Result.map(readAttributes(Object.entries(attributes)), (read) => ({ attributes: read, data }))
   assert.deepStrictEqual(yield* receive({ bytes: 0, read: Effect.fromResult(event) }), {
     status: 204
   })
@@ -51,7 +51,7 @@ const asked = Effect.fnUntraced(function* (
 ) {
   const api = makeApiServer()
   yield* Effect.forEach(given, api.objects.create)
-  const definition = functions.find((definition) => definition.name === name)
+  const definition = functions.find((one) => one.name === name)
   if (definition === undefined) return yield* Effect.die(`no function ${name}`)
   return yield* Effect.forEach(events, (event) =>
     Effect.gen(function* () {

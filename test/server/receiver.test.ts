@@ -18,11 +18,11 @@ const minimal = { specversion: "1.0", id: "1", source: "/s" }
 const podChanged = (name: string) => ({ ...minimal, type: "x", kind: "Pod", namespace: "apps", name })
 const sweep = { ...minimal, type: sweepType }
 
-const receive = (attributes: object, bytes = 0) =>
+const receiveOne = (attributes: object, bytes = 0) =>
   Effect.flatMap(Receiver, ({ receive }) =>
     receive({
       bytes,
-      read: Effect.fromResult(Result.map(readAttributes(Object.entries(attributes)), (attributes) => ({ attributes }))),
+      read: Effect.fromResult(Result.map(readAttributes(Object.entries(attributes)), (read) => ({ attributes: read }))),
       traceparent: undefined
     })
   )
@@ -54,7 +54,7 @@ describe("events", () => {
       const gate = yield* Latch.make()
       const { definition, looks } = waitingFunction(gate)
       yield* Effect.gen(function* () {
-        const fiber = yield* start(receive(podChanged("a")))
+        const fiber = yield* start(receiveOne(podChanged("a")))
         assert.deepStrictEqual(looks, ["a"])
         assert.isUndefined(fiber.pollUnsafe())
         yield* gate.open
@@ -68,7 +68,7 @@ describe("events", () => {
       const gate = yield* Latch.make()
       const { definition, looks } = waitingFunction(gate)
       yield* Effect.gen(function* () {
-        const fibers = yield* Effect.forEach(Array.from({ length: 10_000 }), () => start(receive(podChanged("a"))))
+        const fibers = yield* Effect.forEach(Array.from({ length: 10_000 }), () => start(receiveOne(podChanged("a"))))
         yield* gate.open
         const answers = yield* Effect.forEach(fibers, Fiber.join)
         assert.lengthOf(
@@ -92,10 +92,10 @@ describe("events", () => {
       const gate = yield* Latch.make(false)
       const { definition, looks } = waitingFunction(gate, { pauseSeconds: 10 })
       yield* Effect.gen(function* () {
-        const first = yield* start(receive(podChanged("a")))
+        const first = yield* start(receiveOne(podChanged("a")))
         assert.isUndefined(first.pollUnsafe(), "nothing else tells of it")
         // More than there are places, also while the first look goes on.
-        const others = Effect.forEach(Array.from({ length: 2 * maxEvents }), () => receive(podChanged("a")))
+        const others = Effect.forEach(Array.from({ length: 2 * maxEvents }), () => receiveOne(podChanged("a")))
         const statuses = Effect.map(others, (answers) => [...new Set(answers.map(({ status }) => status))])
         assert.deepStrictEqual(yield* statuses, [204])
         yield* gate.open
@@ -115,7 +115,7 @@ describe("events", () => {
       const { definition } = waitingFunction(gate)
       yield* Effect.gen(function* () {
         const fibers = yield* Effect.forEach(Array.from({ length: maxEvents }), (_, index) =>
-          start(receive(podChanged(`pod-${index}`), maxBodyBytes))
+          start(receiveOne(podChanged(`pod-${index}`), maxBodyBytes))
         )
         yield* gate.open
         const answers = yield* Effect.forEach(fibers, Fiber.join)
@@ -132,7 +132,7 @@ describe("events", () => {
       const { definition, looks, mostTogether } = waitingFunction(gate)
       yield* Effect.gen(function* () {
         const names = Array.from({ length: 10 }, (_, index) => `pod-${index}`)
-        const fibers = yield* Effect.forEach(names, (name) => start(receive(podChanged(name))))
+        const fibers = yield* Effect.forEach(names, (name) => start(receiveOne(podChanged(name))))
         yield* gate.open
         yield* Effect.forEach(fibers, Fiber.join)
         assert.sameMembers(looks, names)
@@ -147,13 +147,13 @@ describe("events", () => {
       const { definition } = waitingFunction(gate)
       yield* Effect.gen(function* () {
         const fibers = yield* Effect.forEach(Array.from({ length: maxEvents }), (_, index) =>
-          start(receive(podChanged(`pod-${index}`)))
+          start(receiveOne(podChanged(`pod-${index}`)))
         )
         const hangUp = yield* start(Fiber.interruptAll(fibers))
-        assert.strictEqual((yield* receive(podChanged("a"))).status, 503)
+        assert.strictEqual((yield* receiveOne(podChanged("a"))).status, 503)
         yield* gate.open
         yield* Fiber.join(hangUp)
-        assert.strictEqual((yield* receive(podChanged("a"))).status, 204)
+        assert.strictEqual((yield* receiveOne(podChanged("a"))).status, 204)
       }).pipe(Effect.provide(receiver(definition)))
     })
   )
@@ -163,17 +163,17 @@ describe("events", () => {
       const gate = yield* Latch.make()
       const gone = { kind: "Pod", name: "gone", uid: "gone", resourceVersion: "1" } as const
       const { definition, looks } = waitingFunction(gate, {
-        subjects: () => Effect.succeed([{ kind: "Pod", name: "a" }]),
+        mapEvent: () => Effect.succeed([{ kind: "Pod", name: "a" }]),
         decide: () => [{ action: "Delete", why: "a test", target: gone }]
       })
       yield* Effect.gen(function* () {
         const events = [podChanged("a"), sweep, podChanged("a"), sweep]
-        const fibers = yield* Effect.forEach(events, (event) => start(receive(event)))
+        const fibers = yield* Effect.forEach(events, (event) => start(receiveOne(event)))
         yield* gate.open
         yield* Effect.forEach(fibers, Fiber.join)
         assert.lengthOf(looks, 2)
         assert.notProperty(yield* counted, "nixbuild_sweep_repairs_total")
-        yield* receive(sweep)
+        yield* receiveOne(sweep)
         assert.propertyVal(yield* counted, "nixbuild_sweep_repairs_total", 1)
       }).pipe(Effect.provide(receiver(definition, makeApiServer())), withMetrics)
     })

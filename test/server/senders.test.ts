@@ -125,7 +125,7 @@ layer(Layer.empty)("senders", (it) => {
       const who = "system:serviceaccount:apps:default"
       for (const [headers, expected] of [
         [{}, [401, "no token of this cluster for the audience enbi-functions", undefined]],
-        [{ authorization: "Bearer theirs" }, [403, `${who} is no ServiceAccount of enbi-system`, undefined]],
+        [{ authorization: "Bearer theirs" }, [403, `${who} is not a ServiceAccount of enbi-system`, undefined]],
         [{ authorization: "Bearer while-away" }, [503, "the cluster could not be read or written", "7"]],
         [{ authorization: "Bearer ours" }, [204, "", undefined]]
       ] as const) {

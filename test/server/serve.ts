@@ -17,7 +17,7 @@ export const fake = (more: Partial<EnbiFunction<unknown>> = {}): EnbiFunction<un
   name: "fake",
   on: [changed(pods), sweep],
   permissions: [],
-  subjects: ({ name = "none", namespace = "" }) => Effect.succeed([{ kind: "Pod", namespace, name }]),
+  mapEvent: ({ name = "none", namespace = "" }) => Effect.succeed([{ kind: "Pod", namespace, name }]),
   observe: () => Effect.succeed(Option.some({})),
   Observed: Schema.Unknown,
   decide: () => [],

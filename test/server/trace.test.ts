@@ -86,10 +86,13 @@ describe("an event's trace", () => {
       ),
       { disableLogger: true, disableListenLog: true }
     ).pipe(Layer.provideMerge(NodeHttpServer.layerTest))
-    const cluster = layerLive.pipe(Layer.provide(layerAt({ url: "", token: Effect.succeedNone })), Layer.provide(api))
+    const clusterLayer = layerLive.pipe(
+      Layer.provide(layerAt({ url: "", token: Effect.succeedNone })),
+      Layer.provide(api)
+    )
     const observe = () => Effect.flatMap(Cluster, (cluster) => cluster.get(pods, { namespace: "apps", name: "a" }))
     const receiver = Receiver.layer(fake({ observe })).pipe(
-      Layer.provide(Layer.mergeAll(cluster, Layer.succeed(Settings, settings)))
+      Layer.provide(Layer.mergeAll(clusterLayer, Layer.succeed(Settings, settings)))
     )
     return Effect.gen(function* () {
       const { receive } = yield* Receiver

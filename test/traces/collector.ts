@@ -77,7 +77,7 @@ const receivedOf = (service: string, span: typeof OtlpSpan.Type): Received => ({
 export const makeCollector = Effect.fnUntraced(function* (
   respond: Effect.Effect<HttpServerResponse.HttpServerResponse> = Effect.succeed(HttpServerResponse.jsonUnsafe({}))
 ) {
-  const spans: Array<Received> = []
+  const received: Array<Received> = []
   const requests: Array<string> = []
   const take = Effect.gen(function* () {
     const request = yield* HttpServerRequest.HttpServerRequest
@@ -85,7 +85,7 @@ export const makeCollector = Effect.fnUntraced(function* (
     const { resourceSpans } = yield* Effect.flatMap(request.json, decode)
     for (const { resource, scopeSpans } of resourceSpans) {
       const service = String(plain(resource.attributes)["service.name"])
-      spans.push(...scopeSpans.flatMap(({ spans }) => spans.map((span) => receivedOf(service, span))))
+      received.push(...scopeSpans.flatMap(({ spans }) => spans.map((span) => receivedOf(service, span))))
     }
     return yield* respond
   })
@@ -95,7 +95,7 @@ export const makeCollector = Effect.fnUntraced(function* (
   }).pipe(Layer.provideMerge(NodeHttpServer.layer(createServer, { port: 0, host: "127.0.0.1" })))
   const context = yield* Layer.build(server)
   const url = yield* HttpServer.addressFormattedWith(Effect.succeed).pipe(Effect.provide(context))
-  return { spans, requests, url }
+  return { spans: received, requests, url }
 })
 
 export type Collector = Effect.Success<ReturnType<typeof makeCollector>>

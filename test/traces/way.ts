@@ -10,7 +10,7 @@ import type { KubernetesObject } from "../../lib/kubernetes/kind.ts"
 import { loadFunctions } from "../../lib/runtime/load.ts"
 import { Receiver } from "../../lib/server/receiver.ts"
 import { Settings } from "../../lib/api/settings.ts"
-import { currentTime, earlier } from "../../lib/kubernetes/time.ts"
+import { currentTime, secondsBefore } from "../../lib/kubernetes/time.ts"
 import type { Traces } from "../../lib/telemetry/traces.ts"
 import { makeApiServer } from "../memory/api-server.ts"
 import { settings } from "../memory/given.ts"
@@ -89,7 +89,7 @@ const stampStarts = Effect.fnUntraced(function* ({ objects }: ReturnType<typeof 
   for (const { kind, metadata, status } of Array.from(objects.objects.values())) {
     const text = JSON.stringify(status ?? {})
     if (kind !== "Pod" || !text.includes('"running":{}')) continue
-    const startedAt = earlier(yield* currentTime, lateSeconds)
+    const startedAt = secondsBefore(yield* currentTime, lateSeconds)
     const stamped: unknown = JSON.parse(text.replaceAll('"running":{}', `"running":{"startedAt":"${startedAt}"}`))
     yield* Effect.orDie(objects.patch({ ...metadata, kind, subresource: "status" }, { status: stamped }))
   }

@@ -2,7 +2,7 @@ import { changed, sweep } from "../../../../../lib/runtime/events.ts"
 import { allow, allowStatus, defineFunction } from "../../../../../lib/runtime/function.ts"
 import { greetings } from "../../api/greeting.ts"
 import { decide } from "./decide.ts"
-import { observe, Observed, subjects } from "./observe.ts"
+import { mapEvent, observe, Observed } from "./observe.ts"
 
 /** Greetings → `status.words`. */
 export default defineFunction({
@@ -10,7 +10,7 @@ export default defineFunction({
   on: [changed(greetings), sweep],
   sets: ["Greeted"],
   permissions: [allow(greetings, "get", "list"), allowStatus(greetings)],
-  subjects,
+  mapEvent,
   observe,
   Observed,
   decide

@@ -15,7 +15,7 @@ const referTo = ({ name, namespace = "" }: { readonly name: string; readonly nam
   name
 })
 
-export const subjects = Effect.fn("greeter.subjects")(function* ({ kind, name = "", namespace }: CloudEvent) {
+export const mapEvent = Effect.fn("greeter.mapEvent")(function* ({ kind, name = "", namespace }: CloudEvent) {
   if (kind === greetings.kind) return [referTo({ name, ...(namespace === undefined ? {} : { namespace }) })]
   const cluster = yield* Cluster
   return (yield* cluster.list(all(greetings))).map(({ metadata }) => referTo(metadata))

@@ -2,13 +2,13 @@
 import type { Action } from "../../lib/runtime/action.ts"
 import type { Reason } from "../../lib/api/reasons.ts"
 import { type NixBuild, nixBuilds } from "../../lib/api/nixbuild.ts"
-import { say, sayingName } from "../../lib/runtime/event-recorder.ts"
+import { recordedEventName, recordEvent } from "../../lib/runtime/event-recorder.ts"
 import type { Observed } from "./observe.ts"
 import { pods } from "../../lib/kubernetes/kinds.ts"
 
-type World = Pick<typeof Observed.Type, "pod" | "said" | "time">
+type Input = Pick<Observed, "pod" | "said" | "time">
 
-interface News {
+interface EventDetails {
   readonly reason: Reason
   readonly message: string
   /** What makes it another thing than the last of this reason. */
@@ -20,16 +20,16 @@ interface News {
 /** These need nobody to do anything. */
 const normal: ReadonlyArray<Reason> = ["ImageBuilding", "NixBuildDeleted", "NixBuildChanged"]
 
-export const tell = (world: World, { build, key, message, reason }: News): ReadonlyArray<Action> =>
-  isTold(world, { reason, key }) === undefined
+export const record = (observed: Input, { build, key, message, reason }: EventDetails): ReadonlyArray<Action> =>
+  findRecorded(observed, { reason, key }) === undefined
     ? [
-        say({
+        recordEvent({
           regarding: pods,
-          about: world.pod.metadata,
+          about: observed.pod.metadata,
           type: normal.includes(reason) ? "Normal" : "Warning",
           reason,
           message,
-          time: world.time,
+          time: observed.time,
           key,
           ...(build === undefined ? {} : { related: { kind: nixBuilds, metadata: build.metadata } })
         })
@@ -37,7 +37,7 @@ export const tell = (world: World, { build, key, message, reason }: News): Reado
     : []
 
 /** The Event that says so, if it is there. */
-export const isTold = ({ pod, said }: World, { key, reason }: Pick<News, "key" | "reason">) => {
-  const name = sayingName({ about: pod.metadata, reason, key })
+export const findRecorded = ({ pod, said }: Input, { key, reason }: Pick<EventDetails, "key" | "reason">) => {
+  const name = recordedEventName({ about: pod.metadata, reason, key })
   return said.find((event) => event.name === name)
 }

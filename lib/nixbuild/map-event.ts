@@ -7,7 +7,7 @@ import { conditionsOf, type NixBuild } from "../api/nixbuild.ts"
 import { openBuilds, openBuildsIn } from "./questions.ts"
 import { Cluster } from "../kubernetes/cluster.ts"
 import { type CloudEvent, isAddition, isDeletion } from "../runtime/events.ts"
-import { ignore } from "../runtime/predicate.ts"
+import { ignoreIf } from "../runtime/predicate.ts"
 import { namespaceAnnotation } from "../api/annotations.ts"
 import { tagLeaseName } from "../api/names.ts"
 import { ofNixBuild } from "./job.ts"
@@ -17,10 +17,10 @@ import { tagOf } from "./tag-claim.ts"
 export const hasEnded = (job: Job): boolean => isSucceeded(job) || isFailed(job)
 
 /** A claim that nobody had before is of no help to anybody who waits for a tag. */
-export const newClaims = ignore(leases, (_, event) => isAddition(event))
+export const newClaims = ignoreIf(leases, (_, event) => isAddition(event))
 
 /** Pods that are of no NixBuild's Job. */
-export const podsOfOthers = ignore(pods, ({ metadata }) => ofNixBuild.ownerOf(metadata) === undefined)
+export const podsOfOthers = ignoreIf(pods, ({ metadata }) => ofNixBuild.ownerOf(metadata) === undefined)
 
 const referTo = ({ name, namespace }: { readonly name: string; readonly namespace: string }): Reference => ({
   kind: "NixBuild",
@@ -29,7 +29,7 @@ const referTo = ({ name, namespace }: { readonly name: string; readonly namespac
 })
 
 /** The NixBuild that an event is about; for a sweep, all that are open and for which `needsLook` says that there may be work. */
-export const subjectsAmong = (needsLook: (build: NixBuild) => boolean) =>
+export const mapToOpenBuilds = (isRelevant: (build: NixBuild) => boolean) =>
   Effect.fnUntraced(function* (event: CloudEvent, object?: unknown) {
     const { kind, name = "", namespace = "" } = event
     if (kind === "NixBuild") return [referTo({ name, namespace })]
@@ -41,15 +41,15 @@ export const subjectsAmong = (needsLook: (build: NixBuild) => boolean) =>
       if (owner !== undefined) return [owner]
       // The Job of a volume is for all that wait for it.
       const sharing = annotations?.[namespaceAnnotation]
-      return kind === "Pod" || sharing === undefined ? [] : yield* openAmong(needsLook, sharing)
+      return kind === "Pod" || sharing === undefined ? [] : yield* openAmong(isRelevant, sharing)
     }
     if (kind === "Lease") {
       // Before its Job is there, a build does not depend on the tag.
       return yield* openAmong(
-        (build) => needsLook(build) && isTrue(conditionsOf(build), "Launched") && tagLeaseName(tagOf(build)) === name
+        (build) => isRelevant(build) && isTrue(conditionsOf(build), "Launched") && tagLeaseName(tagOf(build)) === name
       )
     }
-    return yield* openAmong(needsLook)
+    return yield* openAmong(isRelevant)
   })
 
 const metadataOf = Effect.fnUntraced(function* ({ kind, name = "", namespace }: CloudEvent, object: unknown) {
