@@ -73,16 +73,14 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     name: "waiting Pods are not woken",
     file: "functions/importer-status/decide.ts",
-    find: "    ...wakings.flat(),\n",
+    find: "    ...wakings.flat()\n",
     replace: ""
   },
   {
     name: "a Job is removed before its outcome is stored",
-    file: "functions/importer-status/decide.ts",
-    find: "    ...tell(world, settled),\n",
-    replace: `    ...places.flatMap((place) => place.imported._tag === "Succeeded" && place.import !== undefined
-      ? [{ action: "Delete" as const, why: "", target: referTo(jobs, place.import.job) }] : []),
-    ...tell(world, settled),\n`
+    file: "functions/retention/jobs.ts",
+    find: "nodeStatusOf(build, node)?.importedTime === undefined",
+    replace: "!isSucceeded(job)"
   },
   {
     name: "a Pod that is not seen yet is gone",

@@ -1,8 +1,8 @@
 /**
  * Tells how a NixBuild ended, once for the build and once for each node that
  * wants it, and when what failed is tried again; wakes the Pods that waited
- * there; then removes the Jobs that succeeded and leaves those that failed for
- * reading. Sets `Success`, `Complete` and `Stalled`.
+ * there. `retention` removes the Jobs whose outcome is told. Sets `Success`,
+ * `Complete` and `Stalled`.
  */
 import { type Action, isAbout, referTo } from "../../lib/runtime/action.ts"
 import { type Reason, reasons } from "../../lib/api/reasons.ts"
@@ -33,7 +33,7 @@ import { recordImages } from "../../lib/nixbuild/tag-claim.ts"
 import type { Observed } from "./observe.ts"
 import { failureAt, isMain, obstacleAt, type Seen, seen, settle, type World } from "./settle.ts"
 import { retryAll } from "./retry.ts"
-import { jobs, pods } from "../../lib/kubernetes/kinds.ts"
+import { pods } from "../../lib/kubernetes/kinds.ts"
 import type { Sets } from "./sets.ts"
 
 export const decide = (observed: typeof Observed.Type): ReadonlyArray<Action<Sets>> => {
@@ -85,8 +85,7 @@ const work = (observed: typeof Observed.Type): ReadonlyArray<Action<Sets>> => {
     }),
     ...callOff(world.places, settled),
     ...endWhatRemains(world),
-    ...wakings.flat(),
-    ...removals(world)
+    ...wakings.flat()
   ]
 }
 
@@ -236,11 +235,3 @@ const endWhatRemains = ({ build, places, time }: World): ReadonlyArray<Action> =
       target: referTo(pods, pod),
       patch: { spec: { activeDeadlineSeconds: 1 } }
     }))
-
-/** Only what the stored status already tells of: a Job is the only witness until then. */
-const removals = ({ build, places }: World): ReadonlyArray<Action> =>
-  places
-    .filter(({ name }) => nodeStatusOf(build, name)?.importedTime !== undefined)
-    .flatMap((place) => [place.build, place.import])
-    .flatMap((work) => (work === undefined || work.job.metadata.deletionTimestamp !== undefined ? [] : [work.job]))
-    .map((job) => ({ action: "Delete", why: "It succeeded and its outcome is told", target: referTo(jobs, job) }))

@@ -20,6 +20,7 @@ export default defineFunction({
     allow(nodes, "get"),
     // Only to wake them, and to end ours whose work has failed: the policy `enbi-functions-pods` refuses every other change.
     allow(pods, "get", "list", "patch"),
+    // Only of an attempt whose container never started: its slot is another's at once. retention removes the others.
     allow(jobs, "get", "list", "delete"),
     allow(nixBuilds, "get", "list"),
     allowStatus(nixBuilds),

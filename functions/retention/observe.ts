@@ -18,7 +18,7 @@ import { Refusal } from "../../lib/runtime/function.ts"
 import { Settings } from "../../lib/api/settings.ts"
 import { currentTime } from "../../lib/kubernetes/time.ts"
 import { History } from "./history.ts"
-import { OwnedJob, removeJob } from "./jobs.ts"
+import { isTold, OwnedJob, removeJob } from "./jobs.ts"
 import { HeldTag } from "./leases.ts"
 import { type Look, lookPast, makeLook, orNothing } from "./look.ts"
 import { observeBuilds } from "./observe-builds.ts"
@@ -73,12 +73,13 @@ export const observe = Effect.fn("retention.observe")(function* (subject: Refere
   const observed = {
     ...limits,
     builderImage,
-    jobs: yield* confirm(look, ofThese, { lookAt: observeJob, act: removeJob }),
+    jobs: yield* confirm(look, ofThese, { lookAt: observeJob, act: removeJob, isCertain: isTold }),
     finished: isOfBuilds ? yield* orNothing(observeBuilds(look, limits)) : [],
     tags: isOfBuilds && isOfVolumes ? yield* observeTags(look, time) : [],
     volumes: yield* confirm(look, volumes, {
       lookAt: observeVolume,
-      act: (volume) => removeVolume(volume, builderImage)
+      act: (volume) => removeVolume(volume, builderImage),
+      isCertain: () => false
     }),
     refusals: []
   }
@@ -89,20 +90,23 @@ export const observe = Effect.fn("retention.observe")(function* (subject: Refere
 interface Candidacy<Candidate, Facts> {
   readonly lookAt: (look: Look, candidate: Candidate) => Effect.Effect<Facts, KubernetesError>
   readonly act: (facts: Facts) => ReadonlyArray<Action>
+  /** However far the cache is behind. */
+  readonly isCertain: (facts: Facts) => boolean
 }
 
 /** What the API server says of those on which we would act by the cache's word. */
 const confirm = Effect.fnUntraced(function* <Candidate, Facts>(
   look: Look,
   candidates: ReadonlyArray<Candidate>,
-  { act, lookAt }: Candidacy<Candidate, Facts>
+  { act, isCertain, lookAt }: Candidacy<Candidate, Facts>
 ) {
   const past = yield* lookPast
   const found = yield* Effect.forEach(candidates, (candidate) =>
     lookAt(look, candidate).pipe(
-      Effect.flatMap((facts) =>
-        act(facts).length === 0 ? Effect.succeed([]) : Effect.map(lookAt(past, candidate), (facts) => [facts])
-      ),
+      Effect.flatMap((facts) => {
+        if (act(facts).length === 0) return Effect.succeed([])
+        return isCertain(facts) ? Effect.succeed([facts]) : Effect.map(lookAt(past, candidate), (facts) => [facts])
+      }),
       orNothing
     )
   )
