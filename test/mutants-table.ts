@@ -72,9 +72,9 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     name: "waiting Pods are not woken",
-    file: "functions/importer-status/decide.ts",
-    find: "    ...wakings.flat()\n",
-    replace: ""
+    file: "functions/pod-waker/decide.ts",
+    find: "!isWokenFor(pod, { build, importedTime })",
+    replace: "false"
   },
   {
     name: "a Job is removed before its outcome is stored",
@@ -151,14 +151,14 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     name: "of two images that come in one second one wakes the Pod",
     file: "lib/nixbuild/waking.ts",
-    find: "entriesOf(pod).includes(`${importedTime}${suffixOf(build)}`)",
-    replace: "entriesOf(pod).some((entry) => entry.startsWith(importedTime))"
+    find: "isOf(build, waking) && waking.importedTime === importedTime",
+    replace: "waking.importedTime === importedTime"
   },
   {
     name: "two images of one Pod take each other's word back",
     file: "lib/nixbuild/waking.ts",
-    find: "...entriesOf(pod).filter((entry) => !entry.endsWith(suffixOf(build))),",
-    replace: ""
+    find: "return [...others, {",
+    replace: "return [{"
   },
   {
     name: "a sweep looks at nothing",

@@ -1,8 +1,8 @@
 /**
  * Tells how a NixBuild ended, once for the build and once for each node that
- * wants it, and when what failed is tried again; wakes the Pods that waited
- * there. `retention` removes the Jobs whose outcome is told. Sets `Success`,
- * `Complete` and `Stalled`.
+ * wants it, and when what failed is tried again. `pod-waker` then wakes the Pods
+ * that waited there, and `retention` removes the Jobs that succeeded. Sets
+ * `Success`, `Complete` and `Stalled`.
  */
 import { type Action, isAbout, referTo } from "../../lib/runtime/action.ts"
 import { type Reason, reasons } from "../../lib/api/reasons.ts"
@@ -18,16 +18,15 @@ import {
   nodeStatusOf
 } from "../../lib/api/nixbuild.ts"
 import type { Refusal } from "../../lib/runtime/function.ts"
-import { wokenAnnotation } from "../../lib/api/annotations.ts"
 import { lastLines } from "../../lib/last-lines.ts"
 import { type ConditionUpdate, isTrue } from "../../lib/kubernetes/condition.ts"
 import { patchStatus, type StatusChange } from "../../lib/nixbuild/status.ts"
 import { isHeld, isUnderWay, withoutSlots } from "../../lib/nixbuild/slots.ts"
 import { runs } from "../../lib/nixbuild/work.ts"
+import { wokenTimeOf } from "./missed.ts"
 import { overdue } from "./overdue.ts"
 import { callOff } from "./waiting.ts"
 import { say, sayRefused } from "../../lib/runtime/event-recorder.ts"
-import { isWokenFor, wokenFor } from "../../lib/nixbuild/waking.ts"
 import { sourceFields } from "./locked.ts"
 import { recordImages } from "../../lib/nixbuild/tag-claim.ts"
 import type { Observed } from "./observe.ts"
@@ -59,9 +58,10 @@ const work = (observed: typeof Observed.Type): ReadonlyArray<Action<Sets>> => {
   if (asked !== undefined) return retryAll(build, { asked, time })
   const world = seen(observed)
   const settled = world.places.flatMap((place) => settle(world, place))
-  const merged = mergeNodes(build, settled)
-  const wakings = merged.map((node) => wakes(world, node))
-  const nodes = merged.map((node, index) => (wakings[index]?.length === 0 ? node : { ...node, wokenTime: time }))
+  const nodes = mergeNodes(build, settled).map((node) => {
+    const waiting = world.places.find(({ name }) => name === node.name)?.waiting ?? []
+    return { ...node, ...wokenTimeOf(node, { build, time, waiting }) }
+  })
   const main = world.places.find((place) => isMain(build, place))
   const ending = main === undefined || isTrue(conditionsOf(build), "Complete") ? nothing : end(world, main)
   return [
@@ -84,8 +84,7 @@ const work = (observed: typeof Observed.Type): ReadonlyArray<Action<Sets>> => {
       }
     }),
     ...callOff(world.places, settled),
-    ...endWhatRemains(world),
-    ...wakings.flat()
+    ...endWhatRemains(world)
   ]
 }
 
@@ -198,21 +197,6 @@ const sentence = (world: World, place: Seen): string => {
   return nodeStatusOf(world.build, place.name)?.importedTime === undefined
     ? `the image is not brought there: the node ${obstacleAt(world, place)}.`
     : reasons.ImageVanished
-}
-
-// kubelet looks again as soon as the Pod changes in any way, instead of at the end of its back-off.
-const wakes = ({ build, places }: World, { importedTime, name }: NodeStatus): ReadonlyArray<Action> => {
-  const waiting = places.find((place) => place.name === name)?.waiting ?? []
-  return importedTime === undefined
-    ? []
-    : waiting
-        .filter((pod) => !isWokenFor(pod, { build, importedTime }))
-        .map((pod) => ({
-          action: "Patch",
-          why: `${build.spec.imageTag} is on ${name}`,
-          target: referTo(pods, pod),
-          patch: { metadata: { annotations: { [wokenAnnotation]: wokenFor(pod, { build, importedTime }) } } }
-        }))
 }
 
 /**
