@@ -41,7 +41,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     name: "what the cache does not show is gone",
-    file: "functions/retention/observe.ts",
+    file: "functions/retention/look.ts",
     find: "const past = yield* lookPast",
     replace: "const past = look"
   },
@@ -78,7 +78,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     name: "a Job is removed before its outcome is stored",
-    file: "functions/retention/jobs.ts",
+    file: "functions/retention/jobs/decide.ts",
     find: "nodeStatusOf(build, node)?.importedTime === undefined",
     replace: "!isSucceeded(job)"
   },
@@ -240,7 +240,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     name: "whose import was refused still counts as one who uses the tag",
-    file: "functions/retention/observe-tags.ts",
+    file: "functions/retention/tags/observe.ts",
     find: ".some(({ build }) => mayImport(build, there))",
     replace: ".some(() => true)"
   },

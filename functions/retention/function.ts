@@ -15,7 +15,7 @@ import { nixBuildAnnotation } from "../../lib/api/annotations.ts"
 import { hasEnded } from "../../lib/nixbuild/subjects.ts"
 import { decide } from "./decide.ts"
 import { mayLeaveSomething, observe, Observed, subjects } from "./observe.ts"
-import { around } from "./volumes.ts"
+import { around } from "./volumes/decide.ts"
 
 /** What nobody needs any more → deleted. */
 export default defineFunction({

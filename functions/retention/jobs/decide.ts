@@ -1,18 +1,18 @@
 /** Jobs that nobody needs: their NixBuild is gone, has gone on without them, or tells what came of them. */
 import { Schema } from "effect"
-import { type Action, referTo } from "../../lib/runtime/action.ts"
-import { isTrue } from "../../lib/kubernetes/condition.ts"
-import { isFailed, isSucceeded, Job, jobs } from "../../lib/kubernetes/kinds.ts"
-import { attemptOn, conditionsOf, NixBuild, nodeStatusOf, wantedNodes } from "../../lib/api/nixbuild.ts"
-import { nixBuildUidLabel } from "../../lib/api/annotations.ts"
-import { jobName } from "../../lib/api/names.ts"
+import { type Action, referTo } from "../../../lib/runtime/action.ts"
+import { isTrue } from "../../../lib/kubernetes/condition.ts"
+import { isFailed, isSucceeded, Job, jobs } from "../../../lib/kubernetes/kinds.ts"
+import { attemptOn, conditionsOf, NixBuild, nodeStatusOf, wantedNodes } from "../../../lib/api/nixbuild.ts"
+import { nixBuildUidLabel } from "../../../lib/api/annotations.ts"
+import { jobName } from "../../../lib/api/names.ts"
 
 export const OwnedJob = Schema.Struct({
   job: Job,
   /** What is there under the name of the NixBuild that the Job is for; it may be another one. */
   build: Schema.optionalKey(NixBuild)
 })
-type OwnedJob = typeof OwnedJob.Type
+export type OwnedJob = typeof OwnedJob.Type
 
 export const removeJob = (owned: OwnedJob): ReadonlyArray<Action> => {
   const why = owned.job.metadata.deletionTimestamp === undefined ? superfluity(owned) : undefined
