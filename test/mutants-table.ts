@@ -77,6 +77,12 @@ export const mutants: ReadonlyArray<Mutant> = [
     replace: "false"
   },
   {
+    name: "a waking that comes late is taken for one that was in time",
+    file: "functions/importer-status/missed.ts",
+    find: "waking?.wokenTime ?? wokenTime",
+    replace: "wokenTime"
+  },
+  {
     name: "a Job is removed before its outcome is stored",
     file: "functions/retention/jobs/decide.ts",
     find: "nodeStatusOf(build, node)?.importedTime === undefined",
