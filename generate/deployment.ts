@@ -30,21 +30,17 @@ export const makeDeployment = (definition: EnbiFunction<unknown>) =>
   })
 
 export const makeServer = (server: Server) => {
-  const { name, ports, replicas = 1, settings = {} } = server
   const { envFrom: _, ...container } = containerOf(server)
+  const env = Object.entries(server.settings ?? {}).map(([name, value]) => ({ name, value }))
   return makeWorkload({
-    name,
-    replicas,
-    container: {
-      ...container,
-      name: "server",
-      env: Object.entries(settings).map(([name, value]) => ({ name, value }))
-    },
+    name: server.name,
+    replicas: server.replicas ?? 1,
+    container: { ...container, name: "server", env },
     ports: [
       { name: "status", containerPort: port },
-      ...ports.map(({ containerPort, name }) => ({ name, containerPort }))
+      ...server.ports.map(({ containerPort, name }) => ({ name, containerPort }))
     ],
-    servicePorts: ports.map(({ containerPort, name, servicePort = containerPort }) => ({
+    servicePorts: server.ports.map(({ containerPort, name, servicePort = containerPort }) => ({
       name,
       port: servicePort,
       targetPort: name

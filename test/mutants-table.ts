@@ -41,7 +41,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     name: "what the cache does not show is gone",
-    file: "functions/retention/observe.ts",
+    file: "functions/retention/look.ts",
     find: "const past = yield* lookPast",
     replace: "const past = look"
   },
@@ -72,17 +72,21 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     name: "waiting Pods are not woken",
-    file: "functions/importer-status/decide.ts",
-    find: "    ...wakings.flat(),\n",
-    replace: ""
+    file: "functions/pod-waker/decide.ts",
+    find: "!isWokenFor(pod, { build, importedTime })",
+    replace: "false"
+  },
+  {
+    name: "a waking that comes late is taken for one that was in time",
+    file: "functions/importer-status/missed.ts",
+    find: "waking?.wokenTime ?? wokenTime",
+    replace: "wokenTime"
   },
   {
     name: "a Job is removed before its outcome is stored",
-    file: "functions/importer-status/decide.ts",
-    find: "    ...tell(world, settled),\n",
-    replace: `    ...places.flatMap((place) => place.imported._tag === "Succeeded" && place.import !== undefined
-      ? [{ action: "Delete" as const, why: "", target: referTo(jobs, place.import.job) }] : []),
-    ...tell(world, settled),\n`
+    file: "functions/retention/jobs/decide.ts",
+    find: "nodeStatusOf(build, node)?.importedTime === undefined",
+    replace: "!isSucceeded(job)"
   },
   {
     name: "a Pod that is not seen yet is gone",
@@ -153,14 +157,14 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     name: "of two images that come in one second one wakes the Pod",
     file: "lib/nixbuild/waking.ts",
-    find: "entriesOf(pod).includes(`${importedTime}${suffixOf(build)}`)",
-    replace: "entriesOf(pod).some((entry) => entry.startsWith(importedTime))"
+    find: "isOf(build, waking) && waking.importedTime === importedTime",
+    replace: "waking.importedTime === importedTime"
   },
   {
     name: "two images of one Pod take each other's word back",
     file: "lib/nixbuild/waking.ts",
-    find: "...entriesOf(pod).filter((entry) => !entry.endsWith(suffixOf(build))),",
-    replace: ""
+    find: "return [...others, {",
+    replace: "return [{"
   },
   {
     name: "a sweep looks at nothing",
@@ -242,7 +246,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     name: "whose import was refused still counts as one who uses the tag",
-    file: "functions/retention/observe-tags.ts",
+    file: "functions/retention/tags/observe.ts",
     find: ".some(({ build }) => mayImport(build, there))",
     replace: ".some(() => true)"
   },

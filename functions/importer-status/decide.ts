@@ -1,8 +1,8 @@
 /**
  * Tells how a NixBuild ended, once for the build and once for each node that
- * wants it, and when what failed is tried again; wakes the Pods that waited
- * there; then removes the Jobs that succeeded and leaves those that failed for
- * reading. Sets `Success`, `Complete` and `Stalled`.
+ * wants it, and when what failed is tried again. `pod-waker` then wakes the Pods
+ * that waited there, and `retention` removes the Jobs that succeeded. Sets
+ * `Success`, `Complete` and `Stalled`.
  */
 import { type Action, isAbout, referTo } from "../../lib/runtime/action.ts"
 import { type Reason, reasons } from "../../lib/api/reasons.ts"
@@ -18,22 +18,21 @@ import {
   nodeStatusOf
 } from "../../lib/api/nixbuild.ts"
 import type { Refusal } from "../../lib/runtime/function.ts"
-import { wokenAnnotation } from "../../lib/api/annotations.ts"
 import { lastLines } from "../../lib/last-lines.ts"
 import { type ConditionUpdate, isTrue } from "../../lib/kubernetes/condition.ts"
 import { patchStatus, type StatusChange } from "../../lib/nixbuild/status.ts"
 import { isHeld, isUnderWay, withoutSlots } from "../../lib/nixbuild/slots.ts"
 import { runs } from "../../lib/nixbuild/work.ts"
+import { wokenTimeOf } from "./missed.ts"
 import { overdue } from "./overdue.ts"
 import { callOff } from "./waiting.ts"
 import { recordEvent, recordRefusal } from "../../lib/runtime/event-recorder.ts"
-import { isWokenFor, wokenFor } from "../../lib/nixbuild/waking.ts"
 import { sourceFields } from "./locked.ts"
 import { recordImages } from "../../lib/nixbuild/tag-claim.ts"
 import type { Observed } from "./observe.ts"
 import { failureAt, isMain, obstacleAt, type Seen, seen, settle, type World } from "./settle.ts"
 import { retryAll } from "./retry.ts"
-import { jobs, pods } from "../../lib/kubernetes/kinds.ts"
+import { pods } from "../../lib/kubernetes/kinds.ts"
 import type { Sets } from "./sets.ts"
 
 export const decide = (observed: typeof Observed.Type): ReadonlyArray<Action<Sets>> => {
@@ -59,9 +58,10 @@ const work = (observed: typeof Observed.Type): ReadonlyArray<Action<Sets>> => {
   if (asked !== undefined) return retryAll(build, { asked, time })
   const world = seen(observed)
   const settled = world.places.flatMap((place) => settle(world, place))
-  const merged = mergeNodes(build, settled)
-  const wakings = merged.map((node) => wakes(world, node))
-  const nodes = merged.map((node, index) => (wakings[index]?.length === 0 ? node : { ...node, wokenTime: time }))
+  const nodes = mergeNodes(build, settled).map((node) => {
+    const waiting = world.places.find(({ name }) => name === node.name)?.waiting ?? []
+    return { ...node, ...wokenTimeOf(node, { build, time, waiting }) }
+  })
   const main = world.places.find((place) => isMain(build, place))
   const ending = main === undefined || isTrue(conditionsOf(build), "Complete") ? nothing : end(world, main)
   return [
@@ -84,9 +84,7 @@ const work = (observed: typeof Observed.Type): ReadonlyArray<Action<Sets>> => {
       }
     }),
     ...callOff(world.places, settled),
-    ...endWhatRemains(world),
-    ...wakings.flat(),
-    ...removals(world)
+    ...endWhatRemains(world)
   ]
 }
 
@@ -201,21 +199,6 @@ const sentence = (world: World, place: Seen): string => {
     : reasons.ImageVanished
 }
 
-// kubelet looks again as soon as the Pod changes in any way, instead of at the end of its back-off.
-const wakes = ({ build, places }: World, { importedTime, name }: NodeStatus): ReadonlyArray<Action> => {
-  const waiting = places.find((place) => place.name === name)?.waiting ?? []
-  return importedTime === undefined
-    ? []
-    : waiting
-        .filter((pod) => !isWokenFor(pod, { build, importedTime }))
-        .map((pod) => ({
-          action: "Patch",
-          why: `${build.spec.imageTag} is on ${name}`,
-          target: referTo(pods, pod),
-          patch: { metadata: { annotations: { [wokenAnnotation]: wokenFor(pod, { build, importedTime }) } } }
-        }))
-}
-
 /**
  * Ends what still runs in the Pod of work that failed: others' containers, or
  * ours that does not end by itself. Unlike a deletion this leaves Pod and log.
@@ -236,11 +219,3 @@ const endWhatRemains = ({ build, places, time }: World): ReadonlyArray<Action> =
       target: referTo(pods, pod),
       patch: { spec: { activeDeadlineSeconds: 1 } }
     }))
-
-/** Only what the stored status already tells of: a Job is the only witness until then. */
-const removals = ({ build, places }: World): ReadonlyArray<Action> =>
-  places
-    .filter(({ name }) => nodeStatusOf(build, name)?.importedTime !== undefined)
-    .flatMap((place) => [place.build, place.import])
-    .flatMap((one) => (one === undefined || one.job.metadata.deletionTimestamp !== undefined ? [] : [one.job]))
-    .map((job) => ({ action: "Delete", why: "It succeeded and its outcome is told", target: referTo(jobs, job) }))

@@ -8,18 +8,19 @@ import { podsOfOthers } from "../../lib/nixbuild/map-event.ts"
 import { isOnItsWay } from "../../lib/nixbuild/work.ts"
 import { decide } from "./decide.ts"
 import { isConcerned, tellsNothing } from "./observe-news.ts"
-import { observe, Observed, subjects } from "./observe.ts"
+import { observe, Observed, mapEvent } from "./observe.ts"
 import { sets } from "./sets.ts"
 
-/** Finished Jobs → the NixBuild's outcome; wakes Pods. */
+/** Finished Jobs → the NixBuild's outcome. */
 export default defineFunction({
   name: "importer-status",
   on: [changed(nixBuilds), changed(jobs), changed(pods), sweep],
   sets,
   permissions: [
     allow(nodes, "get"),
-    // Only to wake them, and to end ours whose work has failed: the policy `enbi-functions-pods` refuses every other change.
+    // Only to end ours whose work has failed: the policy `enbi-functions-pods` refuses every other change.
     allow(pods, "get", "list", "patch"),
+    // Only of an attempt whose container never started: its slot is another's at once. retention removes the others.
     allow(jobs, "get", "list", "delete"),
     allow(nixBuilds, "get", "list"),
     allowStatus(nixBuilds),
@@ -34,7 +35,7 @@ export default defineFunction({
     ignoreIf(nixBuilds, (build, event) => isDeletion(event) || !isConcerned(build))
   ],
   settings: ["nodeRepel", "retryDelaysSeconds"],
-  mapEvent: subjects,
+  mapEvent,
   observe,
   Observed,
   decide,

@@ -26,7 +26,7 @@ export const isConcerned = (build: NixBuild): boolean => {
     build.metadata.deletionTimestamp === undefined &&
     (observedGeneration !== build.metadata.generation ||
       askedRetryOf(build) !== undefined ||
-      entries.length > 0 ||
+      entries.some(({ importedTime }) => importedTime === undefined) ||
       wantedNodes(build).length > 1)
   )
 }

@@ -1,5 +1,5 @@
 /** What came of a NixBuild's Jobs on each node, and which Pods there still wait for the image. */
-import { Clock, Effect, Option, Predicate, Schema } from "effect"
+import { Effect, Option, Predicate, Schema } from "effect"
 import type { Reference } from "../../lib/kubernetes/kind.ts"
 import { jobs, Lease, leases, Node, nodes, Pod, pods, withoutImages } from "../../lib/kubernetes/kinds.ts"
 import {
@@ -12,13 +12,8 @@ import {
   unsettledNodes,
   wantedNodes
 } from "../../lib/api/nixbuild.ts"
-import {
-  jobsOf,
-  podsOfJobsOf,
-  podsWaiting,
-  podsWaitingInAnyPhase,
-  podsWaitingOn
-} from "../../lib/nixbuild/object-questions.ts"
+import { jobsOf, podsOfJobsOf, podsWaitingOn } from "../../lib/nixbuild/object-questions.ts"
+import { observeAwaited } from "../../lib/nixbuild/observe-awaited.ts"
 import { all } from "../../lib/kubernetes/question.ts"
 import { Cluster } from "../../lib/kubernetes/cluster.ts"
 import { type CloudEvent, isSweep } from "../../lib/runtime/events.ts"
@@ -30,7 +25,7 @@ import { mapToOpenBuilds, referToBuild } from "../../lib/nixbuild/map-event.ts"
 import { Settings } from "../../lib/api/settings.ts"
 import { tagOf } from "../../lib/nixbuild/tag-claim.ts"
 import { currentTime } from "../../lib/kubernetes/time.ts"
-import { awaitedImages, isWaitingFor } from "../../lib/nixbuild/waiting-pods.ts"
+import { isWaitingFor } from "../../lib/nixbuild/waiting-pods.ts"
 import { observeStart } from "../../lib/nixbuild/observe-work.ts"
 import { endedWell, isFinished, terminatedOf, Work } from "../../lib/nixbuild/work.ts"
 import { isMissed } from "./missed.ts"
@@ -60,7 +55,7 @@ export const Observed = Schema.Struct({
   refusals: Schema.Array(Refusal).pipe(Schema.withDecodingDefaultKey(Effect.succeed([])))
 })
 
-export const subjects = Effect.fn("importer-status.subjects")(function* (event: CloudEvent, object?: unknown) {
+export const mapEvent = Effect.fn("importer-status.mapEvent")(function* (event: CloudEvent, object?: unknown) {
   const cluster = yield* Cluster
   if (!isSweep(event)) {
     const asked = yield* mapToOpenBuilds(isOpenBuild)(event, object)
@@ -69,22 +64,11 @@ export const subjects = Effect.fn("importer-status.subjects")(function* (event: 
     return yield* Effect.filter(asked, (at) => Effect.map(cluster.get(nixBuilds, at), Option.exists(isNews)))
   }
   const withJobs = new Set((yield* cluster.list(all(jobs))).map((job) => job.metadata.labels?.[nixBuildUidLabel]))
-  const waiting = yield* cluster.list((yield* isTimeForAll) ? podsWaitingInAnyPhase() : podsWaiting())
-  const awaited = new Set(waiting.flatMap(awaitedImages))
+  const awaited = yield* observeAwaited
   const needsLook = (build: NixBuild): boolean =>
     isOpenBuild(build) || (!hasFailed(build) && (withJobs.has(build.metadata.uid) || awaited.has(tagOf(build))))
   return (yield* cluster.list(all(nixBuilds))).filter(needsLook).map(referToBuild)
 })
-
-// A Pod that has run and lost its image is not Pending. Whoever has no cache looks through all Pods for those, so it is
-// done with one sweep in ten.
-const sweepMillis = 30_000
-const sweepsBetween = 10
-
-const isTimeForAll = Effect.map(
-  Clock.currentTimeMillis,
-  (millis) => Math.floor(millis / sweepMillis) % sweepsBetween === 0
-)
 
 export const observe = Effect.fn("importer-status.observe")(function* (subject: Reference) {
   const cluster = yield* Cluster
@@ -162,7 +146,7 @@ const observePlace = Effect.fnUntraced(function* ({ build, name, time }: At, wor
     ...(Option.isSome(node) ? { node: withoutImages(node.value) } : {}),
     ...(buildWork === undefined ? {} : { build: buildWork }),
     ...(importWork === undefined ? {} : { import: importWork }),
-    // Until the image is there, nobody is woken.
+    // Until the image is there, nobody was woken.
     waiting:
       isThere || (importWork !== undefined && endedWell(importWork)) ? yield* observeWaiting({ build, name, time }) : []
   }

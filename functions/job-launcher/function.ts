@@ -15,7 +15,7 @@ import { allow, allowStatus, defineFunction } from "../../lib/runtime/function.t
 import { ignoreIf } from "../../lib/runtime/predicate.ts"
 import { hasEnded, newClaims } from "../../lib/nixbuild/map-event.ts"
 import { decide } from "./decide.ts"
-import { isOpen, isStep, isUnderWay, observe, Observed, subjects } from "./observe.ts"
+import { isOpen, isStep, isUnderWay, observe, Observed, mapEvent } from "./observe.ts"
 import { settings } from "./settings.ts"
 
 /** NixBuilds with a node → volume, build Job, import Job. */
@@ -46,7 +46,7 @@ export default defineFunction({
     ignoreIf(nixBuilds, (build, event) => isDeletion(event) || !isOpen(build) || isUnderWay(build))
   ],
   settings,
-  mapEvent: subjects,
+  mapEvent,
   observe,
   Observed,
   decide,

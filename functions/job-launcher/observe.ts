@@ -90,7 +90,7 @@ export const isBuilt = ({ buildJob, buildPod, importJob }: Place): boolean =>
   buildJob !== undefined &&
   endedWell({ job: buildJob, ...(buildPod === undefined ? {} : { pod: buildPod }) })
 
-export const subjects = mapToOpenBuilds(isOpen)
+export const mapEvent = mapToOpenBuilds(isOpen)
 
 export const observe = Effect.fn("job-launcher.observe")(function* (subject: Reference) {
   const cluster = yield* Cluster

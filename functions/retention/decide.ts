@@ -4,11 +4,11 @@
  * Sets no condition.
  */
 import { type Action, isAbout } from "../../lib/runtime/action.ts"
-import { removeBuilds } from "./history.ts"
-import { removeJob } from "./jobs.ts"
-import { releaseTag } from "./leases.ts"
+import { removeBuilds } from "./builds/decide.ts"
+import { removeJob } from "./jobs/decide.ts"
+import { releaseTag } from "./tags/decide.ts"
 import type { Observed } from "./observe.ts"
-import { removeVolume } from "./volumes.ts"
+import { removeVolume } from "./volumes/decide.ts"
 
 export const decide = (world: typeof Observed.Type): ReadonlyArray<Action> =>
   [

@@ -14,8 +14,8 @@ import { ignoreIf } from "../../lib/runtime/predicate.ts"
 import { nixBuildAnnotation } from "../../lib/api/annotations.ts"
 import { hasEnded } from "../../lib/nixbuild/map-event.ts"
 import { decide } from "./decide.ts"
-import { mayLeaveSomething, observe, Observed, subjects } from "./observe.ts"
-import { around } from "./volumes.ts"
+import { mayLeaveSomething, observe, Observed, mapEvent } from "./observe.ts"
+import { around } from "./volumes/decide.ts"
 
 /** What nobody needs any more → deleted. */
 export default defineFunction({
@@ -46,7 +46,7 @@ export default defineFunction({
     )
   ],
   settings: ["builderImage", "failedBuildsHistoryLimit", "successfulBuildsHistoryLimit"],
-  mapEvent: subjects,
+  mapEvent,
   observe,
   Observed,
   decide,

@@ -1,5 +1,6 @@
 /** Reads of the cache, or past it. What many of them ask for is read as one list, and once in a look. */
 import { Effect, Option } from "effect"
+import type { Action } from "../../lib/runtime/action.ts"
 import type { Identified, Kind } from "../../lib/kubernetes/kind.ts"
 import { type Namespace, namespaces, type Node, nodes } from "../../lib/kubernetes/kinds.ts"
 import { type NixBuild, nixBuilds } from "../../lib/api/nixbuild.ts"
@@ -75,3 +76,31 @@ export const orNothing = <A, R>(self: Effect.Effect<ReadonlyArray<A>, Kubernetes
     (error) => error.reason === "Malformed",
     () => Effect.succeed<ReadonlyArray<A>>([])
   )
+
+interface Candidacy<Candidate, Facts> {
+  readonly lookAt: (look: Look, candidate: Candidate) => Effect.Effect<Facts, KubernetesError>
+  readonly act: (facts: Facts) => ReadonlyArray<Action>
+  /** However far the cache is behind. */
+  readonly isCertain: (facts: Facts) => boolean
+}
+
+/** What the API server says of those on which we would act by the cache's word. */
+export const confirm = Effect.fnUntraced(function* <Candidate, Facts>(
+  look: Look,
+  candidates: ReadonlyArray<Candidate>,
+  { act, isCertain, lookAt }: Candidacy<Candidate, Facts>
+) {
+  const past = yield* lookPast
+  const found = yield* Effect.forEach(candidates, (candidate) =>
+    lookAt(look, candidate).pipe(
+      Effect.flatMap((facts) => {
+        if (act(facts).length === 0) return Effect.succeed([])
+        return isCertain(facts)
+          ? Effect.succeed([facts])
+          : Effect.map(lookAt(past, candidate), (confirmed) => [confirmed])
+      }),
+      orNothing
+    )
+  )
+  return found.flat()
+})

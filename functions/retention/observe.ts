@@ -4,27 +4,22 @@
  * else costs a request.
  */
 import { Effect, Option, Schema } from "effect"
-import type { Action } from "../../lib/runtime/action.ts"
 import type { Reference } from "../../lib/kubernetes/kind.ts"
-import { type Job, jobs, type PersistentVolume, persistentVolumes } from "../../lib/kubernetes/kinds.ts"
 import { isTrue } from "../../lib/kubernetes/condition.ts"
 import { conditionsOf, type NixBuild } from "../../lib/api/nixbuild.ts"
-import { all } from "../../lib/kubernetes/question.ts"
-import { Cluster } from "../../lib/kubernetes/cluster.ts"
-import { nixBuildAnnotation, nixBuildUidLabel } from "../../lib/api/annotations.ts"
-import type { KubernetesError } from "../../lib/kubernetes/error.ts"
 import { type CloudEvent, isSweep } from "../../lib/runtime/events.ts"
 import { Refusal } from "../../lib/runtime/function.ts"
 import { Settings } from "../../lib/api/settings.ts"
 import { currentTime } from "../../lib/kubernetes/time.ts"
-import { History } from "./history.ts"
-import { OwnedJob, removeJob } from "./jobs.ts"
-import { HeldTag } from "./leases.ts"
-import { type Look, lookPast, makeLook, orNothing } from "./look.ts"
-import { observeBuilds } from "./observe-builds.ts"
-import { observeTags } from "./observe-tags.ts"
-import { observeVolume } from "./observe-volume.ts"
-import { CacheVolume, placeOf, removeVolume } from "./volumes.ts"
+import { History } from "./builds/decide.ts"
+import { observeBuilds } from "./builds/observe.ts"
+import { OwnedJob } from "./jobs/decide.ts"
+import { observeJobs } from "./jobs/observe.ts"
+import { makeLook, orNothing } from "./look.ts"
+import { HeldTag } from "./tags/decide.ts"
+import { observeTags } from "./tags/observe.ts"
+import { CacheVolume } from "./volumes/decide.ts"
+import { observeVolumes } from "./volumes/observe.ts"
 
 export const Observed = Schema.Struct({
   ...History.fields,
@@ -48,7 +43,7 @@ const allVolumes: Reference = { kind: "PersistentVolume", name: "all" }
  * | of a Namespace, Job | the cache volumes                                  |
  * | sweep               | all that there is                                  |
  */
-export const subjects = (event: CloudEvent) => Effect.succeed([subjectOf(event)])
+export const mapEvent = (event: CloudEvent) => Effect.succeed([subjectOf(event)])
 
 const subjectOf = (event: CloudEvent): Reference => {
   if (isSweep(event)) return everything
@@ -60,73 +55,21 @@ export const mayLeaveSomething = (build: NixBuild): boolean =>
   build.metadata.deletionTimestamp !== undefined || isTrue(conditionsOf(build), "Complete")
 
 export const observe = Effect.fn("retention.observe")(function* (subject: Reference = everything) {
-  const cluster = yield* Cluster
   const only = subject.kind === "Namespace" ? subject.name : undefined
   const [isOfBuilds, isOfVolumes] = [subject.kind !== allVolumes.kind, only === undefined]
   const look = yield* makeLook(only)
   const { builderImage, failedBuildsHistoryLimit, successfulBuildsHistoryLimit } = yield* Settings
   const time = yield* currentTime
-  const owned = isOfBuilds ? (yield* cluster.list(all(jobs))).flatMap(ownedJob) : []
-  const ofThese = owned.filter(({ owner }) => only === undefined || owner.namespace === only)
-  const volumes = isOfVolumes ? (yield* cluster.list(all(persistentVolumes))).flatMap(placedVolume) : []
   const limits = { time, failedBuildsHistoryLimit, successfulBuildsHistoryLimit }
   const observed = {
     ...limits,
     builderImage,
-    jobs: yield* confirm(look, ofThese, { lookAt: observeJob, act: removeJob }),
+    jobs: isOfBuilds ? yield* observeJobs(look, only) : [],
     finished: isOfBuilds ? yield* orNothing(observeBuilds(look, limits)) : [],
     tags: isOfBuilds && isOfVolumes ? yield* observeTags(look, time) : [],
-    volumes: yield* confirm(look, volumes, {
-      lookAt: observeVolume,
-      act: (volume) => removeVolume(volume, builderImage)
-    }),
+    volumes: isOfVolumes ? yield* observeVolumes(look, builderImage) : [],
     refusals: []
   }
   const { finished, jobs: found, tags, volumes: caches } = observed
   return [found, finished, tags, caches].every((some) => some.length === 0) ? Option.none() : Option.some(observed)
 })
-
-interface Candidacy<Candidate, Facts> {
-  readonly lookAt: (look: Look, candidate: Candidate) => Effect.Effect<Facts, KubernetesError>
-  readonly act: (facts: Facts) => ReadonlyArray<Action>
-}
-
-/** What the API server says of those on which we would act by the cache's word. */
-const confirm = Effect.fnUntraced(function* <Candidate, Facts>(
-  look: Look,
-  candidates: ReadonlyArray<Candidate>,
-  { act, lookAt }: Candidacy<Candidate, Facts>
-) {
-  const past = yield* lookPast
-  const found = yield* Effect.forEach(candidates, (candidate) =>
-    lookAt(look, candidate).pipe(
-      Effect.flatMap((facts) =>
-        act(facts).length === 0 ? Effect.succeed([]) : Effect.map(lookAt(past, candidate), (confirmed) => [confirmed])
-      ),
-      orNothing
-    )
-  )
-  return found.flat()
-})
-
-interface Owned {
-  readonly job: Job
-  readonly owner: { readonly namespace: string; readonly name: string }
-}
-
-const ownedJob = (job: Job): ReadonlyArray<Owned> => {
-  const [namespace, name] = job.metadata.annotations?.[nixBuildAnnotation]?.split("/") ?? []
-  const isOurs = job.metadata.labels?.[nixBuildUidLabel] !== undefined
-  return isOurs && namespace !== undefined && name !== undefined ? [{ job, owner: { namespace, name } }] : []
-}
-
-const observeJob = (look: Look, { job, owner }: Owned) =>
-  Effect.map(
-    look.build(owner),
-    Option.match({ onNone: () => ({ job }), onSome: (build): typeof OwnedJob.Type => ({ job, build }) })
-  )
-
-const placedVolume = (volume: PersistentVolume) => {
-  const place = placeOf(volume)
-  return place === undefined ? [] : [{ volume, place }]
-}

@@ -14,8 +14,8 @@ const measured: Observer = {
   onRun: (run) => Effect.forEach(statusWritesOf(run).flatMap(observationsOf), record, { discard: true })
 }
 
-// It wakes Pods, and is told of every Pod.
-const wakesPods = "importer-status"
+// One function sees Pods start, or each span would come twice: this one gets the events of all Pods.
+const seesPods = "importer-status"
 
 const traced: Observer = {
   onRun: Effect.fnUntraced(
@@ -30,7 +30,7 @@ const traced: Observer = {
   onEvent: Effect.fnUntraced(
     function* ({ data, event, function: name }) {
       const exportSpans = yield* Traces
-      if (exportSpans === undefined || name !== wakesPods || isIgnored(notStarted, event, data)) return
+      if (exportSpans === undefined || name !== seesPods || isIgnored(notStarted, event, data)) return
       exportSpans((yield* phasesOfStart(event)).map(spanOfPhase))
     },
     Effect.catchCause((cause) => Effect.logDebug("a trace lacks a span", cause))

@@ -15,7 +15,7 @@ import { currentTime, secondsBetween } from "../kubernetes/time.ts"
 import { rootOf } from "./nixbuild-spans.ts"
 import type { Phase } from "./span.ts"
 import { containersOf, containerStatusesOf, isSameImage } from "../nixbuild/waiting-pods.ts"
-import { isWokenFor, wakersOf } from "../nixbuild/waking.ts"
+import { isWokenFor, wakingsOf } from "../nixbuild/waking.ts"
 
 // Pods go on changing for as long as they live, and a process that starts is told of all that are there.
 const newsSeconds = 300
@@ -33,7 +33,7 @@ export const phasesOfStart = Effect.fn("telemetry.podStarts")(function* ({
   const news = starts(pod).filter(({ time }) => secondsBetween(time, now) < newsSeconds)
   if (news.length === 0) return []
   const { nodeName = "" } = pod.spec
-  const builds = yield* Effect.forEach(wakersOf(pod), (at) => cluster.get(nixBuilds, at))
+  const builds = yield* Effect.forEach(wakingsOf(pod), (at) => cluster.get(nixBuilds, at))
   const arrivals = builds.flatMap(Option.toArray).flatMap((build) => {
     const importedTime = nodeStatusOf(build, nodeName)?.importedTime
     return importedTime !== undefined && isWokenFor(pod, { build, importedTime }) ? [{ build, importedTime }] : []

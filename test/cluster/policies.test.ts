@@ -7,6 +7,13 @@ import { apply, builderImage, kubectl, makeNamespace, nixBuild, pod, refusalOf, 
 import { account, container, job, mounting } from "./policy-jobs.ts"
 
 const as = ["--as", account]
+/** A function's own account on Knative; the group's rights are what RBAC has no objection to. */
+const asFunction = (name: string) => [
+  "--as",
+  `system:serviceaccount:enbi-system:${name}`,
+  "--as-group",
+  "system:masters"
+]
 const theirs = { as: account }
 const dryRun = { dryRun: true }
 const theirDryRun = { ...theirs, ...dryRun }
@@ -33,11 +40,14 @@ describe("policies", () => {
         const labels = { ...managedBy, "enbi.hrzn.ee/nixbuild-uid": "x" }
         const ours = { ...object, metadata: { ...object.metadata, name: "ours", labels } }
         yield* apply(object, ours)
-        const patchOf = (change: object, name = "victim") =>
-          Effect.map(kubectl("patch", "pod", name, "-n", ns, "-p", JSON.stringify(change), ...as), () => "").pipe(
+        const patchOf = (change: object, name = "victim", by: ReadonlyArray<string> = as) =>
+          Effect.map(kubectl("patch", "pod", name, "-n", ns, "-p", JSON.stringify(change), ...by), () => "").pipe(
             Effect.orElseSucceed(() => "refused")
           )
-        assert.strictEqual(yield* patchOf({ metadata: { annotations: { "enbi.hrzn.ee/woken": "now" } } }), "")
+        const woken = (value: string) => ({ metadata: { annotations: { "enbi.hrzn.ee/woken": value } } })
+        assert.strictEqual(yield* patchOf(woken("now")), "")
+        assert.strictEqual(yield* patchOf(woken("later"), "victim", asFunction("importer-status")), "refused")
+        assert.strictEqual(yield* patchOf(woken("later"), "victim", asFunction("pod-waker")), "")
         assert.strictEqual(yield* patchOf({ metadata: { annotations: { mine: "2" } } }), "refused")
         assert.strictEqual(yield* patchOf({ metadata: { annotations: { mine: null } } }), "refused")
         assert.strictEqual(yield* patchOf({ metadata: { annotations: { other: "1" } } }), "refused")
@@ -50,6 +60,7 @@ describe("policies", () => {
         assert.strictEqual(yield* patchOf({ spec: { ...end, ...evil } }, "ours"), "refused")
         const tolerations = [{ operator: "Exists" }]
         assert.strictEqual(yield* patchOf({ spec: { ...end, tolerations } }, "ours"), "refused")
+        assert.strictEqual(yield* patchOf({ spec: end }, "ours", asFunction("pod-waker")), "refused")
         assert.strictEqual(yield* patchOf({ spec: end }, "ours"), "")
       }).pipe(Effect.provide(services))
   )

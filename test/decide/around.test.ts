@@ -1,7 +1,7 @@
 /** In which order what belongs together goes, also where one of it can't be removed. */
 import { assert, it } from "@effect/vitest"
 import { decide } from "../../functions/retention/decide.ts"
-import { around } from "../../functions/retention/volumes.ts"
+import { around } from "../../functions/retention/volumes/decide.ts"
 import { keyOf } from "../../lib/kubernetes/kind.ts"
 import { objectOf } from "../../lib/runtime/action.ts"
 import type { Node, PersistentVolume } from "../../lib/kubernetes/kinds.ts"

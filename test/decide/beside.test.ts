@@ -1,7 +1,7 @@
 /** What the pure files of the functions answer beside `decide`: to what observes, and to what carries actions out. */
 import { assert, describe, it } from "@effect/vitest"
 import { asksForBuilds } from "../../functions/pod-failure-detector/annotations.ts"
-import { type HeldTag, isRelease, reportOf, reportsOf } from "../../functions/retention/leases.ts"
+import { type HeldTag, isRelease, reportOf, reportsOf } from "../../functions/retention/tags/decide.ts"
 import { decide } from "../../functions/scheduler/decide.ts"
 import { claimsUnder } from "../../functions/scheduler/tag.ts"
 import { tagLeaseName } from "../../lib/api/names.ts"

@@ -74,6 +74,10 @@ describe("a function's account", () => {
         settings: { successfulBuildsHistoryLimit: 0, failedBuildsHistoryLimit: 0 },
         happens: ({ objects }) => Effect.orDie(objects.remove({ kind: "Namespace", name: "apps" }))
       })
+      const { asked: cancelled } = yield* playAlone({
+        full: ["import two"],
+        happens: ({ objects }) => Effect.orDie(objects.remove({ kind: "NixBuild", namespace: "apps", name: "c" }))
+      })
       const { asked: waiting } = yield* playAlone({ full: ["volume one", "build two"] })
       const { asked: sharing } = yield* playAlone({
         given: [
@@ -97,7 +101,16 @@ describe("a function's account", () => {
         denied: 'User "enbi" cannot create resource "jobs" in API group ""'
       })
       const decided = yield* Effect.forEach(functions, ({ name }) => decidedBy(name))
-      const asked = [...usual, ...ending, ...waiting, ...denied, ...sharing, ...crowded, ...decided.flat()]
+      const asked = [
+        ...usual,
+        ...ending,
+        ...cancelled,
+        ...waiting,
+        ...denied,
+        ...sharing,
+        ...crowded,
+        ...decided.flat()
+      ]
       const forbidden = functions.flatMap(({ name, permissions }) =>
         asked.filter((access) => access.function === name && !isPermitted(permissions, access)).map(words)
       )

@@ -1,7 +1,7 @@
 /** Which finished NixBuilds are kept, also where there are thousands. */
 import { assert, describe, it } from "@effect/vitest"
 import fc from "fast-check"
-import { type FinishedBuild, type History, removeBuilds } from "../../functions/retention/history.ts"
+import { type FinishedBuild, type History, removeBuilds } from "../../functions/retention/builds/decide.ts"
 import { isOurs, managedBy } from "../../lib/kubernetes/kinds.ts"
 import { counted } from "../counted.ts"
 

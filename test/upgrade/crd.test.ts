@@ -1,6 +1,6 @@
 /** What the CRD of an earlier version admitted, today's admits, and keeps in the same way. */
 import { NodeServices } from "@effect/platform-node"
-import { assert, describe, it, layer } from "@effect/vitest"
+import { assert, describe, it as test, layer } from "@effect/vitest"
 import { Effect, FileSystem, Schema } from "effect"
 import fc from "fast-check"
 import { parse } from "yaml"
@@ -119,7 +119,7 @@ layer(NodeServices.layer)("the CRD", (it) => {
 })
 
 describe("packageName", () => {
-  it("may be whatever it might be", () => {
+  test("may be whatever it might be", () => {
     const before = fc.stringMatching(/^[A-Za-z0-9_][A-Za-z0-9_'-]*(\.[A-Za-z0-9_][A-Za-z0-9_'-]*)*$/)
     fc.assert(fc.property(before, (name) => packageNameRules.every(({ holds }) => holds(name))))
   })

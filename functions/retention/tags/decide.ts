@@ -16,15 +16,15 @@
  * one that is scaled to nothing for a weekend.
  */
 import { Effect, Schema } from "effect"
-import { type Action, referTo } from "../../lib/runtime/action.ts"
-import { Lease, leases, type Node } from "../../lib/kubernetes/kinds.ts"
+import { type Action, referTo } from "../../../lib/runtime/action.ts"
+import { Lease, leases, type Node } from "../../../lib/kubernetes/kinds.ts"
 import {
   digestsAnnotation,
   sourceAnnotation,
   unusedByAnnotation,
   unusedSinceAnnotation
-} from "../../lib/api/annotations.ts"
-import { tagLeaseName } from "../../lib/api/names.ts"
+} from "../../../lib/api/annotations.ts"
+import { tagLeaseName } from "../../../lib/api/names.ts"
 import {
   changeClaim,
   fullTag,
@@ -34,10 +34,10 @@ import {
   namespacesIn,
   unusedByOf,
   usersOf
-} from "../../lib/nixbuild/tag-claim.ts"
-import { once, onceForText } from "../../lib/once.ts"
-import { systems } from "../../lib/api/system.ts"
-import { secondsBefore } from "../../lib/kubernetes/time.ts"
+} from "../../../lib/nixbuild/tag-claim.ts"
+import { once, onceForText } from "../../../lib/once.ts"
+import { systems } from "../../../lib/api/system.ts"
+import { secondsBefore } from "../../../lib/kubernetes/time.ts"
 
 export const HeldTag = Schema.Struct({
   lease: Lease,

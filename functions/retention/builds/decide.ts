@@ -1,10 +1,10 @@
 /** Finished NixBuilds that nobody waits for: beyond the limits of the history, or past their time. */
 import { Schema } from "effect"
-import { type Action, referTo } from "../../lib/runtime/action.ts"
-import { ObjectMeta } from "../../lib/kubernetes/kind.ts"
-import { isOurs } from "../../lib/kubernetes/kinds.ts"
-import { secondsAfter } from "../../lib/kubernetes/time.ts"
-import { nixBuilds } from "../../lib/api/nixbuild.ts"
+import { type Action, referTo } from "../../../lib/runtime/action.ts"
+import { ObjectMeta } from "../../../lib/kubernetes/kind.ts"
+import { isOurs } from "../../../lib/kubernetes/kinds.ts"
+import { secondsAfter } from "../../../lib/kubernetes/time.ts"
+import { nixBuilds } from "../../../lib/api/nixbuild.ts"
 
 /** As much of a finished NixBuild as this looks at: there are many of them. */
 export const FinishedBuild = Schema.Struct({

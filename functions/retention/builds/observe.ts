@@ -1,15 +1,15 @@
 /** Finished NixBuilds, where some of them may have to go. */
 import { Effect } from "effect"
-import { conditionOf, isTrue } from "../../lib/kubernetes/condition.ts"
-import type { Pod } from "../../lib/kubernetes/kinds.ts"
-import { podsPendingIn, podsWaiting } from "../../lib/nixbuild/object-questions.ts"
-import { conditionsOf, hasFailed, type NixBuild, nodeStatusOf, unsettledNodes } from "../../lib/api/nixbuild.ts"
-import { Cluster } from "../../lib/kubernetes/cluster.ts"
-import { tagOf } from "../../lib/nixbuild/tag-claim.ts"
-import { mapInTurns } from "../../lib/turns.ts"
-import { awaitedImages } from "../../lib/nixbuild/waiting-pods.ts"
-import type { Look } from "./look.ts"
-import { type FinishedBuild, type History, removeBuilds } from "./history.ts"
+import { conditionOf, isTrue } from "../../../lib/kubernetes/condition.ts"
+import type { Pod } from "../../../lib/kubernetes/kinds.ts"
+import { podsPendingIn, podsWaiting } from "../../../lib/nixbuild/object-questions.ts"
+import { conditionsOf, hasFailed, type NixBuild, nodeStatusOf, unsettledNodes } from "../../../lib/api/nixbuild.ts"
+import { Cluster } from "../../../lib/kubernetes/cluster.ts"
+import { tagOf } from "../../../lib/nixbuild/tag-claim.ts"
+import { mapInTurns } from "../../../lib/turns.ts"
+import { awaitedImages } from "../../../lib/nixbuild/waiting-pods.ts"
+import type { Look } from "../look.ts"
+import { type FinishedBuild, type History, removeBuilds } from "./decide.ts"
 
 export const observeBuilds = Effect.fnUntraced(function* (look: Look, limits: Omit<History, "finished">) {
   const cluster = yield* Cluster

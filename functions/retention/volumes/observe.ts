@@ -1,4 +1,4 @@
-/** What there is around a cache volume. */
+/** What there is around each cache volume. */
 import { Effect, Option } from "effect"
 import {
   isFailed,
@@ -6,23 +6,42 @@ import {
   jobs,
   type PersistentVolume,
   persistentVolumeClaims,
+  persistentVolumes,
   withoutImages
-} from "../../lib/kubernetes/kinds.ts"
-import { jobsIn } from "../../lib/nixbuild/object-questions.ts"
-import { attemptOn } from "../../lib/api/nixbuild.ts"
-import { buildsIn } from "../../lib/nixbuild/questions.ts"
-import { claimName, jobName, removalJobName, volumeJobName } from "../../lib/api/names.ts"
-import { systemNamespace } from "../../lib/kubernetes/system-namespace.ts"
-import { isOfFormerNode } from "../../lib/nixbuild/cache-volume.ts"
-import type { Look } from "./look.ts"
-import type { CacheVolume, Place } from "./volumes.ts"
+} from "../../../lib/kubernetes/kinds.ts"
+import { all } from "../../../lib/kubernetes/question.ts"
+import { Cluster } from "../../../lib/kubernetes/cluster.ts"
+import { jobsIn } from "../../../lib/nixbuild/object-questions.ts"
+import { attemptOn } from "../../../lib/api/nixbuild.ts"
+import { buildsIn } from "../../../lib/nixbuild/questions.ts"
+import { claimName, jobName, removalJobName, volumeJobName } from "../../../lib/api/names.ts"
+import { systemNamespace } from "../../../lib/kubernetes/system-namespace.ts"
+import { isOfFormerNode } from "../../../lib/nixbuild/cache-volume.ts"
+import { confirm, type Look } from "../look.ts"
+import { type CacheVolume, type Place, placeOf, removeVolume } from "./decide.ts"
 
-export interface PlacedVolume {
+interface PlacedVolume {
   readonly volume: PersistentVolume
   readonly place: Place
 }
 
-export const observeVolume = Effect.fnUntraced(function* (look: Look, { place, volume }: PlacedVolume) {
+/** Those that something is to be done about. */
+export const observeVolumes = Effect.fnUntraced(function* (look: Look, builderImage: string) {
+  const cluster = yield* Cluster
+  const volumes = (yield* cluster.list(all(persistentVolumes))).flatMap(placedVolume)
+  return yield* confirm(look, volumes, {
+    lookAt: observeVolume,
+    act: (volume) => removeVolume(volume, builderImage),
+    isCertain: () => false
+  })
+})
+
+const placedVolume = (volume: PersistentVolume) => {
+  const place = placeOf(volume)
+  return place === undefined ? [] : [{ volume, place }]
+}
+
+const observeVolume = Effect.fnUntraced(function* (look: Look, { place, volume }: PlacedVolume) {
   const { namespace: name, namespaceUid, node: nodeName } = place
   const namespace = yield* look.namespace({ name })
   const node = Option.map(yield* look.node({ name: nodeName }), withoutImages)

@@ -1,7 +1,7 @@
 /** Cache volumes that nobody needs: their namespace or their node is gone, or the node was installed anew. */
 import { Schema } from "effect"
-import { type Action, referTo } from "../../lib/runtime/action.ts"
-import type { Kind } from "../../lib/kubernetes/kind.ts"
+import { type Action, referTo } from "../../../lib/runtime/action.ts"
+import type { Kind } from "../../../lib/kubernetes/kind.ts"
 import {
   isFailed,
   isOurs,
@@ -14,12 +14,12 @@ import {
   PersistentVolumeClaim,
   persistentVolumeClaims,
   persistentVolumes
-} from "../../lib/kubernetes/kinds.ts"
-import type { RestsOn } from "../../lib/runtime/interpret.ts"
-import { namespaceAnnotation, nodeAnnotation } from "../../lib/api/annotations.ts"
-import { namespaceUidIn, removalJobName } from "../../lib/api/names.ts"
-import { programs } from "../../lib/nixbuild/job-contract.ts"
-import { isOfFormerNode, makeVolumeProgramJob } from "../../lib/nixbuild/cache-volume.ts"
+} from "../../../lib/kubernetes/kinds.ts"
+import type { RestsOn } from "../../../lib/runtime/interpret.ts"
+import { namespaceAnnotation, nodeAnnotation } from "../../../lib/api/annotations.ts"
+import { namespaceUidIn, removalJobName } from "../../../lib/api/names.ts"
+import { programs } from "../../../lib/nixbuild/job-contract.ts"
+import { isOfFormerNode, makeVolumeProgramJob } from "../../../lib/nixbuild/cache-volume.ts"
 
 const optional = Schema.optionalKey
 
