@@ -4,6 +4,7 @@
  * `scheduler` acts next. What stands in the way is told in an Event on the
  * Pod, because that is where people look. Sets no condition.
  */
+import { Predicate } from "effect"
 import type { Action } from "../../lib/runtime/action.ts"
 import { managedBy, type Pod } from "../../lib/kubernetes/kinds.ts"
 import { secondsAfter, secondsBetween } from "../../lib/kubernetes/time.ts"
@@ -67,7 +68,7 @@ const make = (observed: Observed, request: Request): ReadonlyArray<Action> => {
         why: `Pod ${pod.metadata.name} waits for ${request.wanted.imageTag}`,
         object: makeNixBuild(
           { name: request.name, namespace: pod.metadata.namespace, labels: managedBy },
-          { ...request.wanted, nodes: pod.spec.nodeName === undefined ? [] : [pod.spec.nodeName] }
+          { ...request.wanted, nodes: [pod.spec.nodeName].filter(Predicate.isNotUndefined) }
         )
       }
     ]
