@@ -34,7 +34,7 @@ export const makeDeployment = (definition: EnbiFunction<unknown>) => {
               {
                 ...containerOf(definition),
                 ports: [{ name: "http", containerPort: port }],
-                // Until whoever sends has heard that it ends; 20 s more drain it.
+                // Until senders know that it stops; 20 s more drain it.
                 lifecycle: { preStop: { sleep: { seconds: 5 } } },
                 livenessProbe: { httpGet: { path: paths.liveness, port: "http" }, ...livenessPatience },
                 readinessProbe: {

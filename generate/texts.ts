@@ -1,6 +1,6 @@
 /**
  * `docs/texts.md`: every sentence that users read, in one place, so that
- * somebody who never saw the code can mark what has to be read twice. What
+ * a reader who never saw the code can mark what has to be read twice. What
  * functions say is collected from the outputs in `test/decide`, what other
  * programs print from their sources.
  */

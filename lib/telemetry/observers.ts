@@ -1,4 +1,4 @@
-/** What watches the functions: metrics of NixBuilds, and traces where somebody wants them. */
+/** The observers of the functions: metrics of NixBuilds, and traces if they are enabled. */
 import { Clock, Effect, Layer } from "effect"
 import { isIgnored } from "../runtime/predicate.ts"
 import { type Observer, Observers } from "../runtime/observers.ts"
@@ -14,7 +14,7 @@ const measured: Observer = {
   onRun: (run) => Effect.forEach(statusWritesOf(run).flatMap(observationsOf), record, { discard: true })
 }
 
-// It wakes Pods, and is told of every Pod.
+// It wakes Pods, and receives the events of all Pods.
 const wakesPods = "importer-status"
 
 const traced: Observer = {
