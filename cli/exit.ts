@@ -10,7 +10,7 @@
  */
 import { Cause, Exit, Option, Schema } from "effect"
 
-/** The answer is bad, and was told already. */
+/** The answer is bad, and has been printed. */
 export class BadAnswer extends Schema.TaggedError<BadAnswer>()("BadAnswer", {}) {}
 
 /** It could not be done; the message says why, and what to do. */

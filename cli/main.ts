@@ -7,12 +7,12 @@ import { enbi } from "./commands.ts"
 import { BadAnswer, codeOf } from "./exit.ts"
 import { version } from "../lib/version.ts"
 
-// Whoever reads us, such as head, may have enough.
+// The reader of our output, such as head, may stop early.
 process.stdout.on("error", () => process.exit(0))
 
 enbi.pipe(
   Command.run({ version }),
-  // Bad usage is told already, with the help; and so is a bad answer.
+  // Bad usage has been reported with the help, and so has a bad answer.
   Effect.tapError((error) =>
     CliError.isCliError(error) || error instanceof BadAnswer ? Effect.void : Console.error(error.message)
   ),

@@ -1,5 +1,5 @@
 /**
- * Brings each event to the functions whose Triggers match it: the part of a
+ * Delivers each event to the functions whose Triggers match it: the part of a
  * Knative Broker that one process needs. It reads the same
  * `eventing/triggers.yaml` and refuses what it would not do as a Broker does.
  * Events about one object wait for each other and are merged while they wait.

@@ -1,7 +1,7 @@
 /**
- * Events between the watches and the functions: a watch must not wait for what
- * a function makes of an event, or the API server ends it. Events about one
- * object that wait are one, so the queue is never longer than the cluster.
+ * Queues events between the watches and the functions: a watch must not wait for
+ * a function, or the API server ends it. Queued events about one object are
+ * merged, so the queue is never longer than the cluster.
  */
 import { Effect, Queue } from "effect"
 import { keyOf } from "../lib/kubernetes/kind.ts"

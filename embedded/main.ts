@@ -1,7 +1,7 @@
 /**
  * All functions in one process: `kubectl apply -k embedded`. Watches the
  * cluster, sweeps every 30 s, answers on /health/liveness, /health/readiness
- * and /metrics, and on SIGTERM ends what it began.
+ * and /metrics, and on SIGTERM finishes what it has started.
  */
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as NodeServices from "@effect/platform-node/NodeServices"

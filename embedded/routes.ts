@@ -1,4 +1,4 @@
-/** What the process answers over HTTP: whether it lives, whether it is ready, and what Prometheus asks for. */
+/** The HTTP routes of the process: liveness, readiness and metrics. */
 import { Effect, Layer } from "effect"
 import { nixBuilds } from "../lib/api/nixbuild.ts"
 import { all } from "../lib/kubernetes/question.ts"

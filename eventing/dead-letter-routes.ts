@@ -1,7 +1,7 @@
 /**
  * What the dead letter sink answers. Each event becomes one line of the log:
  * its attributes as they came. Its body can be a whole Pod with what is secret
- * in it, and nobody needs it, so it is not even read.
+ * in it, and it is not needed, so it is not even read.
  */
 import { Effect, Layer } from "effect"
 import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"

@@ -1,6 +1,6 @@
 /**
  * Where a Broker sends the events that it could not bring to a function, so
- * that people see which and why. Nobody acts on them; the sweep looks at the
+ * that people see which and why. Nothing acts on them; the sweep looks at the
  * objects that they name.
  */
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"

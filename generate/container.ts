@@ -16,7 +16,7 @@ export const builderName = "enbi-builder"
 /** The setting's name is its key there. */
 export const builderKey = "BUILDER_IMAGE"
 
-/** The ConfigMap of authorities that builds trust, for whoever has some: its key is the setting's name. */
+/** The optional ConfigMap of authorities that builds trust: its key is the setting's name. */
 export const certificatesName = "enbi-certificates"
 
 export const metadataOf = ({ name }: Named) => ({ name, namespace: systemNamespace })
@@ -41,7 +41,7 @@ export const containerOf = ({ name }: Named) => ({
   envFrom: [{ configMapRef: { name: settingsName } }, { configMapRef: { name: certificatesName, optional: true } }],
   resources: {
     requests: { cpu: "25m", memory: "64Mi" },
-    // A look at everything reads whole lists, so the limit is that of all functions in one process.
+    // A sweep reads whole lists, so the limit is that of all functions in one process.
     limits: { memory: "512Mi" }
   },
   // All of it here and nothing in the Pod's own, which Serving refuses unless a feature is switched on.
@@ -59,5 +59,5 @@ export const paths = { liveness: "/health/liveness", readiness: "/health/readine
 // kubelet's default is one second, in which a process on a busy node may get no turn.
 export const probeTimeoutSeconds = 5
 
-/** How often in a row it may be silent: for a minute, since to start anew helps only what hangs. */
+/** How often in a row it may fail to answer: for a minute, since a restart helps only a process that hangs. */
 export const livenessPatience = { timeoutSeconds: probeTimeoutSeconds, failureThreshold: 6 }

@@ -13,7 +13,7 @@ export const resourcesOf = (resources: ReadonlyArray<string>) => ({
 export const makeKustomization = (functions: ReadonlyArray<EnbiFunction<unknown>>, beside: ReadonlyArray<string>) => ({
   ...resourcesOf(["../system", ...functions.map(({ name }) => `${name}.yaml`), ...beside]),
   components: ["../system/builder-image"],
-  // The name ends in a hash of the settings, so that whoever reads them starts anew when they change.
+  // The name ends in a hash of the settings, so that the Pods that read them restart when they change.
   configMapGenerator: [{ name: settingsName, namespace: systemNamespace, envs: ["settings.env"] }],
   configurations: ["references.yaml"]
 })

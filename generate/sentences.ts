@@ -1,4 +1,4 @@
-/** The sentences that stand in source files, for programs whose texts no recorded output has. */
+/** The sentences in source files, for programs whose texts are in no recorded output. */
 import { Effect, FileSystem, Option, Schema } from "effect"
 import { parseSync } from "rolldown/utils"
 

@@ -1,4 +1,4 @@
-/** What tells Knative's Broker that something changed, and what the sources' adapters may do. */
+/** The sources that report changes to Knative's Broker, and what their adapters may do. */
 import type { V1Role, V1RoleBinding, V1ServiceAccount } from "@kubernetes/client-node"
 import { groupOf, type Kind } from "../lib/kubernetes/kind.ts"
 import { manifest } from "../lib/kubernetes/manifest.ts"
@@ -18,7 +18,7 @@ interface Source {
 
 const account = "enbi-sources"
 
-/** What whoever reads or patches the sources has to know. */
+/** Instructions for readers of the sources and authors of patches. */
 export const sourcesNotes = `
 What tells the functions that something changed.
 
@@ -38,7 +38,7 @@ and those of Nodes left out, as ../examples/big-cluster/ does. The sweep finds t
 
 /**
  * An adapter stops, for all of its kinds, while the group of one of them is missing, so each kind of ours has its own.
- * What others make in namespaces is wanted whole: nearly all of it needs no look, and by the object a function sees that.
+ * Objects of others in namespaces come whole: a function ignores nearly all of them, which it decides by the object.
  */
 const sourcesOf = (functions: Functions): ReadonlyArray<Source> => {
   // Overlays name resources by their place, so those of Kubernetes' core come first, as ever.

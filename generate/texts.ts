@@ -1,6 +1,6 @@
 /**
  * `docs/texts.md`: every sentence that users read, in one place, so that
- * somebody who never saw the code can mark what has to be read twice. What
+ * a reader who never saw the code can mark what has to be read twice. What
  * functions say is collected from the outputs in `test/decide`, what other
  * programs print from their sources.
  */
@@ -147,7 +147,7 @@ export const textsPage = Effect.gen(function* () {
   return page(
     "where each text is made",
     "# Texts",
-    "Every text that users read, for whoever checks whether it can be understood at once. Pages of `docs/` are not repeated here.",
+    "Every text that users read, to check whether each can be understood at once. Pages of `docs/` are not repeated here.",
     "## kubectl explain nixbuild\n\nMade in `lib/api/nixbuild.ts` and `lib/api/nixbuild-condition.ts`.",
     listOf(
       fieldsOfKind(nixBuilds).flatMap(([path, { description }]) =>

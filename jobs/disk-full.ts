@@ -7,7 +7,7 @@ import { Clock, Effect, Ref, Schedule } from "effect"
 import { statfsSync } from "node:fs"
 import { Failure, type FailureReason } from "../lib/nixbuild/job-result.ts"
 
-/** What a file system has left for whoever is not root. */
+/** What a file system has left for users other than root. */
 export interface Room {
   readonly bytes: number
   readonly files: number
@@ -15,7 +15,7 @@ export interface Room {
 
 const endless: Room = { bytes: Infinity, files: Infinity }
 
-/** The least that is left on the file systems of `paths`; one that can't be asked keeps nobody from writing. */
+/** The least that is left on the file systems of `paths`; one that cannot be measured counts as free. */
 export const roomOn = (paths: ReadonlyArray<string>): Effect.Effect<Room> =>
   Effect.forEach(paths, (path) =>
     Effect.orElseSucceed(Effect.try({ try: () => statfsSync(path), catch: () => "unknown" as const }), () => undefined)
@@ -71,7 +71,7 @@ const isNoSpace = (error: unknown): boolean =>
     isNoSpace(error.cause) ||
     ("reason" in error && isNoSpace(error.reason)))
 
-/** What went wrong with a file or a program, which is nobody's fault but a full disk's, as a Job's failure. */
+/** An error of a file or a program as a Job's failure: DiskFull if the disk is full, otherwise the given reason. */
 export const orFailure =
   (reason: FailureReason, what = "A file could not be read or written") =>
   (error: Error): Failure =>

@@ -1,4 +1,4 @@
-/** What the Jobs' containers are told by their environment; a wrong value ends the program before it does anything. */
+/** The settings of the Jobs' containers, from their environment; a wrong value ends the program at once. */
 import { Config, Option, Schema } from "effect"
 import { LockedInput } from "../lib/api/nixbuild.ts"
 import { systems } from "../lib/api/system.ts"
@@ -70,7 +70,7 @@ export const buildSettings = Config.all({
   closed: Config.all({ closedCidrs, proxies: proxiesConfig }),
   /** Options of Nix. */
   nixConfig: Config.String(buildVariables.nixConfig).pipe(Config.withDefault("")),
-  /** Where the kernel tells of this container's memory. */
+  /** Where the kernel reports on this container's memory. */
   cgroup: Config.String("CGROUP").pipe(Config.withDefault("/sys/fs/cgroup")),
   cache
 })

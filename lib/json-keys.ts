@@ -3,7 +3,7 @@
  * because an equal one comes later.
  */
 
-/** A key, with how deep it stands: 1 at the top. */
+/** A key with its depth: 1 at the top. */
 export interface Key {
   readonly key: string
   readonly depth: number

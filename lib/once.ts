@@ -1,4 +1,4 @@
-/** What is worked out once of an object that never changes, and kept as long as the object is. */
+/** Computes something once for an object that never changes, and keeps it as long as the object. */
 export const once = <A extends object, B>(workOut: (object: A) => B): ((object: A) => B) => {
   const known = new WeakMap<A, { readonly of: B }>()
   return (object) => {

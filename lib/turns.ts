@@ -1,4 +1,4 @@
-/** Work on thousands of objects, in between which others have their turn: the process must answer, as for its health. */
+/** Work on thousands of objects with pauses for other work: the process must answer, for example its health checks. */
 import { Effect } from "effect"
 
 // What is done to one is some microseconds.

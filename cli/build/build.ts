@@ -1,4 +1,4 @@
-/** `enbi build`: asks for a package as an image, and follows that to its end. */
+/** `enbi build`: requests a package as an image, and follows the build to its end. */
 import { Console, Effect, Option } from "effect"
 import { Argument, CliError, Command, Flag } from "effect/cli"
 import { phaseOf } from "../../lib/api/nixbuild-condition.ts"
@@ -90,7 +90,7 @@ export const buildCommand = Command.make(
 
 const tellEnd = Effect.fnUntraced(function* (build: NixBuild, isVerbose: boolean) {
   if (!isOver(build)) {
-    // What stands in its way was told; it stays, and goes on by itself when that is gone.
+    // The obstacle was printed; the NixBuild stays, and continues when the obstacle is gone.
     yield* Console.log("It waits until that is fixed. Run the same command to follow it again.")
     return yield* new BadAnswer()
   }

@@ -1,7 +1,6 @@
 /**
- * The NixBuild that is asked for. The same words always mean the same one, so
- * that a second call finds the first one's; if that failed, it gets another
- * attempt.
+ * Creates the requested NixBuild. The same arguments always mean the same one,
+ * so a second call finds it; if it failed, it gets another attempt.
  */
 import { Clock, Console, Effect, Option } from "effect"
 import { phaseOf } from "../../lib/api/nixbuild-condition.ts"

@@ -1,4 +1,4 @@
-/** Where a build goes when nobody says: the kubeconfig's namespace, and the one system that the cluster has. */
+/** Defaults of a build: the kubeconfig's namespace, and the cluster's system if it has only one. */
 import { Effect, Option } from "effect"
 import { nodes } from "../../lib/kubernetes/kinds.ts"
 import type { System } from "../../lib/api/nixbuild.ts"

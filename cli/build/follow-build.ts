@@ -25,7 +25,7 @@ export interface Followed {
   readonly name: string
   /** All of the log, not only the builder's own steps. */
   readonly isVerbose: boolean
-  /** What is known already: of it, and of the log of its Job, nothing is told. */
+  /** What is known already: neither it nor the log of its Job is printed. */
   readonly before: NixBuild | undefined
 }
 
@@ -57,7 +57,7 @@ export const followBuild = Effect.fnUntraced(function* (api: Api, followed: Foll
   return Option.isSome(last) ? last.value : yield* new Trouble({ message: "The API server ended the watch." })
 }, Effect.scoped)
 
-/** Nothing goes on any more, and nobody asked for another attempt. */
+/** Nothing is under way any more, and no other attempt was requested. */
 export const isOver = (build: NixBuild): boolean =>
   isTrue(conditionsOf(build), "Complete") &&
   build.metadata.annotations?.[retryAnnotation] === build.status?.handledRetry

@@ -1,4 +1,4 @@
-/** What is told of a build while it goes on, its conditions as they change, and how it ended. */
+/** What is printed about a build: its conditions as they change, and how it ended. */
 import { type Condition, phaseOf } from "../../lib/api/nixbuild-condition.ts"
 import { conditionsOf, type NixBuild } from "../../lib/api/nixbuild.ts"
 

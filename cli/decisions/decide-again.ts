@@ -1,6 +1,6 @@
 /**
  * Gives a recorded observation to today's `decide`, without a cluster, and
- * tells how its actions differ from those of then.
+ * shows how its actions differ from the recorded ones.
  */
 import { Effect, Equal, Result, Schema, TextDiff } from "effect"
 import { stringify } from "yaml"
@@ -10,7 +10,7 @@ import type { EnbiFunction } from "../../lib/runtime/function.ts"
 import { redact } from "../../lib/runtime/redact.ts"
 import type { Recording } from "../recordings/recording.ts"
 
-/** What came of it. */
+/** How today's decision compares. */
 export type Comparison =
   | { readonly _tag: "Same" }
   | { readonly _tag: "Differs"; readonly difference: string }

@@ -1,4 +1,4 @@
-/** What every function would do about an event, with the cluster as it is: looks and decides as they do, writes nothing. */
+/** What every function would do about an event now: observes and decides as they do, and writes nothing. */
 import { Effect, Layer, Option } from "effect"
 import type { Action } from "../../lib/runtime/action.ts"
 import type { Reference } from "../../lib/kubernetes/kind.ts"
@@ -31,7 +31,7 @@ export const decideOn = Effect.fnUntraced(function* (
   return decided
 })
 
-/** The cluster to look at. That nothing is written does not hang on `decideOn` alone. */
+/** The cluster to read from. It refuses writes itself, so that safety does not depend on `decideOn` alone. */
 export const readOnly = (api: (typeof KubernetesApi)["Service"]) => {
   const [get, list] = [getFrom(api), listFrom(api)]
   const refuse = () =>

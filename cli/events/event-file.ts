@@ -20,7 +20,7 @@ import { DecisionRecord } from "../recordings/recording.ts"
 const Fields = Schema.Record(Schema.String, Schema.Unknown)
 type Fields = typeof Fields.Type
 
-/** With all that it says beyond what the functions look at. */
+/** With everything in it, including what the functions do not read. */
 export const WholeEvent = Schema.StructWithRest(CloudEvent, [Fields])
 export type WholeEvent = typeof WholeEvent.Type
 

@@ -1,4 +1,4 @@
-/** `enbi events replay`: shows what events would lead to now, or really sends them again. */
+/** `enbi events replay`: shows what events would cause now, or sends them again. */
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import { Console, Effect, Option } from "effect"
 import { CliError, Command, Flag } from "effect/cli"

@@ -23,11 +23,11 @@ export const Write = Schema.Struct({
 })
 export type Write = typeof Write.Type
 
-/** What a record says, as far as we look at it. */
+/** A decision record, as far as we read it. */
 export const DecisionRecord = Schema.Struct({
   time: optional(Schema.String),
   function: Schema.String,
-  // Whoever sent it may have said more than the functions look at.
+  // The sender may have set more than the functions read.
   event: Schema.StructWithRest(CloudEvent, [Fields]),
   subject: Schema.Struct({ ...Reference.fields, uid: optional(Schema.String) }),
   outcome: Schema.String,
@@ -76,7 +76,7 @@ const readLogged = Schema.decodeUnknownOption(
 )
 const readDecisionRecord = Schema.decodeUnknownOption(DecisionRecord)
 
-/** The decision that a line tells of, if it tells of one; what `kubectl logs` puts in front of a line is passed over. */
+/** The decision that a line records, if any; what `kubectl logs` puts in front of a line is skipped. */
 export const readRecording = (line: string): Option.Option<Recording> =>
   Option.gen(function* () {
     const json = yield* readJson(line.slice(Math.max(0, line.indexOf("{"))))

@@ -1,4 +1,4 @@
-/** Which decisions or events are meant: flags that every command on recordings has, and what they let through. */
+/** Selects decisions or events: the flags of all commands on recordings, and what they let through. */
 import { Clock, DateTime, Effect, Option } from "effect"
 import { CliError, Flag } from "effect/cli"
 import { knownKinds } from "../../lib/kubernetes/kind.ts"

@@ -1,4 +1,4 @@
-/** What a bad day does to events: some are lost, some come twice, and in any order. Nothing may depend on it. */
+/** Disorders events: some are lost, some come twice, in any order. The final state must not depend on it. */
 import { Console, Effect, Option, Random } from "effect"
 import { Flag } from "effect/cli"
 
@@ -26,7 +26,7 @@ export interface Disorder {
 /** Whether there is any. */
 export const isDisorder = ({ drop, duplicate, shuffle }: Disorder): boolean => drop || duplicate || shuffle
 
-/** What becomes of `all`; tells the seed, for whoever wants the same once more. */
+/** `all` in disorder; prints the seed, to repeat it. */
 export const disordered = Effect.fnUntraced(function* <A>(all: ReadonlyArray<A>, disorder: Disorder) {
   if (!isDisorder(disorder)) return all
   const seed = Option.isSome(disorder.seed) ? disorder.seed.value : yield* Random.nextIntBetween(1, 1_000_000)

@@ -1,6 +1,6 @@
 /**
- * What people see when all is over, to compare two ends. Which node built is
- * not part of it: that is the scheduler's choice among those that are free.
+ * The final state as people see it, to compare two runs. Which node built is
+ * not part of it: the scheduler may choose any that is free.
  */
 import { Schema } from "effect"
 import { wokenAnnotation } from "../../lib/api/annotations.ts"

@@ -1,4 +1,4 @@
-/** What became of each object that the functions looked at while a recording was made. */
+/** The history of each object that the functions observed while a recording was made. */
 import type { EnbiFunction } from "../../lib/runtime/function.ts"
 import { keyOf } from "../../lib/kubernetes/kind.ts"
 import type { At, Stored } from "../../lib/memory/objects.ts"
@@ -53,7 +53,7 @@ export const historiesOf = (
   return all.map((history) => {
     const key = keyOf(history.at)
     const last = history.versions.at(-1)?.since ?? 0
-    // Whoever deleted it, another one of that name is not there before it is gone.
+    // Another object of that name cannot exist before this one is gone.
     const begins = all.filter(({ at }) => keyOf(at) === key).flatMap(({ versions: [first] }) => first?.since ?? [])
     const next = begins.filter((moment) => moment > last)
     const told = removed.has(key) ? [] : deletions.filter((deletion) => deletion.key === key && deletion.moment >= last)
@@ -62,7 +62,7 @@ export const historiesOf = (
   })
 }
 
-/** A Job that nobody made then, on another node or in another attempt, fares as the one that was made of the same. */
+/** A Job that the recording lacks behaves like the recorded Job of the same NixBuild and step. */
 export const historiesOfJob = (
   { metadata }: Stored,
   histories: ReadonlyArray<ObjectHistory>
@@ -118,7 +118,7 @@ const inOrder = (all: ReadonlyArray<SeenObject>): ReadonlyArray<SeenObject> =>
     compare(versionOf(one), versionOf(other))
   )
 
-/** Since when it was so: whoever saw something newer, of whatever object, could have seen it. */
+/** Since when it was so: a function that saw any newer object could have seen it. */
 const momentsOf = (seen: ReadonlyArray<ReadonlyArray<SeenObject>>) => {
   const steps: Array<{ readonly newest: string; readonly moment: number }> = []
   for (const [moment, objects] of seen.entries()) {

@@ -1,7 +1,7 @@
 /**
- * The cluster that a recording tells of, in memory, as far as the functions
- * looked at it. What they made then they have to make again, under the same
- * uids; everything else comes, changes and goes as it did.
+ * The recorded cluster in memory, as far as the functions observed it. The
+ * objects that they created they have to create again, with the same uids;
+ * everything else comes, changes and goes as it did.
  */
 import { Effect } from "effect"
 import { kindNamed } from "../../lib/kubernetes/kind.ts"
@@ -34,7 +34,7 @@ export const makeRecordedCluster = (recorded: ReadonlyArray<ObjectHistory>) => {
     const object = history.versions.findLast(({ since }) => since <= moment)?.object
     if (object === undefined) return
     if (object === applied.get(history)) {
-      // Functions look at no Pod that runs, so that this is the last that they saw of one that started.
+      // Functions observe no Pod that runs, so this is the last that they saw of one that started.
       const isLast = object === history.versions.at(-1)?.object
       const isWoken = there?.metadata.annotations?.[wokenAnnotation] !== undefined
       if (isLast && isWoken) yield* objects.patch({ ...history.at, subresource: "status" }, { status: running(object) })
@@ -68,7 +68,7 @@ export const makeRecordedCluster = (recorded: ReadonlyArray<ObjectHistory>) => {
         const key = keyOf({ ...metadata, kind })
         return kind === "Job" && verb === "ADDED" && incarnations > Math.max(1, uids.get(key)?.length ?? 0) ? [key] : []
       }),
-    /** Everybody else does what they had done when this decision was recorded. */
+    /** Applies what everything else had done when this decision was recorded. */
     advanceTo: (moment: number) =>
       Effect.suspend(() => {
         for (const object of objects.objects.values()) {
@@ -105,7 +105,7 @@ const changeOf = ({ isMade }: ObjectHistory, { object, there }: Versions): Field
   }
   const spec = object["spec"]
   if (!isFields(spec) || (isMade && object.kind !== "NixBuild")) return { metadata }
-  // The functions add nodes to a NixBuild, whoever made it.
+  // The functions add nodes to any NixBuild.
   const nodes = object.kind === "NixBuild" && isFields(there["spec"]) ? { nodes: there["spec"]["nodes"] } : {}
   return { metadata, spec: { ...spec, ...nodes } }
 }

@@ -1,7 +1,7 @@
 /**
- * Tells the events of a recording to the functions of today, over the cluster
- * that the recording knows, in memory: once as they came, and once on a bad
- * day. Both must come to the same end, and then to no write.
+ * Delivers the events of a recording to today's functions, with the recorded
+ * cluster in memory: once as they came, and once in disorder. Both must lead to
+ * the same final state, and then to no write.
  */
 import { Clock, ConfigProvider, Console, DateTime, Effect, Layer, Logger, Option, Schema, TextDiff } from "effect"
 import { Cluster, live } from "../../lib/kubernetes/cluster.ts"
@@ -139,7 +139,7 @@ const play = Effect.fnUntraced(function* (story: Story, events: ReadonlyArray<Cl
   )
 })
 
-/** Those that the functions had then, as far as they looked at them; of the others the defaults. */
+/** The settings that the functions had then, as far as they were observed, and the defaults of the others. */
 const settingsIn = Effect.fnUntraced(function* (recordings: ReadonlyArray<Recording>) {
   const seen = recordings.flatMap(({ record: { observed } }) =>
     isFields(observed) ? [observed, ...(isFields(observed["settings"]) ? [observed["settings"]] : [])] : []

@@ -4,7 +4,7 @@ import { knownKinds, ObjectMeta } from "../../lib/kubernetes/kind.ts"
 import type { EnbiFunction } from "../../lib/runtime/function.ts"
 import { isFields } from "../../lib/memory/objects.ts"
 
-/** An object as far as a function looked at it. */
+/** An object as far as a function observed it. */
 export const SeenObject = Schema.StructWithRest(Schema.Struct({ kind: Schema.String, metadata: ObjectMeta }), [
   Schema.Record(Schema.String, Schema.Unknown)
 ])

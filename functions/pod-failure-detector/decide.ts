@@ -1,8 +1,8 @@
 /**
  * A Pod that fails to start for want of images that its annotations name gets
- * a NixBuild for each, or one more node in the NixBuild that is there;
- * `scheduler` acts next. What stands in the way is told in an Event on the
- * Pod, because that is where people look. Sets no condition.
+ * a NixBuild for each, or one more node in the existing NixBuild; `scheduler`
+ * acts next. Obstacles are recorded in an Event on the Pod, because that is
+ * where people look. Sets no condition.
  */
 import { Predicate } from "effect"
 import type { Action } from "../../lib/runtime/action.ts"

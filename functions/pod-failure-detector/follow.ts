@@ -1,4 +1,4 @@
-/** What a Pod does with the NixBuild that is there: its node joins, and it is told how that goes. */
+/** What a Pod does with an existing NixBuild: adds its node, and gets Events about the progress. */
 import { conditionOf } from "../../lib/kubernetes/condition.ts"
 import { Equal } from "effect"
 import { type Action, referTo } from "../../lib/runtime/action.ts"

@@ -1,4 +1,4 @@
-/** What is known about a Pod that may wait for images: its node, its NixBuilds, what it was told. */
+/** What is known about a Pod that may wait for images: its node, its NixBuilds, the Events that it got. */
 import { Effect, Option, Schema } from "effect"
 import { isTrue } from "../../lib/kubernetes/condition.ts"
 import type { Reference } from "../../lib/kubernetes/kind.ts"
@@ -21,7 +21,7 @@ const Said = Schema.Struct({
   name: Schema.String,
   reason: optional(Schema.String),
   time: optional(Schema.String),
-  /** The NixBuild that it tells of. */
+  /** The NixBuild that it is about. */
   build: optional(Schema.Struct({ name: Schema.String, uid: Schema.String }))
 })
 

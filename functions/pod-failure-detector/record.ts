@@ -1,4 +1,4 @@
-/** Events on the Pod: each thing is said once, or as long as Kubernetes keeps the Event. */
+/** Events on the Pod: each thing is recorded once, as long as Kubernetes keeps the Event. */
 import type { Action } from "../../lib/runtime/action.ts"
 import type { Reason } from "../../lib/api/reasons.ts"
 import { type NixBuild, nixBuilds } from "../../lib/api/nixbuild.ts"
@@ -13,11 +13,11 @@ interface EventDetails {
   readonly message: string
   /** What makes it another thing than the last of this reason. */
   readonly key: string
-  /** The NixBuild that it tells of. */
+  /** The NixBuild that it is about. */
   readonly build?: NixBuild
 }
 
-/** These need nobody to do anything. */
+/** These need no action. */
 const normal: ReadonlyArray<Reason> = ["ImageBuilding", "NixBuildDeleted", "NixBuildChanged"]
 
 export const record = (observed: Input, { build, key, message, reason }: EventDetails): ReadonlyArray<Action> =>

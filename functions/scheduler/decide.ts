@@ -1,8 +1,8 @@
 /**
  * Gives every NixBuild that may have its tag a node, and a slot on each node
- * that wants its image: the builds that have waited longest take the free
- * slots, the rest are told how many wait before them, or what keeps builds like
- * theirs from beginning. Sets `Scheduled`; `job-launcher` acts on it.
+ * that wants its image: the builds that have waited longest take the free slots;
+ * the rest learn how many are ahead of them, or what keeps similar builds from
+ * starting. Sets `Scheduled`; `job-launcher` acts on it.
  */
 import type { Action } from "../../lib/runtime/action.ts"
 import type { Reason } from "../../lib/api/reasons.ts"

@@ -1,4 +1,4 @@
-/** What a NixBuild that gets no node is told in `Scheduled`. */
+/** What `Scheduled` says of a NixBuild that gets no node. */
 import { type Action, isAbout } from "../../lib/runtime/action.ts"
 import { reasons } from "../../lib/api/reasons.ts"
 import { conditionOf, isTrue } from "../../lib/kubernetes/condition.ts"
@@ -10,7 +10,7 @@ import type { Nodes } from "./nodes.ts"
 import type { Observed } from "./observe.ts"
 import type { TagRefusal } from "./tag.ts"
 
-/** What the API server refuses to one build holds up no other. */
+/** The actions, unless the API server refuses one of them: that must not hold up other builds. */
 export const unlessRefused = (
   observed: Observed,
   build: NixBuild,
@@ -20,7 +20,7 @@ export const unlessRefused = (
   if (refusal === undefined) return actions
   // One that may pass is asked again with the next look.
   if (!refusal.isLasting) return []
-  // A status that can't be written tells nobody.
+  // A status that cannot be written cannot report this.
   if (refusal.kind === "NixBuild") return []
   const reason = "RequestRefused"
   const isTold = conditionOf(conditionsOf(build), "Scheduled")?.reason === reason
@@ -35,7 +35,7 @@ export const unlessRefused = (
   ]
 }
 
-/** It waits with what keeps those like it from beginning. Who was kept itself has been told in `Launched`. */
+/** It waits behind the obstacle of similar builds. A build that met the obstacle itself reports it in `Launched`. */
 export const behindObstacle = (
   { time }: Observed,
   { block, build }: { readonly block: NodeStatus | undefined; readonly build: NixBuild }
@@ -85,7 +85,7 @@ export const noFreeSlot = ({ maxBuildsPerNode, time }: Observed, { before, build
 const waitingBefore = (most: number): string =>
   most === 0 ? "No build is ahead of it." : `Up to ${most} ${most === 1 ? "build is" : "builds are"} ahead of it.`
 
-/** What a NixBuild that waits for a slot was told of those before it. */
+/** How many builds ahead of it the status of a waiting NixBuild reports. */
 const reportedBefore = (build: NixBuild): number | undefined => {
   const scheduled = conditionOf(conditionsOf(build), "Scheduled")
   if (scheduled?.reason !== "NoFreeSlot") return undefined
@@ -95,9 +95,9 @@ const reportedBefore = (build: NixBuild): number | undefined => {
 }
 
 /**
- * At most how many wait before it. Whoever waits gets that said once: it stays true while those before it get their
- * slots, and to write each time how many are left would be a write to everybody with each build that ends. Where more
- * came before it, since their obstacle is gone, twice as many are said, so that this is seldom written again too.
+ * At most how many builds are ahead of it. The number is written once: it stays true while those ahead get their slots,
+ * and updating it would mean a write to every waiting build with each build that ends. If more came ahead because their
+ * obstacle is gone, twice as many are reported, so that this too is seldom written again.
  */
 const mostBefore = (build: NixBuild, before: number): number => {
   const told = reportedBefore(build)
@@ -105,7 +105,7 @@ const mostBefore = (build: NixBuild, before: number): number => {
   return before <= told ? told : before * 2
 }
 
-// Whoever reads it wants to know why, not of each node.
+// A reader wants to know why, not each node's reason.
 const maxObstacles = 10
 
 export const noMatchingNode = (

@@ -165,7 +165,7 @@ export const classify = (
   return new Failure({ reason: chosen.reason, message, log: tailOf(log) })
 }
 
-// What to do stands behind it, and a message has an end.
+// The advice follows it, and the length of a message is limited.
 const maxGistLength = 300
 const beginningOf = (gist: string): string =>
   gist.length > maxGistLength ? `${gist.slice(0, maxGistLength).toWellFormed()}…` : gist

@@ -1,8 +1,8 @@
 /**
- * Whether what is to be fetched has an address that the namespace's builds may
- * not reach. Whoever drops packets says nothing, so that a fetch would only
- * take long and then fail: it is looked up who is asked, a proxy if there is
- * one, and said which range that is in and what opens it.
+ * Whether a fetch goes to an address that the namespace's builds are not allowed
+ * to reach. A network that drops packets gives no error, so the fetch would only
+ * take long and then fail. So the host, or the proxy if there is one, is looked
+ * up first, and the failure says which closed range it is in and how to open it.
  */
 import { Config, Effect } from "effect"
 import { lookup } from "node:dns/promises"

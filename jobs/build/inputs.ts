@@ -1,7 +1,7 @@
 /**
  * The inputs that a flake's own flake.lock does not lock: Nix resolves them to
- * what is there today. Each becomes a flake reference with revision or hash,
- * which every other node is told in the place of the input.
+ * their current version. Each becomes a flake reference with revision or hash,
+ * which every other node gets in place of the input.
  */
 import { Effect, Equal, Schema } from "effect"
 import type { LockedInput } from "../../lib/api/nixbuild.ts"
@@ -49,7 +49,7 @@ const looseIn = (
   { at, committed, now, was }: At
 ): ReadonlyArray<{ readonly path: ReadonlyArray<string>; readonly locked: Attributes }> =>
   Object.entries(now.nodes[at]?.inputs ?? {}).flatMap(([name, child]) => {
-    // It follows another input, which is locked where it stands.
+    // It follows another input, which is locked where it is defined.
     if (typeof child !== "string") return []
     const before = was === undefined ? undefined : committed.nodes[was]?.inputs?.[name]
     const wasChild = typeof before === "string" ? before : undefined

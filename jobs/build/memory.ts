@@ -1,4 +1,4 @@
-/** What the kernel says of processes that it ended for want of memory, in the container's own cgroup. */
+/** What the kernel reports about processes that it killed when memory ran out, in the container's own cgroup. */
 import { Effect, FileSystem } from "effect"
 
 // Kernel documentation, "Control Group v2": memory.events; cgroup v1 has its count in memory.oom_control since Linux 4.13.

@@ -1,16 +1,16 @@
 /**
- * Reads an error of Nix. Its own words are told from those that it only
- * quotes: Nix colours each value that it puts into a sentence, so `unable to
- * download '` with a coloured URL behind it is Nix's, and the same without
- * colour is what a flake throws. Builders' lines and servers' answers are
- * quoted whole, and never begin an error.
+ * Reads an error of Nix, and tells its own words from those that it only quotes:
+ * Nix colours each value that it puts into a sentence, so `unable to download '`
+ * followed by a coloured URL is Nix's, and the same without colour is what a
+ * flake throws. Builders' lines and servers' answers are quoted whole, and never
+ * start an error.
  */
 import type { NixError } from "./nix-log.ts"
 
 // ANSI magenta, which Nix puts before each value (`Magenta` in its fmt.hh).
 const value = "(?:\\u001b\\[35;1m)"
 
-/** A pattern in which each § stands for the beginning of a value that Nix put there. */
+/** A pattern in which each § marks the start of a value that Nix inserted. */
 export const nixWords = (pattern: string): RegExp => new RegExp(pattern.replaceAll("§", value), "u")
 
 const isOfDependency = nixWords(
@@ -74,5 +74,5 @@ export const isThrown = ({ message }: NixError): boolean => thrown.test(message)
 const notTrusted =
   /certificate signer not trusted|unable to get local issuer certificate|self[- ]signed certificate|signed by unknown authority/iu
 
-/** Whether somebody says that a certificate is of an authority that nobody here knows. */
+/** Whether an error says that a certificate's authority is unknown here. */
 export const signerNotTrusted = (lines: ReadonlyArray<string>): boolean => lines.some((line) => notTrusted.test(line))

@@ -26,7 +26,7 @@ export interface Build {
   readonly log: Ref.Ref<NixLog>
   /** What the flake was resolved to, once it is known. */
   readonly resolved: Ref.Ref<Source | undefined>
-  /** What Nix and all that it runs are told beside our own environment. */
+  /** The environment of Nix and of all that it runs, beside our own. */
   readonly environment: Readonly<Record<string, string>>
   /** What is left on the disks that a build writes to. */
   readonly measure: Effect.Effect<Room>

@@ -21,7 +21,7 @@ const always = [
   ["sandbox-fallback", "false"],
   ["accept-flake-config", "false"],
   ["flake-registry", ""],
-  // Nix never removes the logs that it keeps, and nobody reads them there; its limit for a log's size kills the build.
+  // Nix never removes the logs that it keeps, and they are not read there; its limit for a log's size kills the build.
   ["keep-build-log", "false"],
   // What a binary cache did not have an hour ago may be there now.
   ["narinfo-cache-negative-ttl", "0"]

@@ -1,8 +1,7 @@
 /**
- * Resolves the flake to one source. Whoever is the first to do so asks the
- * forge, and not Nix's caches, which may know a source of an hour ago or go on
- * with one when the forge does not answer; whoever comes later is told the
- * source, and takes no other.
+ * Resolves the flake to one source. The first build asks the forge, and not
+ * Nix's caches, which may have a source of an hour ago, or use an old one when
+ * the forge does not answer. Later builds get that source, and use no other.
  */
 import { Console, Effect, FileSystem, Option, Schema } from "effect"
 import { stepLines } from "../../lib/nixbuild/build-steps.ts"

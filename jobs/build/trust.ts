@@ -1,7 +1,7 @@
 /**
- * Authorities of one's own: what Nix, the git that it runs, and downloads
- * inside builds trust beside the usual ones. Nix shows the file to a download
- * in its sandbox at the place where programs look for such a file.
+ * Additional certificate authorities: what Nix, the git that it runs, and
+ * downloads inside builds trust beside the usual ones. Nix shows the file to a
+ * download in its sandbox at the place where programs look for such a file.
  */
 import { Effect, FileSystem } from "effect"
 import type { BuildSettings } from "../settings.ts"

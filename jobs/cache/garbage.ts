@@ -1,13 +1,13 @@
 /**
- * What lies on a cache volume for nobody, beside store paths: layouts, roots
- * and sources of NixBuilds that are gone, and what builds left that were killed.
+ * Garbage on a cache volume, beside store paths: layouts, roots and sources of
+ * NixBuilds that are gone, and what killed builds left behind.
  */
 import { DateTime, Effect, FileSystem, Option } from "effect"
 import { ChildProcess, ChildProcessSpawner } from "effect/process"
 import { readFilter } from "../../lib/nixbuild/uid-filter.ts"
 import { type BuildSettings, uidPattern } from "../settings.ts"
 
-// `liveTime` is told by the functions' clock, a file's time by this node's. What is younger may be a NixBuild's that
+// `liveTime` is by the functions' clock, a file's time by this node's. What is younger may be a NixBuild's that
 // was made after the list; what is a little older too, if the clocks differ.
 const maxClockDifferenceMillis = 60_000
 
@@ -15,7 +15,7 @@ const maxClockDifferenceMillis = 60_000
 export const garbage = Effect.fn("garbage")(function* (settings: BuildSettings) {
   const { cache, uid } = settings
   const isLive = readFilter(settings.liveFilter, uid)
-  // Without the NixBuild that is being built it tells of nobody. What it takes for live by mistake the next build removes.
+  // A filter without the NixBuild that is being built is useless. What it keeps by mistake, the next build removes.
   const isGone = (name: string) => isLive(uid) && uidPattern.test(name) && !isLive(name)
   const olderThan = DateTime.toEpochMillis(settings.liveTime) - maxClockDifferenceMillis
   const layouts = yield* namesIn(cache.layouts)

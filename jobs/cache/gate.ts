@@ -5,7 +5,7 @@
  *     build     intent ─▶ lock, shared ─▶ gives intent back ─▶ builds ─▶ gives lock back
  *     too large intent ─▶ lock, exclusive ─▶ collects ─▶ goes on as any build
  *
- * While one waits to be alone, nobody passes the gate, so a stream of builds
+ * While one waits to be alone, no other passes the gate, so a stream of builds
  * cannot keep it waiting. Without the lock a collection destroys builds: Nix
  * names what a build uses by its process id, and each Pod counts its own.
  */
@@ -51,7 +51,7 @@ const makeRoom = Effect.fnUntraced(function* (build: Build) {
     yield* hold({ ...alone, waitingFor: "running builds to finish before collecting the cache" }, say(build))
     return yield* collect(build)
   }
-  // Nobody waits for this: a build that runs is worth more than what another left behind.
+  // Nothing waits for this: a running build is worth more than what another left behind.
   if ((yield* garbage(build.settings)).length > 0 && (yield* tryHold(alone))) yield* removeGarbage(build)
 }, Effect.scoped)
 

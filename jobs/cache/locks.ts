@@ -20,10 +20,10 @@ export interface Lock {
   readonly waitingFor: string
 }
 
-// The file's owner may be a build that nobody trusts: no link is followed, and a FIFO does not keep us waiting.
+// The file's owner may be an untrusted build: no link is followed, and a FIFO does not keep us waiting.
 const flags = constants.O_RDONLY | constants.O_CREAT | constants.O_NOFOLLOW | constants.O_NONBLOCK
 
-// Longer than builds take to pass each other, so that the log tells only waits that somebody may wonder about.
+// Longer than builds take to pass each other, so that the log reports only waits that matter.
 const silentSeconds = 1
 
 // util-linux flock(1): the exit code when the lock is held by another.
@@ -37,7 +37,7 @@ export const hold = Effect.fn("hold")(function* (lock: Lock, say: (line: string)
   yield* flock(descriptor, [`--${lock.mode}`])
 })
 
-/** Holds the lock until the scope ends if nobody else does, and answers whether it does. */
+/** Takes the lock until the scope ends if it is free, and returns whether it was. */
 export const tryHold = Effect.fn("tryHold")(function* (lock: Omit<Lock, "waitingFor">) {
   const descriptor = yield* open(lock)
   return yield* flock(descriptor, ["-n", `--${lock.mode}`])

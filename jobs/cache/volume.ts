@@ -1,7 +1,7 @@
 /**
  * The folders of a cache volume:
  *
- *     volumes/            0700, root: nobody on the node reaches the volumes but through a Pod
+ *     volumes/            0700, root: on the node, the volumes can be reached only through a Pod
  *       <name>/           mounted at /nix
  *         store           Nix's
  *         var/nix         without it Nix quietly builds somewhere else

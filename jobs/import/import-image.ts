@@ -100,7 +100,7 @@ const holdToExpected = Effect.fnUntraced(function* (
   }
 })
 
-// CRI gives each image that lacks this label a second name, which would stay, and writes the first one anew, which
+// CRI gives each image that lacks this label a second name, which would stay, and writes the first one again, which
 // could be after we took it away (containerd, `UpdateImage` in internal/cri/server/images).
 const managedByCri = "io.cri-containerd.image=managed"
 

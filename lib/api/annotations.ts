@@ -12,7 +12,7 @@ export const nixBuildAnnotation = "enbi.hrzn.ee/nixbuild"
 export const buildEgressAnnotation = "enbi.hrzn.ee/build-egress"
 /** On a PersistentVolumeClaim: builds of its namespace do what is set; absent: it is of a time when all was open. */
 export const followsEgressAnnotation = "enbi.hrzn.ee/follows-build-egress"
-/** On a build Job: all is open to it for the age of its namespace's caches, and nobody has said so. */
+/** On a build Job: everything is open to it only because its namespace's caches are old, not because of a setting. */
 export const keptOpenAnnotation = "enbi.hrzn.ee/kept-open"
 /** On what cannot have an owner reference because it lives in another namespace. */
 export const nixBuildUidLabel = "enbi.hrzn.ee/nixbuild-uid"
@@ -20,7 +20,7 @@ export const nixBuildUidLabel = "enbi.hrzn.ee/nixbuild-uid"
 export const namespaceAnnotation = "enbi.hrzn.ee/namespace"
 /** On a PersistentVolume and its claim: the node that the cache is on. */
 export const nodeAnnotation = "enbi.hrzn.ee/node"
-/** On a PersistentVolume: that node's uid, since one that is installed anew has lost its caches. */
+/** On a PersistentVolume: that node's uid, since a reinstalled node has lost its caches. */
 export const nodeUidAnnotation = "enbi.hrzn.ee/node-uid"
 /** On a PersistentVolume: its name, for its claim to select. */
 export const volumeLabel = "enbi.hrzn.ee/volume"
@@ -44,5 +44,5 @@ export const unusedSinceAnnotation = "enbi.hrzn.ee/unused-since"
 export const unusedByAnnotation = "enbi.hrzn.ee/unused-by"
 /** Of Kubernetes, on the Pod of a Job: that Job's uid. */
 export const controllerUidLabel = "batch.kubernetes.io/controller-uid"
-/** On an Event: the uid of the object that it speaks of. */
+/** On an Event: the uid of the object that it is about. */
 export const regardingLabel = "enbi.hrzn.ee/regarding-uid"

@@ -1,5 +1,5 @@
 /**
- * Names computed from what they stand for. The same owner always gets the same
+ * Names computed from what they identify. The same owner always gets the same
  * child, so a second try, a second replica or an event that comes twice finds
  * what the first made instead of making another.
  */

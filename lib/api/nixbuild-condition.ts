@@ -1,7 +1,6 @@
 /**
- * What a NixBuild says of itself: the types of its conditions, every reason
- * that a condition, an Event or a node can carry, and the one word that
- * `kubectl get` prints. People act on the sentences, so they say what to do.
+ * The types of a NixBuild's conditions, and the one word that `kubectl get`
+ * prints.
  */
 import { Schema } from "effect"
 import { isTrue, makeConditionSchema } from "../kubernetes/condition.ts"
@@ -21,8 +20,8 @@ export const Condition = makeConditionSchema({ type: ConditionType, reason: Reas
 export type Condition = typeof Condition.Type
 
 /**
- * What a NixBuild says before any function has looked at it: the CRD's default. Tools that wait for an object (kubectl
- * wait, Flux, Argo CD, Helm: kstatus) take one without `Ready` for finished.
+ * The condition before any function has processed the NixBuild: the CRD's default. Tools that wait for an object
+ * (kubectl wait, Flux, Argo CD, Helm: kstatus) take one without `Ready` for finished.
  */
 export const pending: Condition = {
   type: "Ready",

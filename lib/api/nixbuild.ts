@@ -297,24 +297,24 @@ export const mergeNodes = (build: NixBuild, news: ReadonlyArray<NodeStatus>): Re
   return [...(build.status?.nodes ?? []).filter(({ name }) => !names.has(name)), ...news]
 }
 
-/** The wanted nodes of which it is not yet decided whether they get the image. A node that can't build may yet become able. */
+/** The wanted nodes that may still get the image. A node that cannot build may become able to. */
 export const unsettledNodes = (build: NixBuild): ReadonlyArray<string> =>
   wantedNodes(build).filter((name) => isUnsettled(nodeStatusOf(build, name)))
 
-/** Whether it is not yet decided that the image comes to this node, where it is wanted. */
+/** Whether this node wants the image and it is still open whether it gets it. */
 export const isUnsettledOn = (build: NixBuild, name: string): boolean =>
   (name === build.status?.buildNode || asSet(build.spec.nodes).has(name)) && isUnsettled(nodeStatusOf(build, name))
 
 const isUnsettled = (node: NodeStatus | undefined): boolean =>
   node === undefined || node.reason === "NoMatchingNode" || node.retryTime !== undefined || node.waits !== undefined
 
-/** What the annotation says by which a person asks for the next attempt, until that was begun. */
+/** The value of the annotation by which a person requests the next attempt, until that has started. */
 export const askedRetryOf = ({ metadata, status }: NixBuild): string | undefined => {
   const asked = metadata.annotations?.[retryAnnotation]
   return asked === status?.handledRetry ? undefined : asked
 }
 
-/** Until it has failed, or every node that wants the image has it, and the status speaks of the newest generation. */
+/** Until it has failed, or every node that wants the image has it, and the status is about the newest generation. */
 export const isOpen = (build: NixBuild): boolean =>
   build.status?.observedGeneration !== build.metadata.generation ||
   !isTrue(conditionsOf(build), "Complete") ||
@@ -325,7 +325,7 @@ export const isOpen = (build: NixBuild): boolean =>
 export const attemptOn = (build: NixBuild, name: string): number =>
   Math.max(name === build.status?.buildNode ? (build.status.attempt ?? 1) : 1, nodeStatusOf(build, name)?.attempt ?? 1)
 
-/** The attempt that the entry's reason tells of: with another one to come, the one before that. */
+/** The attempt that the entry's reason is about: if another one is due, the one before that. */
 export const endedAttempt = ({ attempt, retryTime }: NodeStatus): number =>
   retryTime === undefined ? attempt : attempt - 1
 

@@ -108,7 +108,7 @@ export const settingDescriptions: Readonly<Record<string, SettingDescription>> =
   LOG_LEVEL: {
     default: "Info",
     meaning:
-      "What is logged: `Fatal`, `Error`, `Warn`, `Info` (each decision), `Debug` (also each look that found nothing to do) or `None`."
+      "What is logged: `Fatal`, `Error`, `Warn`, `Info` (each decision), `Debug` (also each event that changed nothing) or `None`."
   },
   KUBERNETES_URL: {
     note: "none: the Pod's ServiceAccount",

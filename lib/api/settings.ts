@@ -1,4 +1,4 @@
-/** What whoever runs enbi can set, from the environment of the functions' container. */
+/** The operator's settings, from the environment of the functions' container. */
 import { Config, Context, Effect, Layer, Record as Rec, Schema, SchemaGetter, Struct } from "effect"
 import { BuildEgress, ClosedCidrs, defaultClosedCidrs } from "./egress.ts"
 import { BytesFromQuantity } from "../kubernetes/quantity.ts"
@@ -33,7 +33,7 @@ const Certificates = Schema.String.check(
   Schema.isPattern(/^\s*$|-----BEGIN CERTIFICATE-----/u, {
     message: "expected certificates in PEM, which begin with -----BEGIN CERTIFICATE-----"
   }),
-  Schema.isPattern(/^(?![^]*PRIVATE KEY)/u, { message: "a private key is there, which everybody could read" }),
+  Schema.isPattern(/^(?![^]*PRIVATE KEY)/u, { message: "contains a private key, which everyone could read" }),
   Schema.isMaxLength(maxCertificatesLength, {
     message: "more than 100 KiB: only those of the authorities to add, since the usual ones are in the builder's image"
   })

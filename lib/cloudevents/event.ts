@@ -1,7 +1,7 @@
 /**
  * A CloudEvent 1.0.2 in memory: its context attributes, all as the strings
  * that they are in HTTP headers, and its data. What comes off a wire becomes
- * one only if it keeps to the specification; nothing is invented or mended.
+ * one only if it keeps to the specification; nothing is invented or repaired.
  */
 import { Result, Schema } from "effect"
 

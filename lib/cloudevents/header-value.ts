@@ -1,7 +1,7 @@
 /**
  * Attribute values in HTTP headers (HTTP binding 1.0.2, section 3.1.3.2). The
  * specification has them percent-encoded; Knative and the Go and Java SDKs
- * write and read them raw, so whoever reads has to know who wrote.
+ * write and read them raw, so a reader has to know the writer.
  */
 import { Result } from "effect"
 import { MalformedEvent } from "./event.ts"

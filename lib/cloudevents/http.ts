@@ -1,8 +1,8 @@
 /**
  * The HTTP binding of CloudEvents 1.0.2. Binary mode: attributes are headers,
  * and the body is the data. Structured mode: the body is the event in JSON.
- * Batches are refused: nobody asked for them, and an answer could not say
- * which of its events had to come again.
+ * Batches are refused: there is no use for them, and an answer could not say
+ * which of its events have to be sent again.
  *
  * Why not the SDK's: `cloudevents` 10.0.0 invents ids and times, takes any
  * version, loses data that is 0, false or "", and never decodes headers.

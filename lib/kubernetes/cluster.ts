@@ -67,7 +67,7 @@ export const queryOf = (kind: Kind, { fields = [], labels = {} }: Selector = {})
   }
 }
 
-/** What we look at in an object, or why it can't be read. */
+/** The part of an object that we read, or why it cannot be decoded. */
 export const reading = <A extends Identified>({ schema }: Pick<Kind<A>, "schema">) => {
   const decode = Schema.decodeUnknownResult(schema)
   return (object: unknown): Result.Result<A, KubernetesError> => Result.mapError(decode(object), malformed)

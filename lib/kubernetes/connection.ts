@@ -5,7 +5,7 @@
  * Why not @kubernetes/client-node's: version 2.0.1 opens a new connection for
  * every request, gives up a watch after 30 s of silence, and its informer asks
  * for no bookmarks. A log that is silent for 300 s or breaks off ends the
- * process there, by an error that nobody can catch.
+ * process there, by an error that cannot be caught.
  */
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import { Config, Context, Effect, FileSystem, Layer, Option, type Stream } from "effect"
@@ -25,7 +25,7 @@ export class KubernetesApi extends Context.Service<
 >()("enbi/lib/kubernetes/KubernetesApi") {
   /**
    * The first that there is of: `KUBERNETES_URL` (such as `kubectl proxy` gives), `KUBECONFIG`, a Pod's ServiceAccount,
-   * and the kubeconfig of whoever is at home here.
+   * and the kubeconfig in the home directory.
    */
   static readonly layer = Layer.unwrap(
     Effect.gen(function* () {

@@ -1,4 +1,4 @@
-/** Why the API server did not do what it was asked: its Status, or that no answer came. */
+/** Why a request to the API server failed: its Status, or no answer. */
 import { Schema } from "effect"
 
 export class KubernetesError extends Schema.TaggedError<KubernetesError>()("KubernetesError", {

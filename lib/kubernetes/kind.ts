@@ -1,6 +1,6 @@
 /**
  * What we need to know of a kind of Kubernetes object to read it: where the
- * API server keeps it, and the fields that we look at. Fields that a schema
+ * API server keeps it, and the fields that we read. Fields that a schema
  * does not name are dropped when an object is read, so that decisions (and
  * their records) hold nothing that did not matter.
  */

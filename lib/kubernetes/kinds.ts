@@ -1,4 +1,4 @@
-/** The kinds of Kubernetes itself that the functions read, with the fields that they look at. */
+/** The kinds of Kubernetes itself that the functions read, with the fields that they need. */
 import { Schema } from "effect"
 import { systemNamespace } from "./system-namespace.ts"
 import { defineKind, type Kind, ObjectMeta } from "./kind.ts"
@@ -13,7 +13,7 @@ const ours = "app.kubernetes.io/managed-by=enbi-functions"
 export const isOurs = ({ metadata }: { readonly metadata: ObjectMeta }): boolean =>
   Object.entries(managedBy).every(([key, value]) => metadata.labels?.[key] === value)
 
-// Go writes null for a time that nobody has set, as kubelet does of a container that it lost.
+// Go writes null for a time that was not set, as kubelet does for a container that it lost.
 const Time = optional(Schema.NullOr(Schema.String))
 
 const Condition = Schema.Struct({
@@ -94,7 +94,7 @@ export const Node = Schema.Struct({
   })
 })
 export type Node = typeof Node.Type
-/** The node without its images, which would swell the records of decisions that do not look at them. */
+/** The node without its images, which would only make records of decisions larger. */
 export const withoutImages = ({ status, ...node }: Node): Node => {
   const { images: _, ...rest } = status
   return { ...node, status: rest }
@@ -171,7 +171,7 @@ export const Event = Schema.Struct({
   metadata: ObjectMeta,
   reason: optional(Schema.String),
   firstTimestamp: Time,
-  /** Beside the object that it speaks of. */
+  /** Beside the object that it is about. */
   related: optional(Schema.Struct({ name: optional(Schema.String), uid: optional(Schema.String) }))
 })
 export type Event = typeof Event.Type

@@ -19,7 +19,7 @@ export class KubeconfigError extends Schema.TaggedError<KubeconfigError>()("Kube
   message: Schema.String
 }) {}
 
-/** Where a kubeconfig's context leads. */
+/** How to reach the API server of a kubeconfig's context. */
 export interface ClusterAccess {
   readonly url: string
   readonly namespace: string
@@ -91,7 +91,7 @@ const placeOf = Effect.fnUntraced(function* (config: KubeConfig, files: Readonly
     },
     catch: (cause) => new KubeconfigError({ message: `The context ${name} gives no credentials: ${cause}` })
   }).pipe(turn.withPermits(1))
-  // What is wrong with it is told at once, and not tried again as a request is.
+  // An error in it is reported at once, and not retried like a request.
   const first = yield* access
   const place: ClusterAccess = {
     url: cluster.server,

@@ -1,4 +1,4 @@
-/** What the requests to the API server are counted by. */
+/** The metric of requests to the API server. */
 import { Effect, Metric } from "effect"
 import { counter } from "../metric.ts"
 

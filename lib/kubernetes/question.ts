@@ -76,7 +76,7 @@ export const inNamespace = <A extends Identified>(kind: Kind<A>) =>
     selectorFor: (namespace) => ({ namespace })
   })
 
-/** All of a kind: for who truly looks at each of them, and never for an event about one object. */
+/** All of a kind: for functions that really need each of them, and never for an event about one object. */
 export const all = <A extends Identified>(kind: Kind<A>): Question<A> => ({ kind, selector: {} })
 
 /** Whether the object is one of those that are asked for, once the selector has let it through. */

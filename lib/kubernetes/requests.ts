@@ -55,7 +55,7 @@ export interface Requests {
 /** Takes of an object, as it came, what is of interest; it is called at once, so that nothing else is kept of it. */
 export type Read<A> = (object: unknown) => A
 
-// A Pod of 10 KB takes 0.2 ms to parse and to read, and while a page is parsed nobody else has his turn.
+// A Pod of 10 KB takes 0.2 ms to parse and decode, and nothing else runs while a page is parsed.
 const pageSize = 100
 
 const StatusBody = Schema.Struct({

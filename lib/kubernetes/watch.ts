@@ -126,7 +126,7 @@ const WatchEvent = Schema.Struct({
 // How long an API server that has just started may know neither tokens nor roles.
 const startMillis = 120_000
 
-/** When to try again, and `resetDenials` for whoever was: what denies us later may be an API server that starts. */
+/** When to try again. A 401 or 403 after a success may come from a restarting API server: `resetDenials` tells of one. */
 const makePatience = Effect.gen(function* () {
   const nobody = { wasAllowed: false, deniedSince: Infinity }
   const seen = yield* Ref.make(nobody)

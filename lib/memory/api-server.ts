@@ -1,7 +1,7 @@
 /**
  * An API server in memory, spoken to as the real one is: paths, preconditions,
- * dry runs, selectors. Kubernetes' controllers are not in it: whoever has it
- * tells the objects what they would.
+ * dry runs, selectors. It has no controllers: its user makes the changes that
+ * they would make.
  */
 import { Effect, Schema } from "effect"
 import { type Kind, knownKinds, KubernetesObject, pathOf } from "../kubernetes/kind.ts"

@@ -64,7 +64,7 @@ const makeWatches = ({ log, newest, observers }: Objects) => {
     )
   })
 
-  /** No watch is told of what happens now: each is told 410 instead. Is through when there is another watch. */
+  /** Watches miss what happens now: each gets 410 instead. Completes when there is another watch. */
   const forget = Effect.fnUntraced(function* <E>(happens: Effect.Effect<void, E>) {
     const behind = Array.from(open)
     for (const [notify] of behind) stop(notify)

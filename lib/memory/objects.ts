@@ -152,7 +152,7 @@ export const makeObjects = ({ uidOf = uidOfIncarnation }: ObjectsOptions = {}) =
     if (at.uid !== undefined && at.uid !== gone.metadata.uid) return yield* refuse(409, "Conflict", "another uid")
     version += 1
     objects.delete(keyOf(at))
-    // A deletion has a resourceVersion of its own, newer than all that was told of the object.
+    // A deletion has a resourceVersion of its own, newer than all earlier ones of the object.
     const object = { ...gone, metadata: { ...gone.metadata, resourceVersion: String(version) } }
     publish({ verb: "DELETED", object, before: gone })
   })

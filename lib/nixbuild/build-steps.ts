@@ -1,6 +1,6 @@
 /**
- * The lines of a build Job's log that are the builder's own: as it writes them,
- * and how they are known among all that the builds themselves print.
+ * The lines of a build Job's log that are the builder's own: how it writes them,
+ * and how they are recognised among the output of the builds.
  */
 
 interface Count {

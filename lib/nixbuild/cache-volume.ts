@@ -1,7 +1,7 @@
 /**
- * What is true of a cache volume for whoever makes it and whoever removes it:
- * which node it speaks of, and the Jobs that make and remove its directories.
- * They are root there, but see nothing of the node except /var/lib/enbi.
+ * What creating and removing a cache volume have in common: which node it is
+ * of, and the Jobs that make and remove its directories. They are root there,
+ * but see nothing of the node except /var/lib/enbi.
  */
 import type { V1Job } from "@kubernetes/client-node"
 import { managedBy, type Node, type PersistentVolume } from "../kubernetes/kinds.ts"
@@ -11,7 +11,7 @@ import { namespaceAnnotation, nodeAnnotation, nodeUidAnnotation } from "../api/a
 import { systemNamespace } from "../kubernetes/system-namespace.ts"
 import { hostPaths, mountPaths, programPath, programs, volumeVariables } from "./job-contract.ts"
 
-/** The node has been installed anew, or at least joined anew, since: what the volume speaks of may be lost. */
+/** The node has been reinstalled, or has at least rejoined, since: the volume's directory may be lost. */
 export const isOfFormerNode = (volume: PersistentVolume, node: Node): boolean => {
   const uid = volume.metadata.annotations?.[nodeUidAnnotation]
   return uid !== undefined && uid !== node.metadata.uid
@@ -23,7 +23,7 @@ export interface VolumeJob {
   readonly namespaceUid: string
   readonly builderImage: string
   readonly program: keyof typeof capabilities
-  /** From its creation on; absent: none, since what waits for the node is told of and not given up. */
+  /** From its creation on. Absent: none, since work that waits for the node is reported and not given up. */
   readonly activeDeadlineSeconds?: number
   readonly namespace: string
 }

@@ -1,11 +1,11 @@
-/** What the Jobs of a NixBuild have in common: whose they are, and on which node they run. */
+/** What the Jobs of a NixBuild have in common: their owner, and the node on which they run. */
 import { managedBy } from "../kubernetes/kinds.ts"
 import { type NixBuild, nixBuilds } from "../api/nixbuild.ts"
 import { ownedBy } from "../kubernetes/owner.ts"
 
 /**
  * Keeps meshes from putting their proxies into our Pods, each by its own words
- * (Istio, Kuma; Linkerd, Consul): a Job has nobody to talk to in a mesh.
+ * (Istio, Kuma; Linkerd, Consul): a Job has no peers in a mesh.
  */
 export const outsideMesh = {
   labels: { "sidecar.istio.io/inject": "false", "kuma.io/sidecar-injection": "disabled" },
@@ -30,7 +30,7 @@ export const podBelongingTo = (build: NixBuild) => {
   }
 }
 
-/** Selects the node by its name, which unlike its hostname label nobody can change. */
+/** Selects the node by its name, which unlike its hostname label cannot be changed. */
 export const selecting = (node: string) => ({
   nodeSelectorTerms: [{ matchFields: [{ key: "metadata.name", operator: "In", values: [node] }] }]
 })

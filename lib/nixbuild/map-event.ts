@@ -1,4 +1,4 @@
-/** From an event about a NixBuild, about a Job or Pod of one, or about the Lease of its tag, to the NixBuild. */
+/** Maps an event about a NixBuild, one of its Jobs or Pods, or the Lease of its tag to the NixBuild. */
 import { Effect, Option, Schema } from "effect"
 import { isTrue } from "../kubernetes/condition.ts"
 import { type Identified, ObjectMeta, type Reference } from "../kubernetes/kind.ts"
@@ -13,10 +13,10 @@ import { tagLeaseName } from "../api/names.ts"
 import { ofNixBuild } from "./job.ts"
 import { tagOf } from "./tag-claim.ts"
 
-/** Whether it has ended; while it goes on its Pod says more, and where nothing comes of it, the sweep sees that. */
+/** Whether it has ended. While it runs, its Pod's events say more; if they stop, the sweep notices. */
 export const hasEnded = (job: Job): boolean => isSucceeded(job) || isFailed(job)
 
-/** A claim that nobody had before is of no help to anybody who waits for a tag. */
+/** A new claim does not help any build that waits for a tag. */
 export const newClaims = ignoreIf(leases, (_, event) => isAddition(event))
 
 /** Pods that are of no NixBuild's Job. */
@@ -28,13 +28,13 @@ const referTo = ({ name, namespace }: { readonly name: string; readonly namespac
   name
 })
 
-/** The NixBuild that an event is about; for a sweep, all that are open and for which `needsLook` says that there may be work. */
+/** The NixBuild that an event is about; for a sweep, all open ones that `isRelevant` accepts. */
 export const mapToOpenBuilds = (isRelevant: (build: NixBuild) => boolean) =>
   Effect.fnUntraced(function* (event: CloudEvent, object?: unknown) {
     const { kind, name = "", namespace = "" } = event
     if (kind === "NixBuild") return [referTo({ name, namespace })]
     if (kind === "Job" || kind === "Pod") {
-      // What a Job has come to is told while it is there.
+      // A Job's result is recorded while the Job exists.
       if (isDeletion(event)) return []
       const { annotations } = yield* metadataOf(event, object)
       const owner = ofNixBuild.ownerOf({ annotations })

@@ -101,5 +101,5 @@ export const podsIn = inNamespace(pods)
 /** Our Jobs, and our claims, in a namespace. */
 export const jobsIn = inNamespace(jobs)
 export const claimsIn = inNamespace(persistentVolumeClaims)
-/** All NetworkPolicies of a namespace, whoever made them. */
+/** All NetworkPolicies of a namespace, of any origin. */
 export const networkPoliciesIn = inNamespace(networkPolicies)

@@ -12,7 +12,7 @@ interface Named {
 }
 
 interface At {
-  /** Whether somebody waits for its end; otherwise nothing is asked past a cache. */
+  /** Whether its end is awaited; otherwise nothing is read past a cache. */
   readonly isOpen: boolean
   readonly time: string
 }
@@ -37,7 +37,7 @@ export const observeStart = Effect.fnUntraced(function* ({ isOpen, job, pod: see
   const isNews = seen === undefined && isOpen && isFinished({ job })
   const work = workOf(job, isNews ? (yield* cluster.listFresh(podsOf(job)))[0] : seen)
   if (!isOpen || isFinished(work) || !isSlowToStart(work, time)) return work
-  // Whoever is to be called off must not have started meanwhile.
+  // A Job that is about to be cancelled must not have started meanwhile.
   const [pod] = yield* cluster.listFresh(podsOf(job))
   const report = newest(yield* cluster.listFresh(reportsAbout((pod ?? job).metadata)))
   const waitingSince = yield* seenSince({ what: `waits ${job.metadata.uid}`, words: "" })

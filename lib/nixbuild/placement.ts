@@ -1,4 +1,4 @@
-/** Which nodes may build: one rule for whoever chooses a node and whoever builds there. */
+/** Which nodes may build: one rule for choosing a node and for building there. */
 import { isReady, type Node } from "../kubernetes/kinds.ts"
 import type { System } from "../api/nixbuild.ts"
 import { architectureOf } from "../api/system.ts"

@@ -1,7 +1,7 @@
 /**
- * `Ready`, told by all else that a NixBuild's status says, so that it is there
- * in every write. Whoever waits for an object reads it and nothing more
- * (kubectl wait, Flux, Argo CD, Helm: kstatus).
+ * `Ready`, computed from the rest of a NixBuild's status with every write. Tools
+ * that wait for an object read nothing else (kubectl wait, Flux, Argo CD, Helm:
+ * kstatus).
  *
  * | what is so                                 | Ready   | its words          |
  * |--------------------------------------------|---------|--------------------|

@@ -1,6 +1,6 @@
 /**
  * On which nodes a NixBuild may have a build container, and what takes a slot
- * back: who does not build holds none.
+ * back: a NixBuild that does not build holds none.
  */
 import { isObstacle } from "../api/reasons.ts"
 import { isTrue } from "../kubernetes/condition.ts"
@@ -129,7 +129,7 @@ export const obstruct = (build: NixBuild, hold: Omit<Hold, "time">): NodeStatus 
 // A status has one for each node; a webhook may say as much as it likes.
 const maxMessage = 1000
 
-/** What it says of a node where an attempt that had to wait has begun. */
+/** The status of a node where an attempt that had to wait has started. */
 export const begun = (known: NodeStatus): NodeStatus => {
   const { message: _, waits: __, ...rest } = known
   return { ...rest, reason: isImporting(known) ? "ResultSuccess" : "JobCreated" }
@@ -144,7 +144,7 @@ export const clear = (known: NodeStatus, time: string): NodeStatus => ({
   ...retriesOf(known)
 })
 
-/** What it says of an obstructed node that the build leaves for another: nobody looks there, so it may come back later. */
+/** The status of an obstructed node that the build leaves for another: nothing checks it, so it may come back later. */
 export const leave = (obstructed: NodeStatus, time: string): NodeStatus => ({
   ...obstructed,
   retryTime: secondsAfter(time, delaysSeconds.at(-1) ?? 0, time)

@@ -1,8 +1,8 @@
 /**
- * The one source of a NixBuild. The first build Job resolves `spec.flakeUrl`
- * and reports what to; nobody trusts the Pod that reports it, so it is held to
- * the rules of `spec.flakeUrl`, and to the same repository, before it stands
- * in the status and before another Job gets it.
+ * The one source of a NixBuild. The first build Job resolves `spec.flakeUrl` and
+ * reports the result. That Pod is not trusted, so the result must obey the rules
+ * of `spec.flakeUrl` and be of the same repository before it is written to the
+ * status and before another Job gets it.
  */
 import { type LockedInput, maxLockedInputs, maxNameLength, maxUrlLength, type NixBuild } from "../api/nixbuild.ts"
 import { flakeUrlRules } from "../api/nixbuild-rules.ts"
@@ -41,7 +41,7 @@ export const refusalOf = (flakeUrl: string, { lockedInputs, lockedUrl }: Source)
     : `${shown(lockedUrl)} is not from the same source as ${shown(flakeUrl)}`
 }
 
-// Whoever may read the object must not see a token, and what to do stands behind the URL.
+// Readers of the object must not see a token, and the advice after the URL must fit too.
 const shown = (url: string): string => {
   const masked = url.replace(/\/\/[^/?]*@/u, "//…@")
   return masked.length > 200 ? `${masked.slice(0, 200)}…` : masked
@@ -59,7 +59,7 @@ const parse = (url: string) => {
   return { place, parameters, scheme, rest, isForge: !rest.startsWith("//") }
 }
 
-/** It names a revision, so that nobody has to be asked what it means. */
+/** It names a revision, so the forge need not be asked what it means. */
 export const namesRevision = (url: string): boolean => {
   const { isForge, parameters, rest } = parse(url)
   return parameters.has("rev") || (isForge && revision.test(rest.split("/")[2] ?? ""))

@@ -6,14 +6,14 @@
  * NixBuild that did not fail has the tag.
  *
  * Another namespace may use the tag too when its own build gives the one image
- * that is known under it. From then on nobody brings another there:
+ * that is known under it. From then on neither can put another image there:
  *
  *     holder alone ──▶ another builds the same ──▶ it says so ──▶ what the holder ──▶ it is let in,
  *     brings what       and wants to bring it       (joining)      began before       all are held to
  *     it builds                                                    has ended          the digest
  *
- * Every change of the Lease names the version that it was decided on, so of two
- * that change it at the same moment one looks again.
+ * Every change of the Lease names the version that it was decided on, so if two
+ * change it at the same moment, one of them decides again.
  */
 import type { V1Lease } from "@kubernetes/client-node"
 import { Option } from "effect"
@@ -128,7 +128,7 @@ export const markUnused = (lease: Lease, { unused, why }: Mark): Action =>
     }
   })
 
-/** The namespace is about to bring the image that it built: whoever begins from now on is held to the digest. */
+/** The namespace is about to import the image that it built: imports that start from now on must have that digest. */
 export const joinClaim = (lease: Lease, namespace: string): Action =>
   changeClaim(lease, {
     why: `${namespace} has built an image for ${heldTagOf(lease)} too`,

@@ -36,7 +36,7 @@ export const writeFilter = ({ of, uids }: Filtered): string => {
   return `${count}:${bits.toString("base64")}`
 }
 
-/** Whether a uid may have been put in; of a text that is no filter nobody was. */
+/** Whether a uid may have been put in; never, if the text is not a filter. */
 export const readFilter = (text: string, of: string): ((uid: string) => boolean) => {
   const { bits: written = "", count = "" } = filterPattern.exec(text)?.groups ?? {}
   const bits = Buffer.from(written, "base64")

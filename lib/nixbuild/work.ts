@@ -78,7 +78,7 @@ export const endedWell = ({ job, pod }: Pick<Work, "job" | "pod">): boolean =>
 // Long enough for what passes by itself while a Pod begins, short enough that people hear of it within a minute.
 const patienceSeconds = 15
 
-// A large image may take its time; then something is wrong of which nobody tells.
+// A large image may take long; after this, something is wrong that nothing reports.
 const silenceSeconds = 300
 
 /** Whether it is time to ask why our container has not started. */
@@ -99,7 +99,7 @@ const ageOf = ({ metadata }: Job, time: string): number => secondsBetween(metada
  * | kubelet, of any container              | PodNotStarted       |
  * | the newest Event, of the Job           | PodRefused          |
  * | the newest Event, of the Pod           | PodNotStarted       |
- * | nobody, for five minutes               | PodNotStarted       |
+ * | nothing, for five minutes              | PodNotStarted       |
  */
 export const obstacleOf = (work: Work, time: string): Obstacle | undefined => {
   const { job, pod } = work
@@ -151,7 +151,7 @@ const heldContainer = (pod: Pod): Obstacle | undefined => {
       }
 }
 
-/** It is being started, and nobody says of it that it can't. */
+/** It is being started, and nothing says that it cannot. */
 export const isOnItsWay = (pod: Pod): boolean =>
   !isOver(pod) && !hasStarted(pod) && unscheduled(pod) === undefined && heldContainer(pod) === undefined
 

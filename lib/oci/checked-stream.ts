@@ -14,7 +14,7 @@ export const whileChecking = <E, R, E2, R2>(
   Stream.unwrap(
     Effect.gen(function* () {
       const queue = yield* Queue.bounded<Uint8Array, Cause.Done>(1)
-      // When the check fails nobody reads the queue any more: an offer to it must not wait.
+      // When the check fails, the queue has no reader any more: an offer to it must not wait.
       const checking = yield* Effect.forkScoped(Effect.ensuring(check(Stream.fromQueue(queue)), Queue.shutdown(queue)))
       let held: Uint8Array = new Uint8Array()
       const passed = Stream.mapEffect(

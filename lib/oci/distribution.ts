@@ -1,7 +1,6 @@
 /**
  * The registry protocol without a registry: what a request asks for, and how it
- * is answered. Only the reading half of it is here; whoever wants to write is
- * told so.
+ * is answered. Only the reading half is implemented; writes are rejected.
  * Protocol: OCI distribution-spec 1.1, "Pull", "Content Discovery" and "Error Codes".
  */
 import { Result, Schema } from "effect"
@@ -49,7 +48,7 @@ export type Wanted = Referred | { readonly kind: "tags"; readonly name: string }
 // A name may have these words in it too: the last of them counts.
 const endpoint = /^\/v2\/(.+)\/(?:(manifests|blobs|referrers)\/([^/]+)|tags\/list)$/u
 
-/** The registry that containerd means stands in the query (`?ns=`), which makes no difference. */
+/** The query (`?ns=`) names the registry that containerd means; it is ignored. */
 export const parseRequest = ({ method, url }: { readonly method: string; readonly url: string }) => {
   if (method !== "GET" && method !== "HEAD") {
     return refuse(405, "UNSUPPORTED", "This registry can only be read.", { allow: "GET, HEAD" })
@@ -85,7 +84,7 @@ export interface Range {
 
 /**
  * The part that a Range header asks for; undefined: all, as also for several
- * parts at once, which nobody has to give.
+ * parts at once, which a server need not support.
  * Grammar: RFC 9110, 14.1.2.
  */
 export const parseRange = (header: string | undefined, size: number) => {

@@ -1,6 +1,6 @@
 /**
- * The documents of an image that somebody else made, with all that containerd
- * and CRI decode of them, and the part of it that we take over.
+ * The documents of an image from outside: everything that containerd and CRI
+ * decode of them, and the part of it that we take over.
  * Types: github.com/opencontainers/image-spec/specs-go/v1; containerd,
  * core/images/archive/importer.go for manifest.json.
  */

@@ -19,7 +19,7 @@ export interface Entries {
   readonly files: ReadonlyMap<string, Blob>
   /** The same by digest: an OCI layout finds them by that, whatever they are called. */
   readonly blobs: ReadonlyMap<string, Blob>
-  /** Where symbolic links lead, by their name as it stands there. */
+  /** Where symbolic links lead, by their name as written. */
   readonly links: ReadonlyMap<string, string>
   /** What is neither file nor symbolic link: containerd passes it over. */
   readonly others: ReadonlyMap<string, Tar.EntryType>

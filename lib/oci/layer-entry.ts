@@ -2,7 +2,7 @@
  * What a file in a layer may be. A Nix store path is never more than plain
  * files, folders and links, so nothing that dockerTools makes of a flake's own
  * packages is refused here; what is refused would be a privilege or a trap for
- * the node or for whoever runs the image.
+ * the node or for the user of the image.
  *
  * | in the layer | |
  * |---|---|

@@ -25,7 +25,7 @@ export interface Conversion {
   readonly store?: string
 }
 
-/** Writes the layout and answers the digest that a tag of it stands for. */
+/** Writes the layout and returns the digest that its tag refers to. */
 export const convert = Effect.fn("convert")(function* ({
   architecture,
   archive,
@@ -74,7 +74,7 @@ const write = Effect.fnUntraced(function* (directory: string, wanted: Omit<Wante
   return index
 })
 
-/** Who serves the layout inspects the layers again; here a bad image is refused before anybody has any of it. */
+/** The layers are inspected again when the layout is served; here a bad image is refused before any of it is used. */
 const checkLayers = Effect.fnUntraced(function* (
   layers: ReadonlyArray<Blob>,
   diffIds: ReadonlyArray<string>,

@@ -23,7 +23,7 @@ export const everyMember = (open: () => Decoder, behind: "refused" | "ignored"):
       if (!outer.push(bytes)) decoder.pause()
     })
     decoder.on("error", (error) => {
-      // zlib says this of a header only, and it looks for the next one by itself; the first was told by its magic number.
+      // zlib says this of a header only, and looks for the next one itself; the first was known by its magic number.
       const isBehind = !first || error.message === "incorrect header check"
       if (behind === "refused" || !isBehind) return outer.destroy(error)
       ignoring = true

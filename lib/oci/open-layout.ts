@@ -1,7 +1,7 @@
 /**
- * Opens a layout that `convert` made, for those who serve it. What lies there
- * belongs to a build that nobody trusts and that may still run: it is checked
- * here whatever the converter said, and what was checked is what is served.
+ * Opens a layout that `convert` made, to serve it. Its files belong to a build
+ * that is not trusted and may still run, so everything is checked here again,
+ * whatever the converter said, and exactly what was checked is served.
  *
  * | | checked | served from |
  * |---|---|---|
@@ -16,9 +16,9 @@
  * one more thing that it may do: a FIFO put there between the look and the
  * opening makes its own import wait until the Job's deadline.
  *
- * What containerd has already it does not ask for, so a layer may be named
- * without being here, as in any registry's manifest. Its digest is the key to
- * it: it stands in no status, only in a manifest that whoever knows it has read.
+ * containerd does not ask for layers that it already has, so a layer may be
+ * listed without being here, as in any registry's manifest. Its digest is the
+ * key to it, and only readers of its manifest know that: no status shows it.
  */
 import { ByteSize, Effect, FileSystem, Option, Schema, Stream } from "effect"
 import { layerMediaType } from "./compression.ts"

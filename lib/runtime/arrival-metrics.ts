@@ -1,4 +1,4 @@
-/** What the events that arrive over HTTP are counted by. */
+/** The metric of events that arrive over HTTP. */
 import { Effect, Metric } from "effect"
 import { counter } from "../metric.ts"
 

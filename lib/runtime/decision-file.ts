@@ -1,10 +1,9 @@
 /**
- * Keeps the decisions of a process in the file that `DECISIONS_FILE` names,
- * one a line, for `enbi decisions` to read. Whole, where the log has no room:
- * what was observed and all actions, also of looks that an event led to and
- * that had nothing to do. When it has half of `DECISIONS_LIMIT`, it becomes
- * `<file>.1` in the place of the one before it. No decision fails because the
- * file does.
+ * Keeps the decisions of a process in the file that `DECISIONS_FILE` names, one
+ * per line, for `enbi decisions` to read. They are whole, unlike in the log:
+ * what was observed and all actions, including those of events that changed
+ * nothing. When the file reaches half of `DECISIONS_LIMIT`, it replaces
+ * `<file>.1`. A decision does not fail because the file does.
  */
 import { Config, Context, Effect, FileSystem, Layer, Option, Path, Schema, Semaphore } from "effect"
 import { type Decision, makeRecord, makeWholeRecord } from "./decision-record.ts"
@@ -38,7 +37,7 @@ export class DecisionsFile extends Context.Reference<(decision: Decision) => Eff
 const appendTo = Effect.fnUntraced(function* (file: string, maxBytes: number) {
   const files = yield* FileSystem.FileSystem
   const path = yield* Path.Path
-  // Only for whoever runs the functions.
+  // Only for the operator of the functions.
   const append = (text: string) => files.writeFileString(file, text, { flag: "a", mode: 0o600 })
   let size = yield* files.makeDirectory(path.dirname(file), { recursive: true }).pipe(
     Effect.andThen(append("")),

@@ -1,8 +1,8 @@
 /**
- * What a decision leaves behind: who decided, on what event, about which
- * object, how it ended, what was written, and all that was observed, of which
- * `decide` makes the same actions again. Without secrets. In the log it is one
- * line of a bounded size; in the file that `DECISIONS_FILE` names it is whole.
+ * The record of a decision: the function, the event, the object, the outcome,
+ * the writes, and everything that was observed, from which `decide` makes the
+ * same actions again. It holds no secrets. In the log it is one line of limited
+ * size; in the file that `DECISIONS_FILE` names it is whole.
  */
 import { Option, Schema } from "effect"
 import type { Action } from "./action.ts"
@@ -26,7 +26,7 @@ const maxLength = 12_000
 const maxOutcome = 1000
 const maxWrites = 10
 
-/** For the log. `isWhole`: whatever was observed stands in the record, however long. */
+/** For the log. `isWhole`: keeps the whole observation in the record, however long it is. */
 export const makeRecord = (decision: Decision, isWhole = false): unknown => {
   const head = headOf(decision)
   const leftOut = (length: number) => redact({ ...head, observed: `left out: ${length} characters` })
@@ -69,7 +69,7 @@ const summaryOf = (action: Action<string>) => {
   return { action: action.action, kind, ...(namespace === undefined ? {} : { namespace }), name, why }
 }
 
-/** The version of the object that was looked at, if the function looks at one. */
+/** The version of the object that was observed, if the function observes one. */
 const versionOf = ({ observed, subject }: Decision) => {
   const objects = typeof observed === "object" && observed !== null ? Object.values(observed) : []
   const found = objects

@@ -1,4 +1,4 @@
-/** A Kubernetes Event: what people read under `kubectl describe` of the object that it speaks of. */
+/** Records Kubernetes Events: what people read under `kubectl describe` of the object that they are about. */
 import type { CoreV1Event } from "@kubernetes/client-node"
 import type { Action } from "./action.ts"
 import { type Reason, reasons } from "../api/reasons.ts"
@@ -16,7 +16,7 @@ export interface EventToRecord {
   readonly reason: Reason
   readonly message: string
   readonly time: string
-  /** Tells two sayings of one reason apart; by default a reason is said once. */
+  /** Distinguishes two Events of one reason; by default a reason is recorded once. */
   readonly key?: string
   /** What else it is about. */
   readonly related?: { readonly kind: Kind; readonly metadata: ObjectMeta }
@@ -64,7 +64,7 @@ export const recordEvent = (saying: EventToRecord): Action => {
   }
 }
 
-/** What a refusal is told as, in conditions and Events. */
+/** How a refusal is worded in conditions and Events. */
 export const refusalWords = (
   { kind, message, name }: Pick<Refusal, "kind" | "message" | "name">,
   reason: Reason = "RequestRefused"

@@ -1,6 +1,6 @@
 /**
- * The CloudEvents that the functions listen to. Each says which object to look
- * at, or that it is time to look at all; what happened is read from the cluster.
+ * The CloudEvents that the functions listen to. Each says which object to check,
+ * or that it is time to check all; what happened is read from the cluster.
  * Names and attributes are those of Knative's ApiServerSource and PingSource.
  */
 import { Schema } from "effect"
@@ -36,7 +36,7 @@ export const matches = (filter: EventFilter, event: CloudEvent): boolean => {
 
 const verb = (event: CloudEvent): string | undefined => event.type.split(".").at(-1)
 
-/** The object has come, or is told of for the first time. */
+/** The object was created, or is reported for the first time. */
 export const isAddition = (event: CloudEvent): boolean => verb(event) === "add"
 
 /** The object has gone. */
@@ -44,7 +44,7 @@ export const isDeletion = (event: CloudEvent): boolean => verb(event) === "delet
 
 export const sweepType = "dev.knative.sources.ping"
 
-/** Every 30 s: look at all that is open, since events get lost. */
+/** Every 30 s: reconcile everything that is open, since events get lost. */
 export const sweep: EventFilter = { type: sweepType }
 
 export const isSweep = (event: CloudEvent): boolean => event.type === sweepType

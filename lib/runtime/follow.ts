@@ -1,4 +1,4 @@
-/** Follows the objects of a kind, and where its CustomResourceDefinition is missing, waits until it is there. */
+/** Follows the objects of a kind; if its CustomResourceDefinition is missing, waits for it. */
 import { Effect, Schedule, Stream } from "effect"
 import { type Kind, pathOf } from "../kubernetes/kind.ts"
 import { queryOf } from "../kubernetes/cluster.ts"

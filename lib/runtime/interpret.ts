@@ -1,8 +1,8 @@
 /**
  * Carries out what a function decided, in order, and stops at the first action
- * that fails: the object is then looked at again and the rest decided anew. Of
- * what was decided for many objects, one that was changed meanwhile stops only
- * what is about it. The only code that writes to the cluster.
+ * that fails: the object is then observed again and the rest decided again. If
+ * the decision is about many objects, one that changed meanwhile stops only the
+ * actions that depend on it. This is the only code that writes to the cluster.
  */
 import { Effect, Option, Schema } from "effect"
 import { type Action, objectOf } from "./action.ts"
@@ -12,10 +12,10 @@ import { KubernetesError } from "../kubernetes/error.ts"
 import type { Applied } from "./observers.ts"
 import { isLastingRefusal } from "./refusals.ts"
 
-/** An object of the name that we computed is there, but it is not ours, or it is on its way out. */
+/** An object with the name that we computed exists, but is not ours or is being deleted. */
 export class NameTaken extends Schema.TaggedError<NameTaken>()("NameTaken", { message: Schema.String }) {}
 
-/** The API server has something against an object that we would create or change: a quota, a policy, a webhook. */
+/** The API server rejects a change or a new object: because of a quota, a policy or a webhook. */
 export class Refused extends Schema.TaggedError<Refused>()("Refused", {
   kind: Schema.String,
   name: Schema.String,

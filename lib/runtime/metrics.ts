@@ -1,4 +1,4 @@
-/** What the runs of functions are counted by, whatever they are about. */
+/** The metrics of reconciliations, of any kind of object. */
 import { Clock, DateTime, Effect, Metric, Option } from "effect"
 import type { CloudEvent } from "./events.ts"
 import { counter, histogram } from "../metric.ts"

@@ -1,4 +1,4 @@
-/** What every process of the functions' image has in common: its log, and how it ends. */
+/** What all processes of the functions' image have in common: the log, and how they end. */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { Cause, Config, Effect, Exit, Layer, Logger, References } from "effect"
 
@@ -11,11 +11,11 @@ export const logLevel = Layer.effect(
   Config.LogLevel("LOG_LEVEL").pipe(Config.withDefault("Info"))
 )
 
-/** Runs until it fails, which is told and gives code 1, or until SIGTERM, which is no failure. */
+/** Runs until it fails, which is logged and gives code 1, or until SIGTERM, which is not a failure. */
 export const runProcess = <A, E>(program: Effect.Effect<A, E>): void =>
   NodeRuntime.runMain(
     program.pipe(
-      // Outside of the services, so that settings that are missing are told too.
+      // Outside of the services, so that missing settings are reported too.
       Effect.tapCause((cause) => (Cause.hasInterruptsOnly(cause) ? Effect.void : Effect.logFatal("stopped", cause))),
       Effect.provide(logger)
     ),

@@ -42,7 +42,7 @@ export const redact = (value: unknown): unknown => {
   )
 }
 
-// Who wrote which field swells every object; and nobody can see what is in bytes.
+// managedFields make every object larger, and bytes are unreadable.
 const dropped = ["managedFields", "data_base64"]
 
 const maskAll = (field: unknown): unknown =>

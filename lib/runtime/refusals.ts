@@ -1,8 +1,7 @@
 /**
- * What the API server has against an object, in whatever form it says so: a
- * quota, a policy, a webhook that denies, fails or answers nonsense. One answer
- * may pass by itself, so it counts once it was given alike twice, ten seconds
- * apart.
+ * Why the API server rejects an object, in whatever form it says so: a quota, a
+ * policy, a webhook that denies, fails or answers nonsense. A single answer may
+ * be temporary, so it counts once the same was given twice, ten seconds apart.
  */
 import { Effect } from "effect"
 import { type Kind, kindNamed, type Reference } from "../kubernetes/kind.ts"
@@ -15,10 +14,10 @@ import { currentTime, secondsBetween } from "../kubernetes/time.ts"
 
 const lastingSeconds = 10
 
-// Whatever failed may have been about to recover.
+// A server that failed may be recovering.
 const lastingFailureSeconds = 25
 
-// Whatever the words, which may hold something that no two answers share.
+// Whatever the message says: it may contain something unique to each answer.
 const anyLastingSeconds = 60
 
 const uuid = /[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/gu
@@ -59,7 +58,7 @@ export const forgetRefusal = (asked: Omit<RefusedRequest, "error">) =>
 const keyOf = ({ about: { kind, name, namespace = "" }, what }: Omit<RefusedRequest, "error">): string =>
   `${what} ${kind}/${namespace}/${name}`
 
-// That there is no such object, or none in a list, is an answer like any other.
+// A missing object or an empty list is an answer like any other.
 const mustBeAllowed = Effect.fnUntraced(function* ({ about: { kind, name, namespace }, readable }: RefusedRequest) {
   const cluster = yield* Cluster
   const known = kindNamed(kind)

@@ -1,7 +1,7 @@
 /**
- * Since when this process has seen something be as it is, by its own clock:
- * another process, or one that starts anew, learns it anew. For what must last
- * before it counts, and nobody else writes down.
+ * Remembers since when this process has seen something in its present state, by
+ * its own clock; another process, or a restarted one, starts over. For states
+ * that count only once they have lasted, and that are recorded nowhere else.
  */
 import { Context, Effect } from "effect"
 import { currentTime, secondsBetween } from "../kubernetes/time.ts"
@@ -16,7 +16,7 @@ export const Sights = Context.Reference<Map<string, Sight>>("enbi/lib/runtime/Si
   defaultValue: () => new Map()
 })
 
-// Longer than anybody waits before another look.
+// Longer than the pause between any two reconciliations.
 const forgottenSeconds = 600
 
 /** Since when `what` has been seen to be as `words` say. */

@@ -22,7 +22,7 @@ interface Kept {
 
 export const makeStore = ({ kind }: Pick<Kind, "kind">): Found<Identified> & Kept => {
   const objects = new Map<string, Identified>()
-  // Made when first asked for: a question that nobody asks costs nothing.
+  // Built on first use, so an unused question costs nothing.
   const indexes = new Map<Index, ReturnType<typeof makeIndexed>>()
 
   const indexedBy = (index: Index) => {

@@ -1,7 +1,7 @@
 /**
  * The cluster with a watch cache before it: reads cost nothing, and no request
- * is made while nothing happens. What we write is in the cache at once, and told
- * at once: who acts next need not wait until the watch has brought it back.
+ * is made while nothing happens. Our own writes are in the cache at once and
+ * published at once, so the next function need not wait for the watch.
  */
 import { Context, Deferred, Effect, Layer, Option, Result, Schema, Stream } from "effect"
 import { type Identified, type Kind, ObjectMeta } from "../kubernetes/kind.ts"
@@ -20,8 +20,8 @@ export class WatchCache extends Context.Service<
   WatchCache,
   {
     /**
-     * Follows every kind for ever; `onEvent` is told of each change once the cache has it, and of all that was there
-     * at the start. Until it returns, the watch stands still.
+     * Follows every kind for ever. `onEvent` gets each change once the cache has it, and at the start each existing
+     * object. The watch waits until it returns.
      */
     readonly follow: <R>(
       onEvent: (event: CloudEvent) => Effect.Effect<void, never, R>
@@ -117,7 +117,7 @@ const makeCache = (kinds: ReadonlyArray<Kind>) =>
       }
       const isNews = yield* put(kind, change.object)
       const isReadable = Result.isSuccess(change.object.value)
-      // What we wrote ourselves was told when it was written.
+      // Our own writes were published when they were made.
       return isNews || !isReadable
         ? [eventOf(kind, { metadata, verb: change._tag === "ADDED" ? "add" : "update", time })]
         : []
@@ -126,7 +126,7 @@ const makeCache = (kinds: ReadonlyArray<Kind>) =>
     const complete = yield* Deferred.make<void>()
     const isComplete = Effect.sync(() => kinds.every(({ kind }) => listed.has(kind)))
 
-    /** Tells of our own writes, as soon as somebody follows. */
+    /** Publishes our own writes, once there is a follower. */
     let tellWrite: (event: CloudEvent) => Effect.Effect<void> = () => Effect.void
 
     const follow = Effect.fnUntraced(function* <R>(onEvent: (event: CloudEvent) => Effect.Effect<void, never, R>) {
@@ -171,7 +171,7 @@ const makeCache = (kinds: ReadonlyArray<Kind>) =>
       patch: (target, patch) =>
         writes.patch(target, patch).pipe(
           Effect.tap(keep(target.kind, "update")),
-          // Or whoever has more to do than this would meet it again with every look.
+          // Otherwise the caller would meet it again with every read.
           Effect.tapError((error) =>
             Effect.sync(() => (error.isMissing ? storeOf(target.kind).forget(keyOf(target)) : undefined))
           )

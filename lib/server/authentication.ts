@@ -1,8 +1,9 @@
 /**
- * Who may send events. Whoever reaches a function, unless `OIDC_AUDIENCE` is
- * set: an event only has it look at the cluster. Then a sender needs a token of
- * this cluster for that audience, and a ServiceAccount of our namespace, where
- * Knative gives one to each Trigger (its feature `authentication-oidc`).
+ * Authenticates senders. Without `OIDC_AUDIENCE` anyone who can reach a function
+ * may send events, which only make it look at the cluster. With it, a sender
+ * needs a token of this cluster for that audience, and a ServiceAccount of our
+ * namespace, where Knative gives one to each Trigger (its feature
+ * `authentication-oidc`).
  */
 import type { V1TokenReview } from "@kubernetes/client-node"
 import { Cache, Config, Context, Effect, Exit, Layer, Option, Schema } from "effect"
@@ -12,7 +13,7 @@ import type { KubernetesError } from "../kubernetes/error.ts"
 import { systemNamespace } from "../kubernetes/system-namespace.ts"
 import { type Answer, noContent, notAllowed, notKnown } from "./response.ts"
 
-/** By the header `Authorization`: `done` if the event is to be read. */
+/** Judges the header `Authorization`: 204 if the event may be read. */
 type Admit = (authorization: string | undefined) => Effect.Effect<Answer, KubernetesError>
 
 const everybody: Admit = () => Effect.succeed(noContent)

@@ -26,7 +26,7 @@ export interface Response {
   readonly body: string
 }
 
-/** `layer`: what the function stands on, which is built with the first event if `init` is not called before. */
+/** `layer`: the services that the function needs, built with the first event unless `init` was called before. */
 export const makeHandle = (
   definition: EnbiFunction<unknown>,
   layer: Layer.Layer<Receiver, unknown> = services(definition)

@@ -1,4 +1,4 @@
-/** Whether a process lives and is ready, and what Prometheus asks for. */
+/** Liveness, readiness and metrics of a process. */
 import { Effect, Layer } from "effect"
 import { HttpRouter, HttpServerResponse } from "effect/http"
 import * as PrometheusMetrics from "effect/observability/PrometheusMetrics"
@@ -19,7 +19,7 @@ export const health = <E, R>(whyNotReady: Effect.Effect<string | undefined, E, R
 
 export const alwaysReady = health(Effect.succeed(undefined))
 
-/** `before`: what has to be measured when somebody asks. */
+/** `before`: what has to be measured at each scrape. */
 export const metrics = <E, R>(before: Effect.Effect<void, E, R>) =>
   Layer.effectDiscard(start).pipe(
     Layer.merge(

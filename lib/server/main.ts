@@ -1,7 +1,7 @@
 /**
  * One function as a process of its own, as Knative Serving or a plain
  * Deployment runs it: `node /app/functions/<name>.js`. It listens on `PORT`,
- * reads the cluster each time it looks, and on SIGTERM ends what it began.
+ * reads the cluster for each reconciliation, and on SIGTERM finishes what it has started.
  */
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as NodeServices from "@effect/platform-node/NodeServices"
@@ -30,7 +30,7 @@ const Server = Layer.unwrap(
   )
 )
 
-/** What a function stands on, whoever calls it. */
+/** The services that a function needs, however it is called. */
 export const services = (definition: EnbiFunction<unknown>, nodeRepel: ReadonlyArray<string> = []) =>
   Receiver.layer(definition).pipe(
     Layer.provideMerge(Senders.layer),

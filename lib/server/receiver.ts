@@ -1,8 +1,8 @@
 /**
- * A function's door on Knative: takes one CloudEvent, has the function look at
- * what it is about, and answers when that is done, so that nothing is
- * acknowledged that could still be lost. What failed comes again. Where nobody
- * waits for a function, what comes while it pauses is answered at once.
+ * Receives a function's events on Knative: takes one CloudEvent, reconciles the
+ * objects that it is about, and answers when that is done, so that nothing is
+ * acknowledged that could still be lost. A failed event is sent again. If
+ * nothing waits for a function, events during its pause are answered at once.
  */
 import { Context, Deferred, Effect, Layer, Option, Schema, Semaphore } from "effect"
 import type { Event, MalformedEvent } from "../cloudevents/event.ts"
@@ -60,9 +60,8 @@ const makeReceiver = Effect.fnUntraced(function* (definition: EnbiFunction<unkno
   )
   const authenticate = yield* Senders
 
-  // A function that pauses between reconciliations would delay events: a Broker that keeps their order would fall behind
-  // for ever, and all permits here would be taken. So they are answered at once, and if the process ends, the sweep
-  // makes up for them.
+  // A function that pauses between reconciliations would delay events: a Broker that keeps their order would never catch
+  // up, and all permits here would be taken. So they are answered at once; if the process ends, the sweep repairs that.
   const enqueueAndWait = (request: Request) => {
     const isLater = definition.pauseSeconds !== undefined && isActive(request)
     return Effect.flatMap(enqueue(request), (outcome) =>
@@ -117,7 +116,7 @@ const makeReceiver = Effect.fnUntraced(function* (definition: EnbiFunction<unkno
   return Receiver.of({ receive })
 })
 
-// Nobody can be let in then, and the event is not to be lost.
+// Without a review no sender can be accepted, but the event must not be lost.
 const unreviewed = (error: KubernetesError) =>
   Effect.as(
     Effect.logError("OIDC_AUDIENCE is set, but tokens cannot be reviewed", error),

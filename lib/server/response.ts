@@ -1,37 +1,37 @@
 /**
- * What a sender is told. Knative takes a 2xx with a body that is no CloudEvent
- * for a failure, follows 3xx, gives an event up after 500 without a second try,
- * and loses its dispatcher over an error with a body of more than 768 bytes
+ * The answers to a sender. Knative treats a 2xx whose body is not a CloudEvent
+ * as a failure, follows 3xx, gives up an event after 500 without a second try,
+ * and crashes its dispatcher on an error body of more than 768 bytes
  * (knative/eventing 1.22, seen). So there are these six and no others.
  */
 
 import { systemNamespace } from "../kubernetes/system-namespace.ts"
 
-/** `message`: one sentence, for whoever looks at dead letters. */
+/** `message`: one sentence, for readers of dead letters. */
 export type Answer =
   | { readonly status: 204 }
   | { readonly status: 400 | 401 | 403 | 413; readonly message: string }
   | { readonly status: 503; readonly message: string; readonly retryAfterSeconds: number }
 
-/** It was looked at, or there was nothing to look at. */
+/** It was handled, or there was nothing to do. */
 export const noContent: Answer = { status: 204 }
 
-/** It is no CloudEvent, and will not become one. */
+/** It is not a CloudEvent, so there is no use in sending it again. */
 export const noCloudEvent = (message: string): Answer => ({ status: 400, message: `no CloudEvent: ${message}` })
 
-/** Who sends it does not say who they are. */
+/** The sender does not identify itself. */
 export const notKnown = (audience: string): Answer => ({
   status: 401,
   message: `no token of this cluster for the audience ${audience}`
 })
 
-/** Who sends it may not. */
+/** The sender is not allowed to. */
 export const notAllowed = (name: string): Answer => ({
   status: 403,
   message: `${name} is not a ServiceAccount of ${systemNamespace}`
 })
 
-/** An API server stores 1.5 MiB of an object at most, unless etcd was told otherwise. */
+/** An API server stores at most 1.5 MiB of an object, unless etcd is configured otherwise. */
 export const maxBodyBytes = 1_572_864
 
 export const tooLarge: Answer = { status: 413, message: `the event is larger than ${maxBodyBytes} bytes` }

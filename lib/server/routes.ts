@@ -1,4 +1,4 @@
-/** What a function answers over HTTP: events, whether it lives and is ready, and what Prometheus asks for. */
+/** The HTTP routes of a function: events, liveness, readiness and metrics. */
 import { ByteSize, Effect, Layer } from "effect"
 import {
   HttpIncomingMessage,

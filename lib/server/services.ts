@@ -1,4 +1,4 @@
-/** What functions stand on beside the cluster, in one process or each in its own. */
+/** The services that functions need beside the cluster, in one process or each in its own. */
 import { Layer } from "effect"
 import { parseArgs } from "node:util"
 import { DecisionsFile } from "../runtime/decision-file.ts"

@@ -1,4 +1,4 @@
-/** One span for what an event leads to, in the trace that the event belongs to. */
+/** One span for what an event causes, in the trace of the event. */
 import { Effect, Option } from "effect"
 import type { CloudEvent } from "../runtime/events.ts"
 import { spanOf } from "../telemetry/traceparent.ts"

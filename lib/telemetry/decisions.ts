@@ -1,7 +1,7 @@
 /**
  * A span for each decision to write, in the trace of every object of ours that
- * it is about. The event's own trace is another one, since it began before
- * anybody knew of the object; the decision has a link to it.
+ * it is about. The event's own trace is another one, since it started before
+ * the object was known; the decision has a link to it.
  */
 import { DateTime, Option, Schema } from "effect"
 import type { Action } from "../runtime/action.ts"
@@ -13,7 +13,7 @@ import { spanOf } from "./traceparent.ts"
 export const spansOfDecision = (run: Run, endMillis: number): ReadonlyArray<Span> =>
   rootsOf(run).map((root) => spanOfDecision(run, { root, endMillis }))
 
-/** Those that were to be written, were created, or were looked at, and those that an Event speaks of. */
+/** The objects that were to be written, were created or were observed, and those that an Event is about. */
 const rootsOf = ({ actions, applied, observed, subject }: Run): ReadonlyArray<Root> => {
   const targets = actions.flatMap((action) =>
     action.action === "Create" ? [] : [{ kind: action.target.kind, metadata: action.target }]

@@ -1,6 +1,6 @@
 /**
  * Sends spans to an OpenTelemetry collector by OTLP over HTTP, in JSON, every
- * few seconds and once more at the end. Nobody waits for it. While the
+ * few seconds and once more at the end. Nothing waits for it. While the
  * collector does not answer, spans are dropped and one log line says so.
  */
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
@@ -66,7 +66,7 @@ export const makeExport = Effect.fnUntraced(function* (endpoint: URL, serviceNam
   return exportSpans
 })
 
-/** Each request has a bound, and the first that fails after one that did not is told. */
+/** Each request has a timeout; the first failure after a success is logged. */
 const Client = Layer.effect(
   HttpClient.HttpClient,
   Effect.gen(function* () {
@@ -97,7 +97,7 @@ const late = (request: HttpClientRequest.HttpClientRequest) =>
     reason: new HttpClientError.TransportError({ request, description: `no answer within ${requestTimeout}` })
   })
 
-/** What `makeExport` stands on. */
+/** The services that `makeExport` needs. */
 export const services = Layer.mergeAll(OtlpExporter.layerFlusher, OtlpSerialization.layerJson, Client)
 
 type OtlpSpan = TraceData["resourceSpans"][number]["scopeSpans"][number]["spans"][number]

@@ -15,7 +15,7 @@ export const metrics = {
   active
 }
 
-/** Tells of each metric at 0 before anything has happened, so that the first increase is seen as one. */
+/** Reports each metric as 0 before anything has happened, so that the first increase is seen as one. */
 export const start = Effect.gen(function* () {
   yield* Metric.update(sweepRepairs, 0)
   yield* Metric.value(eventLag)

@@ -64,7 +64,7 @@ export const startNixBuildMetrics = Effect.gen(function* () {
   }
 })
 
-/** The gauge is set when it is asked for: between two scrapes nobody sees it. */
+/** The gauge is set at each scrape; its value between two scrapes does not matter. */
 export const setActive = Effect.fnUntraced(function* (builds: ReadonlyArray<NixBuild>) {
   const phases = builds.map((build) => phaseOf(conditionsOf(build)))
   for (const status of ["Pending", "Scheduled", "Building", "Importing"] as const) {

@@ -58,7 +58,7 @@ const PlaceSeen = Schema.Struct({
   import: Schema.optionalKey(WorkSeen)
 })
 
-// What a look at Jobs observes; other looks see none.
+// The part of an observation that has Jobs; others have none.
 const decodePlaces = Schema.decodeUnknownOption(
   Schema.toType(Schema.Struct({ time: Schema.String, places: Schema.Array(PlaceSeen) }))
 )
@@ -116,7 +116,7 @@ const endOf = (job: Job): string | undefined =>
   job.status?.conditions?.find(({ status, type }) => (type === "Complete" || type === "Failed") && status === "True")
     ?.lastTransitionTime ?? undefined
 
-/** Whoever asks for another try at the end begins another way. */
+/** A requested retry after the end starts a new trace. */
 const wholeWay = ({ became, before, written }: StatusWrite): ReadonlyArray<Phase> => {
   const complete = became("Complete")
   if (complete?.status !== "True") return []
@@ -141,7 +141,7 @@ const decodeWaiting = Schema.decodeUnknownOption(
 )
 
 /**
- * The Pod's wait for somebody to care ends when it is told of the NixBuild, which is once for each Pod, also for those
+ * The Pod's wait ends with its first Event about the NixBuild, of which each Pod gets one, also those
  * that join a NixBuild later.
  */
 const podWaits = ({ applied, observed }: Run): ReadonlyArray<Phase> =>

@@ -1,4 +1,4 @@
-/** What watches the functions: metrics of NixBuilds, and traces where somebody wants them. */
+/** The observers of the functions: metrics of NixBuilds, and traces if they are enabled. */
 import { Clock, Effect, Layer } from "effect"
 import { isIgnored } from "../runtime/predicate.ts"
 import { type Observer, Observers } from "../runtime/observers.ts"

@@ -1,8 +1,7 @@
 /**
- * Sees a Pod that was woken run, which is the end of its way. kubelet makes
- * that so and no write of ours follows it, so this is told by whoever gets the
- * Pod's event: a lost event loses the span, and a process that was restarted
- * or has a twin may send it twice, as the same span.
+ * Ends the spans that no write of ours ends: a woken Pod starts to run, which
+ * kubelet does. The Pod's event ends the span, so a lost event loses the span,
+ * and a restarted or second process may send it twice, as the same span.
  */
 import { Effect, Option } from "effect"
 import { type Pod, pods } from "../kubernetes/kinds.ts"
@@ -17,7 +16,7 @@ import type { Phase } from "./span.ts"
 import { containersOf, containerStatusesOf, isSameImage } from "../nixbuild/waiting-pods.ts"
 import { isWokenFor, wakingsOf } from "../nixbuild/waking.ts"
 
-// Pods go on changing for as long as they live, and a process that starts is told of all that are there.
+// Pods keep changing while they exist, and a process that starts receives an event for each existing one.
 const newsSeconds = 300
 
 export const phasesOfStart = Effect.fn("telemetry.podStarts")(function* ({

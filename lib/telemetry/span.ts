@@ -1,8 +1,8 @@
 /**
- * What a trace is made of. All that becomes of one object of ours is one
- * trace, whichever process exports it and however often that was restarted:
- * the ids are computed from the object's uid, so nothing has to be remembered
- * or handed on. A phase exported twice is the same span twice, not two.
+ * What a trace is made of. Everything that happens to one object of ours is one
+ * trace, whichever process exports it and however often that was restarted: the
+ * ids are computed from the object's uid, so nothing has to be remembered or
+ * passed on. A phase exported twice is the same span twice, not two.
  */
 import { createHash } from "node:crypto"
 import type { ObjectMeta } from "../kubernetes/kind.ts"
@@ -50,7 +50,7 @@ export interface Phase {
 const hex = (length: number, ...parts: ReadonlyArray<string>): string =>
   createHash("sha256").update(JSON.stringify(parts)).digest("hex").slice(0, length)
 
-/** A uid without its dashes, so that whoever has the NixBuild has its trace; an API server's uids are UUIDs. */
+/** A uid without its dashes, so the NixBuild leads to its trace; an API server's uids are UUIDs. */
 export const traceIdOf = (uid: string): string => {
   const digits = uid.replaceAll("-", "")
   return /^[0-9a-f]{32}$/.test(digits) ? digits : hex(32, uid)

@@ -1,14 +1,13 @@
 /**
  * Where traces go: by OTLP to the collector that `OTEL_EXPORTER_OTLP_ENDPOINT`
- * names, or, as long as that is not set, nowhere. Without it no code for it is
- * even loaded.
+ * names. The exporter is loaded only when that is set.
  */
 import { Config, Context, Effect, Layer } from "effect"
 import type { Export } from "./span.ts"
 
 const endpoint = Config.String("OTEL_EXPORTER_OTLP_ENDPOINT").pipe(Config.withDefault(""))
 
-/** Undefined where nobody wants traces, so that whoever makes spans can spare itself that. */
+/** Undefined while traces are disabled, so that no spans are made. */
 export class Traces extends Context.Reference<Export | undefined>("enbi/lib/telemetry/Traces", {
   defaultValue: () => undefined
 }) {
