@@ -35,7 +35,7 @@ const newsSeconds = 30
 
 /**
  * When the Pods that waited there were last woken. Those that are not yet are
- * woken by this being said: pod-waker wakes whoever waits where the image is.
+ * woken now: with this write pod-waker sees that the image is there.
  */
 export const wokenTimeOf = (
   { importedTime, wokenTime }: Known,

@@ -4,7 +4,7 @@ import { changed, isDeletion, sweep } from "../../lib/runtime/events.ts"
 import { allow, defineFunction } from "../../lib/runtime/function.ts"
 import { ignoreIf } from "../../lib/runtime/predicate.ts"
 import { decide } from "./decide.ts"
-import { isCalled, observe, Observed, mapEvent } from "./observe.ts"
+import { isSomewhere, observe, Observed, mapEvent } from "./observe.ts"
 
 /** An image that is on a node → the Pods there that waited for it are woken. */
 export default defineFunction({
@@ -15,7 +15,7 @@ export default defineFunction({
     allow(pods, "list", "patch"),
     allow(nixBuilds, "get", "list")
   ],
-  ignorePredicates: [ignoreIf(nixBuilds, (build, event) => isDeletion(event) || !isCalled(build))],
+  ignorePredicates: [ignoreIf(nixBuilds, (build, event) => isDeletion(event) || !isSomewhere(build))],
   mapEvent,
   observe,
   Observed,

@@ -2,7 +2,7 @@
 import { Effect, Option, Schema } from "effect"
 import type { Reference } from "../../lib/kubernetes/kind.ts"
 import { Pod } from "../../lib/kubernetes/kinds.ts"
-import { NixBuild, nixBuilds } from "../../lib/api/nixbuild.ts"
+import { NixBuild, nixBuilds, nodeStatusOf, wantedNodes } from "../../lib/api/nixbuild.ts"
 import { podsWaitingOn } from "../../lib/nixbuild/object-questions.ts"
 import { observeAwaited } from "../../lib/nixbuild/observe-awaited.ts"
 import { all } from "../../lib/kubernetes/question.ts"
@@ -17,7 +17,7 @@ import { isWaitingFor } from "../../lib/nixbuild/waiting-pods.ts"
 export const Observed = Schema.Struct({
   time: Schema.String,
   build: NixBuild,
-  /** Those that have the image, and where Pods wait for it. */
+  /** Those that want the image and have it, and where Pods wait for it. */
   nodes: Schema.Array(Schema.Struct({ name: Schema.String, importedTime: Schema.String, waiting: Schema.Array(Pod) })),
   /** What the API server has against Pods that were to be woken. */
   refusals: Schema.Array(Refusal).pipe(Schema.withDecodingDefaultKey(Effect.succeed([])))
@@ -30,17 +30,17 @@ export const mapEvent = Effect.fn("pod-waker.mapEvent")(function* (event: CloudE
   if (awaited.size === 0) return []
   const cluster = yield* Cluster
   const builds = yield* cluster.list(all(nixBuilds))
-  return builds.filter((build) => awaited.has(tagOf(build)) && nodesWithImage(build).length > 0).map(referToBuild)
+  return builds.filter((build) => awaited.has(tagOf(build)) && isSomewhere(build)).map(referToBuild)
 })
 
-/** Pods waited when the image came, as far as could be seen then; the sweep finds those that came to wait later. */
-export const isCalled = ({ status }: NixBuild): boolean =>
-  (status?.nodes ?? []).some(({ wokenTime }) => wokenTime !== undefined)
+/** Until a node has the image, nobody can be woken. */
+export const isSomewhere = (build: NixBuild): boolean => nodesWithImage(build).length > 0
 
-const nodesWithImage = ({ status }: NixBuild) =>
-  (status?.nodes ?? []).flatMap(({ importedTime, name }) =>
-    importedTime === undefined ? [] : [{ name, importedTime }]
-  )
+const nodesWithImage = (build: NixBuild) =>
+  wantedNodes(build).flatMap((name) => {
+    const importedTime = nodeStatusOf(build, name)?.importedTime
+    return importedTime === undefined ? [] : [{ name, importedTime }]
+  })
 
 export const observe = Effect.fn("pod-waker.observe")(function* (subject: Reference) {
   const cluster = yield* Cluster

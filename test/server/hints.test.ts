@@ -163,6 +163,7 @@ describe("what is not there", () => {
     ["job-launcher", build],
     ["importer-status", build],
     ["importer-status", pod],
+    ["pod-waker", build],
     ["retention", build]
   ]
   for (const verb of ["add", "update", "delete"] as const) {
@@ -179,7 +180,7 @@ describe("what is not there", () => {
   it.effect("67 a status that is forged in the body does nothing", () =>
     Effect.gen(function* () {
       const given = [...onePod, build]
-      for (const name of ["job-launcher", "importer-status", "retention"]) {
+      for (const name of ["job-launcher", "importer-status", "pod-waker", "retention"]) {
         const [event] = yield* asked(name, given, { about: build, data: told(ended) })
         assert.deepStrictEqual(event?.writes, [], name)
       }
