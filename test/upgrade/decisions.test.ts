@@ -31,7 +31,7 @@ layer(NodeServices.layer)("enbi decisions", (it) => {
   it.effect("replay counts them all", () =>
     Effect.gen(function* () {
       const { out } = yield* run(["decisions", "replay", file])
-      const counts = /^Decided the same: (\d+); otherwise: (\d+); cannot be decided again: (\d+)\.$/.exec(
+      const counts = /^Same decision: (\d+); different: (\d+); cannot be decided again: (\d+)\.$/.exec(
         linesOf(out).at(-1) ?? ""
       )
       const [same = 0, ...others] = (counts ?? []).slice(1).map(Number)
