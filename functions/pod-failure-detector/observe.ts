@@ -76,9 +76,14 @@ export const observe = Effect.fn("pod-failure-detector.observe")(function* (subj
   const node = yield* spec.nodeName === undefined ? Effect.succeedNone : cluster.get(nodes, { name: spec.nodeName })
   const said = yield* cluster.list(eventsRegarding(metadata))
   const { requests } = requestsOf(pod.value, Option.getOrUndefined(node))
-  const builds = yield* Effect.forEach(requests, ({ name }) =>
-    cluster.get(nixBuilds, { namespace: metadata.namespace, name })
-  )
+  const builds = yield* Effect.forEach(requests, ({ name }) => {
+    const at = { namespace: metadata.namespace, name }
+    // An Event of a NixBuild that is not in the cache: it was deleted, or the cache does not know it yet.
+    const known = said.some(({ related }) => related?.name === name)
+    return Effect.flatMap(cluster.get(nixBuilds, at), (build) =>
+      Option.isNone(build) && known ? cluster.getFresh(nixBuilds, at) : Effect.succeed(build)
+    )
+  })
   return Option.some({
     time: yield* currentTime,
     pod: pod.value,

@@ -11,6 +11,7 @@ import { allEnd, sameEnd } from "./law.ts"
 import { faults } from "./faults.ts"
 import { words } from "./plan.ts"
 import { play, round, type Stage } from "./story.ts"
+import { together } from "./together.ts"
 
 const image = "reg.io/web:1"
 const cluster = [namespace("staging"), namespace("production"), node("one"), node("two"), node("three")]
@@ -90,6 +91,29 @@ describe("the same image", () => {
         but: /^Event .* Image(Vanished|Pulled)$/,
         excused: ["what nothing disturbs ends well"]
       })
+    })
+  )
+
+  it.effect("where one process does not see yet what another created: no Pod is told that it was deleted", () =>
+    Effect.gen(function* () {
+      for (const seed of [0, 5, 10, 15, 20, 25]) {
+        const { state } = yield* play({
+          given: bothPods,
+          replicas: [{}, {}, {}],
+          excused: ["what nothing disturbs ends well"],
+          happens: (stage) =>
+            Effect.gen(function* () {
+              stage.first.condition.lagging.add("NixBuild")
+              yield* together(stage, seed)
+              yield* stage.first.sweep
+            })
+        })
+        assert.deepStrictEqual(
+          state.filter((line) => line.includes("NixBuildDeleted")),
+          [],
+          `seed ${seed}`
+        )
+      }
     })
   )
 
