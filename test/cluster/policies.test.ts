@@ -131,10 +131,10 @@ describe("policies", () => {
       for (const path of ["/", "/etc", "/run", "/var/lib/enbi-other", "/var/lib/enbi/../../etc"]) {
         assert.notStrictEqual(yield* create(job(system, mounting(path))), "", path)
       }
-      assert.include(yield* create(job(here, { automountServiceAccountToken: true })), "no token")
-      assert.include(yield* create(job(here, { hostNetwork: true })), "namespaces")
+      assert.include(yield* create(job(here, { automountServiceAccountToken: true })), "must not have a token")
+      assert.include(yield* create(job(here, { hostNetwork: true })), "a namespace of the node")
       const privileged = { containers: [{ ...own, securityContext: { privileged: true } }] }
-      assert.include(yield* create(job(here, privileged)), "not privileged")
+      assert.include(yield* create(job(here, privileged)), "must not be privileged")
     }).pipe(Effect.provide(services))
   )
 
