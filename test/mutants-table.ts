@@ -279,5 +279,11 @@ export const mutants: ReadonlyArray<Mutant> = [
     file: "functions/job-launcher/egress.ts",
     find: "asked !== undefined && !isBuildEgress(asked)",
     replace: `asked === "nothing"`
+  },
+  {
+    name: "what the cache does not know yet was deleted",
+    file: "functions/pod-failure-detector/observe.ts",
+    find: "Option.isNone(build) && known",
+    replace: "Option.isNone(build) && !known"
   }
 ]
