@@ -141,7 +141,7 @@ describe("collection", () => {
       const running = yield* Effect.flatMap(find(nixBuilds, slow), Effect.fromOption)
       const collects = { namespace: ns, name: "collects" }
       yield* runPod(collects, buildPod(first, [first, second, running]))
-      yield* says(collects, "waiting for running builds to end, to collect the cache")
+      yield* says(collects, "waiting for running builds to finish before collecting the cache")
       assert.notInclude(yield* logsOf(collects), "collected the cache")
       yield* goOn({ namespace: ns, name: metadata.name })
       assert.strictEqual((yield* complete(slow)).status?.status, "Succeeded")
