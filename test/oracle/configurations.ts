@@ -187,7 +187,7 @@ export const configurations: ReadonlyArray<Row> = [
   row(
     "a byte order mark",
     text((all) => `\ufeff${all}`),
-    { names: /no JSON/u }
+    { names: /not JSON/u }
   ),
   row(
     "white space around",
@@ -196,17 +196,17 @@ export const configurations: ReadonlyArray<Row> = [
   row(
     "something behind it",
     text((all) => `${all}x`),
-    { names: /no JSON/u }
+    { names: /not JSON/u }
   ),
   row(
     "a comma too many",
     text((all) => all.replace(/\}$/u, ",}")),
-    { names: /ends in the middle|no JSON/u }
+    { names: /ends too early|not JSON/u }
   ),
   row(
     "a comment",
     text((all) => `// image\n${all}`),
-    { names: /no JSON/u }
+    { names: /not JSON/u }
   ),
   row(
     "a text that is no UTF-8",

@@ -112,7 +112,7 @@ export const dockerArchives: ReadonlyArray<Row> = [
   row("manifest.json with something behind", docker({}, { listText: (text) => `${text} []x` })),
   row("manifest.json null", docker({}, { list: () => null }), { names: /neither a manifest\.json/u }),
   row("manifest.json an object", docker({}, { list: ([image]) => image }), { names: /manifest\.json .*a list/u }),
-  row("no image", docker({}, { list: () => [] }), { names: /holds 0 images/u }),
+  row("no image", docker({}, { list: () => [] }), { names: /contains 0 images/u }),
   row("RepoTags null", listed({ RepoTags: null })),
   row("RepoTags a text", listed({ RepoTags: "else:1" }), { names: /RepoTags .*\["name:tag"\]/u }),
   row("RepoTags two", listed({ RepoTags: ["else:1", "else:2"] })),
