@@ -221,7 +221,9 @@ export const ociArchives: ReadonlyArray<Row> = [
   row("digests of sha512", oci({ entries: (one) => [{ ...one, digest: `sha512:${"0".repeat(128)}` }] }), {
     names: /does not contain/u
   }),
-  row("a digest that is none", oci({ entries: (one) => [{ ...one, digest: "latest" }] }), { names: /does not contain/u }),
+  row("a digest that is none", oci({ entries: (one) => [{ ...one, digest: "latest" }] }), {
+    names: /does not contain/u
+  }),
   row("no index.json", oci({ files: (files) => files.filter(([name]) => name !== "index.json") }), {
     names: /index\.json/u
   }),
