@@ -83,7 +83,7 @@ it.live("without the Role: what is ours is refused and told, the rest goes on, a
     const removed = Effect.forEach(copy, (object) =>
       Effect.orDie(remove(object, { namespace: "", name: object.metadata.name }))
     )
-    const words = `does not name the image ${builderImage}: if it is the builder's, add it there; if it was, restart`
+    const words = `does not list the image ${builderImage}: if it is the builder's, add it there; if it was, restart`
     const refused = (is: boolean) =>
       eventually(
         is ? "the copy of the policy is in force" : "the image is known",
