@@ -283,7 +283,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     name: "what the cache does not know yet was deleted",
     file: "functions/pod-failure-detector/observe.ts",
-    find: "Option.isNone(build) && known",
-    replace: "Option.isNone(build) && !known"
+    find: "known ? getConfirmed(nixBuilds, at) : cluster.get(nixBuilds, at)",
+    replace: "cluster.get(nixBuilds, at)"
   }
 ]

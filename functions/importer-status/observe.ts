@@ -15,7 +15,7 @@ import {
 import { jobsOf, podsOfJobsOf, podsWaitingOn } from "../../lib/nixbuild/object-questions.ts"
 import { observeAwaited } from "../../lib/nixbuild/observe-awaited.ts"
 import { all } from "../../lib/kubernetes/question.ts"
-import { Cluster } from "../../lib/kubernetes/cluster.ts"
+import { Cluster, getConfirmed } from "../../lib/kubernetes/cluster.ts"
 import { type CloudEvent, isSweep } from "../../lib/runtime/events.ts"
 import { Refusal } from "../../lib/runtime/function.ts"
 import { controllerUidLabel, nixBuildUidLabel } from "../../lib/api/annotations.ts"
@@ -98,12 +98,8 @@ export const observe = Effect.fn("importer-status.observe")(function* (subject: 
 })
 
 // Whoever writes to it names the version, so an old copy does no harm; none would be taken for a claim that is gone.
-const observeLease = Effect.fnUntraced(function* (build: NixBuild) {
-  const cluster = yield* Cluster
-  const at = { namespace: systemNamespace, name: tagLeaseName(tagOf(build)) }
-  const seen = yield* cluster.get(leases, at)
-  return Option.isSome(seen) ? seen : yield* cluster.getFresh(leases, at)
-})
+const observeLease = (build: NixBuild) =>
+  getConfirmed(leases, { namespace: systemNamespace, name: tagLeaseName(tagOf(build)) })
 
 interface At {
   readonly build: NixBuild
@@ -166,11 +162,8 @@ const isNodeOfInterest = ({ buildWork, importWork, isOpen }: Facts): boolean => 
 }
 
 // Whose node is gone is given up, so one that only the cache misses has to be told from it.
-const observeNode = Effect.fnUntraced(function* (name: string, works: ReadonlyArray<Work>) {
-  const cluster = yield* Cluster
-  const seen = yield* cluster.get(nodes, { name })
-  return Option.isNone(seen) && works.length > 0 ? yield* cluster.getFresh(nodes, { name }) : seen
-})
+const observeNode = (name: string, works: ReadonlyArray<Work>) =>
+  works.length > 0 ? getConfirmed(nodes, { name }) : Effect.flatMap(Cluster, (cluster) => cluster.get(nodes, { name }))
 
 const observeWaiting = Effect.fnUntraced(function* ({ build, name, time }: At) {
   const cluster = yield* Cluster

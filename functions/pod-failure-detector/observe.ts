@@ -5,7 +5,7 @@ import type { Reference } from "../../lib/kubernetes/kind.ts"
 import { type Event, Node, nodes, Pod, pods, withoutImages } from "../../lib/kubernetes/kinds.ts"
 import { eventsRegarding, podsWaiting, podsWaitingIn } from "../../lib/nixbuild/object-questions.ts"
 import { conditionsOf, NixBuild, nixBuilds, type NodeStatus } from "../../lib/api/nixbuild.ts"
-import { Cluster } from "../../lib/kubernetes/cluster.ts"
+import { Cluster, getConfirmed } from "../../lib/kubernetes/cluster.ts"
 import { type CloudEvent, isSweep } from "../../lib/runtime/events.ts"
 import { Refusal } from "../../lib/runtime/function.ts"
 import { isUnderWay } from "../../lib/nixbuild/slots.ts"
@@ -78,11 +78,9 @@ export const observe = Effect.fn("pod-failure-detector.observe")(function* (subj
   const { requests } = requestsOf(pod.value, Option.getOrUndefined(node))
   const builds = yield* Effect.forEach(requests, ({ name }) => {
     const at = { namespace: metadata.namespace, name }
-    // An Event of a NixBuild that is not in the cache: it was deleted, or the cache does not know it yet.
+    // One that has an Event and is not there was deleted.
     const known = said.some(({ related }) => related?.name === name)
-    return Effect.flatMap(cluster.get(nixBuilds, at), (build) =>
-      Option.isNone(build) && known ? cluster.getFresh(nixBuilds, at) : Effect.succeed(build)
-    )
+    return known ? getConfirmed(nixBuilds, at) : cluster.get(nixBuilds, at)
   })
   return Option.some({
     time: yield* currentTime,

@@ -50,6 +50,16 @@ export class Cluster extends Context.Service<
   }
 >()("enbi/lib/kubernetes/Cluster") {}
 
+/** For what follows from an object's absence: one that the cache does not have may only be new, so it is asked for past it. */
+export const getConfirmed = Effect.fnUntraced(function* <A extends Identified>(
+  kind: Kind<A>,
+  at: { readonly namespace?: string | undefined; readonly name: string }
+) {
+  const cluster = yield* Cluster
+  const seen = yield* cluster.get(kind, at)
+  return Option.isSome(seen) ? seen : yield* cluster.getFresh(kind, at)
+})
+
 const malformed = (cause: Schema.SchemaError) =>
   new KubernetesError({ status: 0, reason: "Malformed", message: cause.message, cause })
 
