@@ -10,11 +10,11 @@ import { decodeAs, getFrom } from "../../lib/kubernetes/cluster.ts"
 import { retryAnnotation } from "../../lib/api/annotations.ts"
 import type { KubernetesApi } from "../../lib/kubernetes/connection.ts"
 import type { KubernetesError } from "../../lib/kubernetes/error.ts"
-import { makeNixBuild, nameForPeople } from "../../lib/nixbuild/make.ts"
+import { makeNixBuild, nameForPeople, type Wanted } from "../../lib/nixbuild/make.ts"
 import { Trouble } from "../exit.ts"
 
 type Api = (typeof KubernetesApi)["Service"]
-type Spec = Pick<NixBuild["spec"], "flakeUrl" | "imageTag" | "nodes" | "packageName" | "system">
+type Spec = Wanted & Pick<NixBuild["spec"], "nodes">
 
 export interface RequestedBuild {
   readonly build: NixBuild

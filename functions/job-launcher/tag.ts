@@ -17,7 +17,7 @@ import { Schema } from "effect"
 import type { Action } from "../../lib/runtime/action.ts"
 import { reasons } from "../../lib/api/reasons.ts"
 import { Lease } from "../../lib/kubernetes/kinds.ts"
-import type { NixBuild } from "../../lib/api/nixbuild.ts"
+import { type NixBuild, packageOf } from "../../lib/api/nixbuild.ts"
 import {
   claimTag,
   digestsOf,
@@ -89,7 +89,7 @@ const expect = (build: NixBuild, { digest, lease }: { readonly digest: string; r
 
 /** Why a build may give another image than the first under the tag did. */
 const differenceOf = ({ metadata, spec }: NixBuild, source: string | undefined): string => {
-  const [flakeUrl = spec.flakeUrl, packageName = spec.packageName] = source?.split("#") ?? []
+  const [flakeUrl = spec.flakeUrl, packageName = packageOf({ spec })] = source?.split("#") ?? []
   const differ = (what: string, { first, ours }: { readonly first: string; readonly ours: string }) =>
     first === ours
       ? []
@@ -98,7 +98,7 @@ const differenceOf = ({ metadata, spec }: NixBuild, source: string | undefined):
         ]
   const differences = [
     ...differ("source", { first: flakeUrl, ours: spec.flakeUrl }),
-    ...differ("package", { first: packageName, ours: spec.packageName })
+    ...differ("package", { first: packageName, ours: packageOf({ spec }) })
   ]
   return differences.length > 0
     ? differences.join(" ")

@@ -3,7 +3,7 @@
  * at `kubectl apply`, with the field's path and what to write instead.
  */
 
-interface Rule {
+export interface Rule {
   readonly rule: string
   readonly message: string
 }
@@ -18,7 +18,7 @@ const matcher = (expression: string) => {
   const pattern = new RegExp(expression, "u")
   return (text: string): boolean => pattern.test(text)
 }
-const must = (expression: string, message: string): Format => ({
+export const must = (expression: string, message: string): Format => ({
   rule: `self.matches(${quote(expression)})`,
   message,
   holds: matcher(expression)
@@ -103,4 +103,20 @@ export const packageNameRules: ReadonlyArray<Format> = [
     "^[^^]*\\^[A-Za-z0-9_][A-Za-z0-9_.+-]*$",
     "must have exactly one output behind ^, as in app^image: an image is one file, so ^* and lists are not possible"
   )
+]
+
+/** Of the whole spec: it is one of the two, and stays what it is. */
+export const formRules: ReadonlyArray<Rule> = [
+  {
+    rule: "has(self.packageName) != has(self.image)",
+    message: "must have either packageName (a package that is an image) or image (packages to make one of)"
+  },
+  {
+    rule: "has(self.packageName) == has(oldSelf.packageName)",
+    message: "packageName and image are immutable: create another NixBuild instead"
+  },
+  {
+    rule: "!has(self.delivery) || self.delivery != 'Registry' || !has(self.nodes) || size(self.nodes) == 0",
+    message: "nodes must be empty with delivery Registry: nodes pull the image from there"
+  }
 ]

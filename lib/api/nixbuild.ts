@@ -8,8 +8,9 @@ import { retryAnnotation } from "./annotations.ts"
 import { Condition, pending, Phase } from "./nixbuild-condition.ts"
 import { Reason } from "./reasons.ts"
 import { isFalse, isTrue } from "../kubernetes/condition.ts"
-import { flakeUrlRules, imageTagRules, immutable, packageNameRules, rulesOf } from "./nixbuild-rules.ts"
+import { flakeUrlRules, formRules, imageTagRules, immutable, packageNameRules, rulesOf } from "./nixbuild-rules.ts"
 import { defineKind, ObjectMeta } from "../kubernetes/kind.ts"
+import { ImageRequest } from "./image-request.ts"
 import { once } from "../once.ts"
 import { systems } from "./system.ts"
 
@@ -46,11 +47,27 @@ export const Spec = Schema.Struct({
       "The full name that the image gets in containerd: [registry/]repository:tag, as Pods write it under image. It belongs to the first namespace that asks for it. Another namespace may use it too if its own build gives the same image; while both use the tag, neither can put another image under it. Names under docker.io/library and registry.k8s.io, and those of pause images, are reserved. The Namespace annotation enbi.hrzn.ee/tag-prefixes, a list separated by blanks, limits the namespace to names with these prefixes. The name inside the archive is ignored. Immutable.",
     "x-kubernetes-validations": [...rulesOf(imageTagRules), immutable]
   }),
-  packageName: Schema.String.check(Schema.isMinLength(1), Schema.isMaxLength(512)).annotate({
-    description:
-      "Which package of the flake: the attribute below packages.<system>; dots separate nested attributes (chog-docker.stream-layered). If the package has several outputs, the one that nix build takes is used, or the one named after ^ (app^image). It must give a Docker or OCI archive, plain or gzip, or a script that streams one to its standard output (dockerTools.streamLayeredImage). Immutable.",
-    "x-kubernetes-validations": [...rulesOf(packageNameRules), immutable]
-  }),
+  packageName: optional(
+    Schema.String.check(Schema.isMinLength(1), Schema.isMaxLength(512)).annotate({
+      description:
+        "Which package of the flake: the attribute below packages.<system>; dots separate nested attributes (chog-docker.stream-layered). If the package has several outputs, the one that nix build takes is used, or the one named after ^ (app^image). It must give a Docker or OCI archive, plain or gzip, or a script that streams one to its standard output (dockerTools.streamLayeredImage). Either this or image. Immutable.",
+      "x-kubernetes-validations": [...rulesOf(packageNameRules), immutable]
+    })
+  ),
+  image: optional(
+    ImageRequest.annotate({
+      description:
+        "Packages to make an image of, instead of a package that is one: flakeUrl is then the package set, a flake with legacyPackages. Either this or packageName. Immutable.",
+      "x-kubernetes-validations": [immutable]
+    })
+  ),
+  delivery: optional(
+    Schema.Literals(["Nodes", "Registry"]).annotate({
+      description:
+        "Where the image goes. Nodes (the default): into the containerd of each node that wants it. Registry: into the image registry of enbi-functions, which nodes pull from. Immutable.",
+      "x-kubernetes-validations": [immutable]
+    })
+  ),
   system: System.annotate({
     description:
       "The Nix system to build for. Only nodes with the matching label kubernetes.io/arch build it. Immutable.",
@@ -86,7 +103,7 @@ export const Spec = Schema.Struct({
       "Whether Nix's sandbox is on: builds then see neither the network nor the Pod. It needs a Pod that the Baseline Pod security level rejects. Default true. With false, the Restricted level admits the Pod, and builds can reach the network.",
     default: true
   }).pipe(Schema.withDecodingDefaultKey(Effect.succeed(true)))
-})
+}).annotate({ "x-kubernetes-validations": formRules })
 export type Spec = typeof Spec.Type
 
 // A URL of the spec, with the revision and the hash that it was locked to.
@@ -142,7 +159,7 @@ export const NodeStatus = Schema.Struct({
 })
 export type NodeStatus = typeof NodeStatus.Type
 
-const Failure = Schema.Struct({
+export const Failure = Schema.Struct({
   reason: Reason.annotate({ description: "Why, as one of the words in docs/reasons.md." }),
   message: Schema.String.annotate({ description: "What happened and what to do, as sentences." }),
   log: optional(Schema.String.annotate({ description: "The last lines of the log, at most 2 KiB." }))
@@ -273,6 +290,10 @@ export const nixBuilds = defineKind<NixBuild>({
     ]
   }
 })
+
+/** What is built of the flake, in words: a package that is an image, or the packages that one is made of. */
+export const packageOf = ({ spec }: Pick<NixBuild, "spec">): string =>
+  spec.packageName ?? spec.image?.contents.join(" ") ?? ""
 
 export const conditionsOf = (build: NixBuild): ReadonlyArray<Condition> => build.status?.conditions ?? []
 

@@ -6,8 +6,9 @@ import { hash10 } from "../hash.ts"
 type Spec = NixBuild["spec"]
 
 /** What it is to build, and how, as in its spec. */
-export type Wanted = Pick<Spec, "flakeUrl" | "imageTag" | "packageName" | "system"> &
-  Partial<Pick<Spec, "resources" | "sandbox" | "timeoutSeconds">>
+export type Wanted = Pick<Spec, "flakeUrl" | "imageTag" | "system"> & { readonly packageName: string } & Partial<
+    Pick<Spec, "resources" | "sandbox" | "timeoutSeconds">
+  >
 
 /** Pods that ask for the same share one NixBuild. */
 export const nameForPods = ({ flakeUrl, imageTag, packageName, system, ...parameters }: Wanted): string =>

@@ -21,7 +21,7 @@ import { type Action, referTo } from "../runtime/action.ts"
 import { namespaceOf } from "../kubernetes/kind.ts"
 import { type Lease, leases, managedBy } from "../kubernetes/kinds.ts"
 import { manifest } from "../kubernetes/manifest.ts"
-import type { NixBuild } from "../api/nixbuild.ts"
+import { type NixBuild, packageOf } from "../api/nixbuild.ts"
 import {
   digestsAnnotation,
   heldByLabel,
@@ -66,7 +66,7 @@ export const sourceOf = (lease: Lease, system: string): string | undefined =>
   lease.metadata.annotations?.[sourceAnnotation(system)]
 
 /** What a NixBuild's image is made of, as people write it. */
-export const sourceIn = ({ spec }: Pick<NixBuild, "spec">): string => `${spec.flakeUrl}#${spec.packageName}`
+export const sourceIn = ({ spec }: Pick<NixBuild, "spec">): string => `${spec.flakeUrl}#${packageOf({ spec })}`
 
 /** `the namespace a` or `the namespaces a and b`. */
 export const namespacesIn = (names: ReadonlyArray<string>): string =>
