@@ -20,7 +20,7 @@ export interface Permission {
   readonly verbs: ReadonlyArray<Verb>
 }
 
-type Verb = "get" | "list" | "create" | "update" | "patch" | "delete"
+type Verb = "get" | "list" | "watch" | "create" | "update" | "patch" | "delete"
 
 export const allow = (kind: Kind, ...verbs: ReadonlyArray<Verb>): Permission => ({ kind, verbs })
 

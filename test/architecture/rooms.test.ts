@@ -31,7 +31,10 @@ const rooms: Readonly<Record<string, readonly [duty: string, imports: ReadonlyAr
     "processes that answer over HTTP",
     ["lib/api", "lib/cloudevents", "lib/kubernetes", "lib/runtime", "lib/telemetry"]
   ],
-  functions: ["one step of a life each", ["lib/", "lib/api", "lib/kubernetes", "lib/nixbuild", "lib/runtime"]],
+  functions: [
+    "one step of a life each, or a protocol",
+    ["lib/", "lib/api", "lib/kubernetes", "lib/nixbuild", "lib/oci", "lib/runtime"]
+  ],
   jobs: ["programs of the Jobs", ["lib/api", "lib/nixbuild", "lib/oci"]],
   embedded: [
     "all functions in one process",
