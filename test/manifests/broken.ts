@@ -61,6 +61,7 @@ export const broken: Readonly<Record<string, ReadonlyArray<unknown>>> = {
   "spec.template.spec.containers[].image": ["", "nginx:1"],
   "spec.template.spec.containers[].command": [[], ["node", "/app/embedded/main.js"]],
   "spec.template.spec.containers[].env[].name": ["", "builder image", "PORT"],
+  "spec.template.spec.containers[].env[].value": ["", 1],
   "spec.template.spec.containers[].env[].valueFrom.configMapKeyRef.name": ["", "nothing"],
   "spec.template.spec.containers[].env[].valueFrom.configMapKeyRef.key": ["", "FURTHER_IMAGES"],
   "spec.template.spec.containers[].envFrom[].configMapRef.name": ["", "nothing"],

@@ -11,6 +11,7 @@ export const problemsIn = (all: ReadonlyArray<Manifest>): ReadonlyArray<string> 
   ...placeProblems(all),
   ...workloadProblems(all),
   ...serviceProblems(all),
+  ...serverProblems(all),
   ...bindingProblems(all),
   ...imageProblems(all),
   ...eventProblems(all)
@@ -93,6 +94,32 @@ const serviceProblems = (all: ReadonlyArray<Manifest>) => {
       })
     })
   ]
+}
+
+const serverProblems = (all: ReadonlyArray<Manifest>) => {
+  const accounts = namesOf(of("ServiceAccount", all))
+  const services = of("ServerService", all)
+  return of("ServerDeployment", all).flatMap(({ metadata: { name }, spec: { selector, template } }) => {
+    const [container] = template.spec.containers
+    const [status, ...ports] = container.ports
+    const service = services.find(({ metadata }) => metadata.name === name)
+    const offered = service?.spec.ports.map(({ port, targetPort }) => `${targetPort} ${port}`) ?? []
+    return tell(`Deployment ${name}`, {
+      "has the account of another": template.spec.serviceAccountName !== name || !accounts.has(name),
+      "runs the program of another": container.command.join(" ") !== `node /app/functions/${name}.js`,
+      "is another image than that of the functions": container.image !== `enbi-functions:${version}`,
+      "says elsewhere how it is": status.name !== "status" || status.containerPort !== 8080,
+      "is told to say elsewhere how it is": container.env.some((variable) => variable.name === "PORT"),
+      "is not asked for its health": container.livenessProbe.httpGet.path !== "/health/liveness",
+      "is not asked whether it is ready": container.readinessProbe.httpGet.path !== "/health/readiness",
+      "can't be found by its name": template.metadata.labels["app.kubernetes.io/name"] !== name,
+      "can't be found as a part": template.metadata.labels["app.kubernetes.io/part-of"] !== "enbi-functions",
+      "does not select its Pods": !isWithin(selector.matchLabels, template.metadata.labels),
+      "has no Service that selects its Pods": !isWithin(service?.spec.selector ?? { no: "" }, template.metadata.labels),
+      "has a Service with other ports than its own":
+        offered.join() !== ports.map((port) => `${port.name} ${port.containerPort}`).join()
+    })
+  })
 }
 
 const bindingProblems = (all: ReadonlyArray<Manifest>) => {

@@ -2,7 +2,7 @@
 import { Effect, Result, Schema } from "effect"
 import { ApiServerSource, Broker, PingSource, Trigger } from "./eventing-schemas.ts"
 import { ClusterRole, ClusterRoleBinding, Role, RoleBinding, ServiceAccount } from "./rbac-schemas.ts"
-import { ConfigMap, Deployment, KnativeService, Service } from "./workload-schemas.ts"
+import { ConfigMap, Deployment, KnativeService, ServerDeployment, ServerService, Service } from "./workload-schemas.ts"
 
 /** By kind, as people say it. */
 const schemas = {
@@ -16,6 +16,8 @@ const schemas = {
   PingSource,
   Role,
   RoleBinding,
+  ServerDeployment,
+  ServerService,
   Service,
   ServiceAccount,
   Trigger
@@ -29,9 +31,31 @@ export class Refused extends Schema.TaggedError<Refused>()("Refused", { message:
 const Head = Schema.Struct({ apiVersion: Schema.String, kind: Schema.String })
 const isHead = Schema.is(Head)
 
-/** Two kinds are called Service. */
-export const nameOf = (object: unknown): string =>
-  isHead(object) ? (object.apiVersion === "serving.knative.dev/v1" ? `Knative${object.kind}` : object.kind) : ""
+const isOfServer = Schema.is(
+  Schema.Union([
+    Schema.Struct({
+      kind: Schema.Literal("Deployment"),
+      spec: Schema.Struct({
+        template: Schema.Struct({
+          spec: Schema.Struct({
+            containers: Schema.NonEmptyArray(Schema.Struct({ name: Schema.Literal("server") }))
+          })
+        })
+      })
+    }),
+    Schema.Struct({
+      kind: Schema.Literal("Service"),
+      spec: Schema.Struct({ ports: Schema.Tuple([Schema.Unknown, Schema.Unknown]) })
+    })
+  ])
+)
+
+/** Knative too has a kind called Service; and a server's Deployment and Service have other fields than a function's. */
+export const nameOf = (object: unknown): string => {
+  if (!isHead(object)) return ""
+  if (object.apiVersion === "serving.knative.dev/v1") return `Knative${object.kind}`
+  return isOfServer(object) ? `Server${object.kind}` : object.kind
+}
 
 const isKnown = (name: string): name is Name => Object.hasOwn(schemas, name)
 

@@ -16,10 +16,23 @@ const Path = Schema.String.check(Schema.isPattern(/^\/[a-z/-]+$/u))
 
 const Variable = Schema.String.check(Schema.isPattern(/^[A-Z_]+$/u))
 
-const common = {
+const anyContainer = {
   name: Name,
   image: Image,
   command: Schema.NonEmptyArray(Schema.NonEmptyString),
+  resources: Schema.Struct({ requests: Amounts, limits: Amounts }),
+  // Literals where another value would give the container what no function needs.
+  securityContext: Schema.Struct({
+    runAsNonRoot: Schema.Literal(true),
+    allowPrivilegeEscalation: Schema.Literal(false),
+    readOnlyRootFilesystem: Schema.Literal(true),
+    capabilities: Schema.Struct({ drop: Schema.Tuple([Schema.Literal("ALL")]) }),
+    seccompProfile: Schema.Struct({ type: Schema.Literal("RuntimeDefault") })
+  })
+}
+
+const common = {
+  ...anyContainer,
   env: optional(
     Schema.Array(
       Schema.Struct({
@@ -32,16 +45,7 @@ const common = {
     Schema.Array(
       Schema.Struct({ configMapRef: Schema.Struct({ name: Name, optional: optional(Schema.Literal(true)) }) })
     )
-  ),
-  resources: Schema.Struct({ requests: Amounts, limits: Amounts }),
-  // Literals where another value would give the container what no function needs.
-  securityContext: Schema.Struct({
-    runAsNonRoot: Schema.Literal(true),
-    allowPrivilegeEscalation: Schema.Literal(false),
-    readOnlyRootFilesystem: Schema.Literal(true),
-    capabilities: Schema.Struct({ drop: Schema.Tuple([Schema.Literal("ALL")]) }),
-    seccompProfile: Schema.Struct({ type: Schema.Literal("RuntimeDefault") })
-  })
+  )
 }
 
 // A busy node has no answer within kubelet's default of a second.
@@ -142,6 +146,44 @@ export const Service = Schema.Struct({
   spec: Schema.Struct({
     selector: Labels,
     ports: Schema.Tuple([Schema.Struct({ name: Name, port: Port, targetPort: Name })])
+  })
+})
+
+const StatusGet = Schema.Struct({ path: Path, port: Schema.Literal("status") })
+
+/** Of a server, which answers a protocol on ports of its own. */
+export const ServerDeployment = Schema.Struct({
+  apiVersion: Schema.Literal("apps/v1"),
+  kind: Schema.Literal("Deployment"),
+  metadata: Metadata,
+  spec: Schema.Struct({
+    replicas: Schema.Literal(1),
+    selector: Schema.Struct({ matchLabels: Labels }),
+    template: Schema.Struct({
+      metadata: Schema.Struct({ labels: Labels, annotations: Schema.Struct(scraping) }),
+      spec: Schema.Struct({
+        serviceAccountName: Name,
+        containers: Schema.Tuple([
+          Schema.Struct({
+            ...anyContainer,
+            env: Schema.Array(Schema.Struct({ name: Variable, value: Schema.NonEmptyString })),
+            ports: Schema.NonEmptyArray(Schema.Struct({ name: Name, containerPort: Port })),
+            livenessProbe: Schema.Struct({ httpGet: StatusGet, ...livenessPatience }),
+            readinessProbe: Schema.Struct({ httpGet: StatusGet, ...patience, periodSeconds: Schema.Literal(2) })
+          })
+        ])
+      })
+    })
+  })
+})
+
+export const ServerService = Schema.Struct({
+  apiVersion: Schema.Literal("v1"),
+  kind: Schema.Literal("Service"),
+  metadata: Metadata,
+  spec: Schema.Struct({
+    selector: Labels,
+    ports: Schema.NonEmptyArray(Schema.Struct({ name: Name, port: Port, targetPort: Name }))
   })
 })
 
