@@ -1,5 +1,6 @@
 /** The settings of the Jobs' containers, from their environment; a wrong value ends the program at once. */
 import { Config, Option, Schema } from "effect"
+import { ImageRequest } from "../lib/api/image-request.ts"
 import { LockedInput } from "../lib/api/nixbuild.ts"
 import { systems } from "../lib/api/system.ts"
 import { buildVariables, cacheAt, importVariables, mountPaths, volumeVariables } from "../lib/nixbuild/job-contract.ts"
@@ -34,6 +35,15 @@ const source = Config.all({ lockedUrl: Config.NonEmptyString(buildVariables.lock
   Config.map(Option.getOrUndefined)
 )
 
+/** Either a package that is an image, or the packages that one is made of. */
+const wanted = Config.schema(Schema.fromJsonString(ImageRequest), buildVariables.image).pipe(
+  Config.map((image): Wanted => ({ image })),
+  Config.orElse(() =>
+    Config.NonEmptyString(buildVariables.packageName).pipe(Config.map((packageName): Wanted => ({ packageName })))
+  )
+)
+type Wanted = { readonly image: ImageRequest } | { readonly packageName: string }
+
 const closedCidrs = Config.String(buildVariables.closedCidrs).pipe(
   Config.map((text) => text.split(" ").filter((word) => word !== "")),
   Config.withDefault<ReadonlyArray<string>>([])
@@ -44,7 +54,7 @@ export const buildSettings = Config.all({
   flakeUrl: Config.NonEmptyString(buildVariables.flakeUrl),
   /** What another attempt or node resolved the flake to; undefined: this one is the first. */
   source,
-  packageName: Config.NonEmptyString(buildVariables.packageName),
+  wanted,
   system,
   uid,
   timeoutSeconds: Config.schema(

@@ -104,7 +104,10 @@ export const makeBuildPod = (place: BuildPlace) => {
 const environment = ({ build, egress, liveFilter, liveTime, settings }: BuildPlace) => [
   { name: buildVariables.flakeUrl, value: build.spec.flakeUrl },
   ...sourceVariables(build),
-  { name: buildVariables.packageName, value: build.spec.packageName },
+  ...variables({
+    [buildVariables.packageName]: build.spec.packageName,
+    [buildVariables.image]: build.spec.image === undefined ? undefined : JSON.stringify(build.spec.image)
+  }),
   { name: buildVariables.system, value: build.spec.system },
   { name: buildVariables.uid, value: build.metadata.uid },
   { name: buildVariables.timeoutSeconds, value: String(build.spec.timeoutSeconds) },

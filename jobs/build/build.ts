@@ -20,6 +20,7 @@ import { forget, resolve } from "./resolve.ts"
 import { emptyLog, tailOf } from "./nix-log.ts"
 import { findOutput } from "./package-kind.ts"
 import { attributeOf } from "./package.ts"
+import { packageSetOf } from "./image.ts"
 import { buildSettings, terminationLog } from "../settings.ts"
 import { trust } from "./trust.ts"
 import { type Build, evaluate, realise, runStreamScript, tookTooLong } from "./nix-steps.ts"
@@ -30,7 +31,7 @@ const phases = Effect.fn("build")(function* (build: Build) {
   const { fetching, source } = yield* resolve(build)
   yield* report(build, source)
   const { lockedInputs, lockedUrl } = source
-  yield* Console.log(stepLines.evaluating(attributeOf(build.settings), { url: lockedUrl }))
+  yield* Console.log(stepLines.evaluating(attributeIn(build.settings), { url: lockedUrl }))
   const { drvPath, output } = yield* evaluate(build, { url: lockedUrl, inputs: lockedInputs, fetching })
   yield* Console.log(stepLines.building(`${drvPath}^${output}`))
   const storePath = yield* realise(build, { drvPath, output, rootName: "image" })
@@ -58,6 +59,9 @@ const phases = Effect.fn("build")(function* (build: Build) {
     fetchedPaths: built.fetchedPaths + streamed.fetchedPaths
   }
 }, Effect.scoped)
+
+const attributeIn = ({ system, wanted }: Build["settings"]): string =>
+  "image" in wanted ? packageSetOf(system) : attributeOf({ packageName: wanted.packageName, system })
 
 const asReported = ({ lockedInputs, lockedUrl }: Source) =>
   lockedInputs.length === 0 ? { lockedUrl } : { lockedUrl, lockedInputs }

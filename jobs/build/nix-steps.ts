@@ -14,7 +14,8 @@ import { killsFor } from "./memory.ts"
 import { type Program, runNix } from "./nix.ts"
 import { whatIsGone } from "./gone.ts"
 import { Locks } from "./inputs.ts"
-import { attributeOf, chosenOf, question } from "./package.ts"
+import { imageIn, packageSetOf, questionOf } from "./image.ts"
+import { attributeOf, chosenOf, question as packageQuestion } from "./package.ts"
 import { failedDerivations, isFixedOutput } from "./nix-error.ts"
 import { type NixLog, tailOf } from "./nix-log.ts"
 import type { BuildSettings } from "../settings.ts"
@@ -71,15 +72,38 @@ export const metadata = Effect.fn("metadata")(function* (build: Build, flake: Fl
   return yield* Effect.orDie(Schema.decodeEffect(Metadata)(stdout))
 })
 
-/** The package's derivation, and which of its outputs is meant. */
+/** The derivation of the image, and which of its outputs is meant. */
 export const evaluate = Effect.fn("evaluate")(function* (build: Build, flake: Flake) {
-  // The leading dot: this attribute and no other that Nix might look for in its place.
-  const installable = `${flake.url}#.${attributeOf(build.settings)}`
+  const { system, wanted } = build.settings
+  if ("image" in wanted) {
+    const attribute = packageSetOf(system)
+    const answer = yield* ask(build, flake, { attribute, question: questionOf(wanted.image, system) }).pipe(
+      Effect.mapError((failure) => (failure.reason === "AttributeMissing" ? noPackageSet(attribute, failure) : failure))
+    )
+    return yield* imageIn(system, answer)
+  }
+  const asked = { packageName: wanted.packageName, system }
+  return yield* chosenOf(asked, yield* ask(build, flake, { attribute: attributeOf(asked), question: packageQuestion }))
+})
+
+const noPackageSet = (attribute: string, { log }: Failure) =>
+  new Failure({
+    reason: "AttributeMissing",
+    message: `The flake is no package set: it has no ${attribute}. Use one that has, as github:NixOS/nixpkgs.`,
+    log
+  })
+
+/** What a function of Nix answers of the value of an attribute. */
+const ask = Effect.fnUntraced(function* (
+  build: Build,
+  flake: Flake,
+  { attribute, question }: { readonly attribute: string; readonly question: string }
+) {
   // What Nix remembers of evaluations is their failures too.
   const options = [...flakeOptions(flake), ...(yield* limits(build)), "--option", "eval-cache", "false"]
-  const command = ["eval", "--json", ...options, "--apply", question, "--", installable]
-  const answer = yield* runStep("evaluate", "nix", build, { command, fetching: flake.fetching })
-  return yield* chosenOf(build.settings, answer)
+  // The leading dot: this attribute and no other that Nix might look for in its place.
+  const command = ["eval", "--json", ...options, "--apply", question, "--", `${flake.url}#.${attribute}`]
+  return yield* runStep("evaluate", "nix", build, { command, fetching: flake.fetching })
 })
 
 /** An output of a derivation, and the name of the root that keeps it from collection. */

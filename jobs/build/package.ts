@@ -34,7 +34,7 @@ export const question = `package:
 
 const storeDerivation = Schema.String.check(Schema.isPattern(/^\/nix\/store\/[^/]+\.drv$/u))
 
-const Derivation = Schema.Struct({
+export const Derivation = Schema.Struct({
   drvPath: storeDerivation,
   outputs: Schema.Array(Schema.String),
   meant: Schema.Array(Schema.String)

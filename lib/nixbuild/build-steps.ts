@@ -22,7 +22,7 @@ export const stepLines = {
 
 const patterns: Readonly<Record<keyof typeof stepLines, RegExp>> = {
   fetchingSource: /^fetching \S+$/,
-  evaluating: /^evaluating packages\./,
+  evaluating: /^evaluating (?:packages|legacyPackages)\./,
   building: /^building \/nix\/store\//,
   fetchingPath: /^fetching \d+ of \d+: /,
   buildingDerivation: /^\d+ of \d+: /,

@@ -25,6 +25,7 @@ export const buildVariables = {
   lockedUrl: "LOCKED_URL",
   lockedInputs: "LOCKED_INPUTS",
   packageName: "PACKAGE_NAME",
+  image: "IMAGE_REQUEST",
   timeoutSeconds: "TIMEOUT_SECONDS",
   sandbox: "SANDBOX",
   cacheLimitBytes: "CACHE_LIMIT_BYTES",

@@ -57,21 +57,24 @@ export const bringUp = Effect.gen(function* () {
   }
   yield* installFunctions(kubeconfig, images, settings)
   const read = (name: string) => files.readFileString(`test/flakes/${name}`)
-  const configMap = {
-    apiVersion: "v1",
-    kind: "ConfigMap",
-    metadata: { name: "flakes", namespace: "enbi-flakes" },
-    data: {
+  const configMap = (name: string, data: Readonly<Record<string, string>>) =>
+    JSON.stringify({ apiVersion: "v1", kind: "ConfigMap", metadata: { name, namespace: "enbi-flakes" }, data })
+  const packages = yield* Effect.forEach(["flake.nix", "default.nix", "layers.sh"], (name) =>
+    Effect.map(files.readFileString(`examples/packages/${name}`), (text) => [name, text] as const)
+  )
+  const served = [
+    configMap("packages", Object.fromEntries(packages)),
+    configMap("flakes", {
       "assemble.sh": yield* read("assemble.sh"),
       "flake.nix": yield* read("images/flake.nix"),
       "mkimage.sh": yield* read("images/mkimage.sh"),
       "bad-syntax.nix": yield* read("bad-syntax/flake.nix"),
       "path-input.nix": yield* read("path-input/flake.nix"),
       "redirect.sh": yield* read("redirect.sh")
-    }
-  }
+    })
+  ]
   const manifest = yield* manifests("test/cluster/flakes", images)
-  yield* apply(kubeconfig, `${manifest}\n---\n${JSON.stringify(configMap)}`)
+  yield* apply(kubeconfig, [manifest, ...served].join("\n---\n"))
   yield* kubectl(kubeconfig, "rollout", "restart", "-n", "enbi-flakes", "deployment/flakes")
   yield* kubectl(kubeconfig, "rollout", "status", "-n", "enbi-flakes", "deployment/flakes", patienceFlag)
   yield* forgetOlderImages(cluster, images)

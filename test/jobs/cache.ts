@@ -72,7 +72,7 @@ export const makeBuild = Effect.fnUntraced(function* (
     settings: {
       flakeUrl: "github:a/b",
       source: undefined,
-      packageName: "hello",
+      wanted: { packageName: "hello" },
       system: "x86_64-linux",
       uid: own,
       timeoutSeconds: 60,
