@@ -12,7 +12,7 @@ export const maxContents = 64
 export const maxLayers = 125
 
 const Words = Schema.Array(Schema.String.check(Schema.isMaxLength(4096))).check(Schema.isMaxLength(256))
-const Empty = Schema.Struct({})
+const Empty = Schema.Record(Schema.String, Schema.String).check(Schema.isMaxProperties(0))
 const Keys = Schema.Record(Schema.String, Empty)
 
 /** OCI Image Format Specification, "Image Configuration": the properties of `config`. */
