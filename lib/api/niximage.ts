@@ -17,8 +17,7 @@ const optional = Schema.optionalKey
 
 export const Data = Schema.Struct({
   tag: Schema.String.check(Schema.isMinLength(1), Schema.isMaxLength(128)).annotate({
-    description:
-      "The image's tag. Together with the name it is what Pods write under image: <registry>/<name>:<tag>. A new tag is built from what the package set is now.",
+    description: "The image's tag. Together with the name it is what Pods write under image: <registry>/<name>:<tag>.",
     "x-kubernetes-validations": rulesOf(tagRules)
   }),
   name: optional(
@@ -127,6 +126,7 @@ export const nixImages = defineKind<NixImage>({
   kind: "NixImage",
   plural: "niximages",
   namespaced: true,
+  selectableFields: ["data.tag"],
   schema: NixImage,
   initialStatus: { status: "BuildPending", conditions: [pending] },
   custom: {

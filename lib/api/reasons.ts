@@ -171,6 +171,7 @@ const rows = {
     what: "The image is on the node.",
     look: "Nothing to do. If the Pod does not start all the same: `kubectl describe pod POD`."
   },
+  ImageServed: { what: "The image registry serves the image.", look: nothing },
   EvaluationFailed: {
     what: "Nix could not evaluate the flake.",
     do: "Fix the Nix code that the log points to.",

@@ -77,6 +77,16 @@ export const settingDescriptions: Readonly<Record<string, SettingDescription>> =
     default: "10.0.0.0/8 172.16.0.0/12 192.168.0.0/16 100.64.0.0/10 169.254.0.0/16 fc00::/7 fe80::/10",
     meaning: "The ranges of addresses that `public` closes, separated by blanks."
   },
+  IMAGE_REGISTRY: {
+    default: "127.0.0.1:5080",
+    meaning:
+      "The name by which images of packages are pulled: what stands in front of them in Pods. Nodes must reach the image registry under it."
+  },
+  PACKAGE_SET: {
+    default: "github:NixOS/nixpkgs/8fd9daa3db09ced9700431c5b7ad0e8ba199b575",
+    meaning:
+      "The package set of NixImages that name none: a flake with `legacyPackages`. A new value builds them anew; one without a revision is resolved once for equal requests of a namespace."
+  },
   PORT: {
     default: "8080",
     meaning: "Port of `/health/liveness`, `/health/readiness` and `/metrics`; on Knative of events too."

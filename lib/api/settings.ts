@@ -1,6 +1,7 @@
 /** The operator's settings, from the environment of the functions' container. */
 import { Config, Context, Effect, Layer, Record as Rec, Schema, SchemaGetter, Struct } from "effect"
 import { BuildEgress, ClosedCidrs, defaultClosedCidrs } from "./egress.ts"
+import { flakeUrlRules } from "./nixbuild-rules.ts"
 import { BytesFromQuantity } from "../kubernetes/quantity.ts"
 
 const defaultCacheLimitBytes = 50 * 1024 ** 3
@@ -46,6 +47,21 @@ const Proxy = Schema.String.check(
   })
 )
 
+const defaultImageRegistry = "127.0.0.1:5080"
+
+const RegistryName = Schema.String.check(
+  Schema.isPattern(/^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?$/u, {
+    message: "expected a registry's name as it stands in front of images: host, or host:port"
+  })
+)
+
+// Of the branch nixos-25.11, May 2026.
+const defaultPackageSet = "github:NixOS/nixpkgs/8fd9daa3db09ced9700431c5b7ad0e8ba199b575"
+
+const PackageSet = Schema.String.check(
+  Schema.makeFilter((url: string) => flakeUrlRules.find(({ holds }) => !holds(url))?.message)
+)
+
 interface Setting<A> {
   /** The variable of the environment. */
   readonly variable: string
@@ -78,6 +94,12 @@ const all = {
   noProxy: setting("NO_PROXY", (name) => Config.String(name).pipe(Config.withDefault(""))),
   buildEgress: setting("BUILD_EGRESS", (name) =>
     Config.schema(BuildEgress, name).pipe(Config.withDefault<BuildEgress>("public"))
+  ),
+  imageRegistry: setting("IMAGE_REGISTRY", (name) =>
+    Config.schema(RegistryName, name).pipe(Config.withDefault(defaultImageRegistry))
+  ),
+  packageSet: setting("PACKAGE_SET", (name) =>
+    Config.schema(PackageSet, name).pipe(Config.withDefault(defaultPackageSet))
   ),
   closedCidrs: setting("BUILD_CLOSED_CIDRS", (name) =>
     Config.schema(Schema.String.pipe(Schema.decodeTo(ClosedCidrs, byBlanks)), name).pipe(
@@ -118,6 +140,8 @@ export const SettingsSchema = Schema.Struct({
   httpsProxy: Schema.optionalKey(Schema.String),
   noProxy: Schema.optionalKey(Schema.String),
   buildEgress: BuildEgress.pipe(Schema.withDecodingDefaultKey(Effect.succeed<BuildEgress>("public"))),
+  imageRegistry: Schema.String.pipe(Schema.withDecodingDefaultKey(Effect.succeed(defaultImageRegistry))),
+  packageSet: Schema.String.pipe(Schema.withDecodingDefaultKey(Effect.succeed(defaultPackageSet))),
   closedCidrs: Schema.Array(Schema.String).pipe(Schema.withDecodingDefaultKey(Effect.succeed(defaultClosedCidrs)))
 })
 export type SettingsValue = typeof SettingsSchema.Type

@@ -3,7 +3,10 @@ import { NodeServices } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, FileSystem } from "effect"
 import { dirname, normalize } from "node:path"
+import { nixBuilds } from "../../lib/api/nixbuild.ts"
 import { ConditionType } from "../../lib/api/nixbuild-condition.ts"
+import { ConditionType as ImageConditionType, nixImages } from "../../lib/api/niximage.ts"
+import type { Kind } from "../../lib/kubernetes/kind.ts"
 import { functionsAmong } from "../../lib/runtime/definition.ts"
 import { ours } from "./toy.ts"
 
@@ -23,6 +26,7 @@ const rooms: Readonly<Record<string, readonly [duty: string, imports: ReadonlyAr
     "what several functions know of a NixBuild",
     ["lib/", "lib/api", "lib/kubernetes", "lib/oci", "lib/runtime"]
   ],
+  "lib/niximage": ["what several functions know of a NixImage", ["lib/api", "lib/kubernetes", "lib/runtime"]],
   "lib/telemetry": [
     "metrics and traces, made of what the runtime tells observers",
     ["lib/", "lib/api", "lib/kubernetes", "lib/nixbuild", "lib/runtime"]
@@ -33,7 +37,7 @@ const rooms: Readonly<Record<string, readonly [duty: string, imports: ReadonlyAr
   ],
   functions: [
     "one step of a life each, or a protocol",
-    ["lib/", "lib/api", "lib/kubernetes", "lib/nixbuild", "lib/oci", "lib/runtime"]
+    ["lib/", "lib/api", "lib/kubernetes", "lib/nixbuild", "lib/niximage", "lib/oci", "lib/runtime"]
   ],
   jobs: ["programs of the Jobs", ["lib/api", "lib/nixbuild", "lib/oci"]],
   embedded: [
@@ -143,8 +147,15 @@ describe("a decision", () => {
     }).pipe(Effect.provide(NodeServices.layer))
   )
 
-  it("sets the conditions that its function lists; each type is set by one function, and Ready follows from the rest", () => {
-    const set = functionsAmong(ours).flatMap(({ sets = [] }) => sets)
-    assert.deepStrictEqual([...set, "Ready"].toSorted(), [...ConditionType.literals].toSorted())
+  it("sets the conditions that its function lists; each type of a kind is set by one function, and a NixBuild's Ready follows from the rest", () => {
+    const setOf = (kind: Pick<Kind, "kind">) =>
+      functionsAmong(ours)
+        .filter(({ permissions }) =>
+          permissions.some((one) => one.subresource === "status" && one.kind.kind === kind.kind)
+        )
+        .flatMap(({ sets = [] }) => sets)
+        .toSorted()
+    assert.deepStrictEqual([...setOf(nixBuilds), "Ready"].toSorted(), [...ConditionType.literals].toSorted())
+    assert.deepStrictEqual(setOf(nixImages), [...ImageConditionType.literals].toSorted())
   })
 })

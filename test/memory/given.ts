@@ -13,7 +13,9 @@ export const settings: SettingsValue = {
   substituters: [],
   trustedPublicKeys: [],
   buildEgress: "public",
-  closedCidrs: ["10.0.0.0/8", "fc00::/7"]
+  closedCidrs: ["10.0.0.0/8", "fc00::/7"],
+  imageRegistry: "127.0.0.1:5080",
+  packageSet: "github:a/packages"
 }
 
 export const node = (name: string) => ({

@@ -1,0 +1,110 @@
+/** A NixImage with its NixBuilds, and with those that want the same name in the registry. */
+import { Effect, Equal, Option, Schema } from "effect"
+import { type Identified, namespaceOf, ObjectMeta, type Reference } from "../../lib/kubernetes/kind.ts"
+import { nodes } from "../../lib/kubernetes/kinds.ts"
+import { all } from "../../lib/kubernetes/question.ts"
+import { Cluster } from "../../lib/kubernetes/cluster.ts"
+import { currentTime } from "../../lib/kubernetes/time.ts"
+import { NixBuild, nixBuilds, System } from "../../lib/api/nixbuild.ts"
+import { NixImage, nixImages, wantedNameOf } from "../../lib/api/niximage.ts"
+import { Settings } from "../../lib/api/settings.ts"
+import { systemOf } from "../../lib/api/system.ts"
+import { imagesIn, imagesNamed } from "../../lib/niximage/questions.ts"
+import type { CloudEvent } from "../../lib/runtime/events.ts"
+import { isDeletion, isSweep } from "../../lib/runtime/events.ts"
+import { Refusal } from "../../lib/runtime/function.ts"
+import { buildNameOf } from "./request.ts"
+
+export const Observed = Schema.Struct({
+  time: Schema.String,
+  image: NixImage,
+  /** Other NixImages that want the same name and tag. */
+  rivals: Schema.Array(Schema.Struct({ metadata: ObjectMeta, holds: Schema.optionalKey(Schema.String) })),
+  /** The systems to build for. */
+  systems: Schema.Array(System),
+  /** The NixBuilds for them that are there. */
+  builds: Schema.Array(NixBuild),
+  settings: Schema.Struct({ imageRegistry: Schema.String, packageSet: Schema.String }),
+  /** What the API server has against objects that were to be written. */
+  refusals: Schema.Array(Refusal).pipe(Schema.withDecodingDefaultKey(Effect.succeed([])))
+})
+export type Observed = typeof Observed.Type
+
+const referTo = ({ metadata }: Identified): Reference => ({
+  kind: nixImages.kind,
+  namespace: namespaceOf({ metadata }),
+  name: metadata.name
+})
+
+/** Those for which something may be left to do: of the others the status says what they ask for. */
+const unsettled = Effect.gen(function* () {
+  const cluster = yield* Cluster
+  const { imageRegistry, packageSet } = yield* Settings
+  const images = yield* cluster.list(all(nixImages))
+  const present = images.every(({ data }) => data.systems !== undefined) ? [] : yield* systemsOfNodes
+  return images.filter((image) => {
+    const { holds, observedGeneration, status, systems = [] } = image.status ?? {}
+    const builds = (image.data.systems ?? present).map((system) =>
+      buildNameOf(image, system, { imageRegistry, packageSet })
+    )
+    return !(
+      status === "Built" &&
+      observedGeneration === image.metadata.generation &&
+      holds === wantedNameOf(image) &&
+      Equal.equals(builds.toSorted(), systems.map(({ build }) => build).toSorted())
+    )
+  })
+})
+
+const readImage = Schema.decodeUnknownOption(NixImage)
+
+export const mapEvent = Effect.fn("niximage.mapEvent")(function* (event: CloudEvent, object?: unknown) {
+  const { kind, name = "", namespace = "" } = event
+  const cluster = yield* Cluster
+  if (isSweep(event)) return (yield* unsettled).map(referTo)
+  if (kind === nixBuilds.kind) {
+    const images = yield* cluster.list(imagesIn(namespace))
+    return images.filter(({ status }) => status?.systems?.some(({ build }) => build === name) === true).map(referTo)
+  }
+  // Its name is free for the next.
+  const gone = isDeletion(event) ? readImage(object) : Option.none()
+  if (Option.isSome(gone)) return (yield* cluster.list(imagesNamed(gone.value))).map(referTo)
+  return [{ kind: nixImages.kind, namespace, name }]
+})
+
+export const observe = Effect.fn("niximage.observe")(function* (subject: Reference) {
+  const cluster = yield* Cluster
+  const found = yield* cluster.get(nixImages, subject)
+  if (Option.isNone(found)) return Option.none()
+  const image = found.value
+  const { imageRegistry, packageSet } = yield* Settings
+  const settings = { imageRegistry, packageSet }
+  const systems = image.data.systems ?? (yield* systemsOfNodes)
+  const namespace = namespaceOf(image)
+  const builds = yield* Effect.forEach(systems, (system) =>
+    cluster.get(nixBuilds, { namespace, name: buildNameOf(image, system, settings) })
+  )
+  const named = yield* cluster.list(imagesNamed(image))
+  return Option.some({
+    time: yield* currentTime,
+    image,
+    rivals: named
+      .filter(({ metadata }) => metadata.uid !== image.metadata.uid && metadata.deletionTimestamp === undefined)
+      .map(({ metadata, status }) => ({
+        metadata,
+        ...(status?.holds === undefined ? {} : { holds: status.holds })
+      })),
+    systems,
+    builds: builds.flatMap(Option.toArray),
+    settings,
+    refusals: []
+  })
+})
+
+const systemsOfNodes = Effect.gen(function* () {
+  const cluster = yield* Cluster
+  const found = (yield* cluster.list(all(nodes))).flatMap(
+    ({ metadata }) => systemOf(metadata.labels?.["kubernetes.io/arch"]) ?? []
+  )
+  return [...new Set(found)].toSorted()
+})
