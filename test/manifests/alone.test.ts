@@ -5,7 +5,7 @@ import { Effect, FileSystem, Schema } from "effect"
 import { parse } from "yaml"
 import { kindNamed } from "../../lib/kubernetes/kind.ts"
 import { rulesOf } from "../../generate/rbac.ts"
-import { namespace, nixBuild, node, twoNodes } from "../memory/given.ts"
+import { images, namespace, nixBuild, node, twoNodes } from "../memory/given.ts"
 import { play } from "../memory/story.ts"
 import { type Asked, functions, playAlone } from "./alone.ts"
 import { accessTo, isPermitted } from "./permissions.ts"
@@ -60,10 +60,14 @@ describe("a function's account", () => {
     Effect.gen(function* () {
       const { read } = yield* playAlone({})
       const { read: waiting } = yield* playAlone({ full: ["volume one", "build two"] })
+      const { read: packages } = yield* playAlone({ given: images })
       const declared = functions.flatMap(({ name, settings: keys = [] }) => keys.map((key) => `${name}: ${key}`))
       // The launcher copies those that it declares: its type holds it to them.
       const isOfOthers = (of: string) => !of.startsWith("job-launcher: ")
-      assert.sameMembers([...new Set([...read, ...waiting])].filter(isOfOthers), declared.filter(isOfOthers))
+      assert.sameMembers(
+        [...new Set([...read, ...waiting, ...packages])].filter(isOfOthers),
+        declared.filter(isOfOthers)
+      )
     })
   )
 
@@ -96,6 +100,7 @@ describe("a function's account", () => {
           )
         ]
       })
+      const { asked: packages } = yield* playAlone({ given: images })
       // In the words of an API server that does not know its roles yet: each asks whether it is so for everything.
       const { asked: denied } = yield* playAlone({
         denied: 'User "enbi" cannot create resource "jobs" in API group ""'
@@ -109,6 +114,7 @@ describe("a function's account", () => {
         ...denied,
         ...sharing,
         ...crowded,
+        ...packages,
         ...decided.flat()
       ]
       const forbidden = functions.flatMap(({ name, permissions }) =>

@@ -55,6 +55,7 @@ const writes = [
   "patch networkpolicies",
   "patch nixbuilds",
   "patch nixbuilds/status",
+  "patch niximages/status",
   "patch pods",
   "update nixbuilds/finalizers",
   "use builderimages"

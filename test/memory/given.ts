@@ -106,6 +106,34 @@ export const nixBuild = (build: Wish & { readonly nodes: ReadonlyArray<string> }
   }
 })
 
+/** An image of packages for the registry; without systems it is built for those of the nodes. */
+export const nixImage = (image: {
+  readonly name: string
+  readonly namespace?: string
+  readonly contents: ReadonlyArray<string>
+  readonly systems?: ReadonlyArray<string>
+}) => ({
+  apiVersion: "k8s.nixos.org/v1",
+  kind: "NixImage",
+  metadata: { name: image.name, namespace: image.namespace ?? "apps" },
+  data: {
+    tag: "v1",
+    contents: image.contents,
+    ...(image.systems === undefined ? {} : { systems: image.systems })
+  }
+})
+
+/** Two that are the same but for their names, one that wants the name of the first, and one that can't be built. */
+export const images = [
+  namespace("apps"),
+  namespace("others"),
+  node("one"),
+  nixImage({ name: "tools", contents: ["curl", "jq"] }),
+  nixImage({ name: "same", contents: ["jq", "curl", "jq"], systems: ["x86_64-linux"] }),
+  nixImage({ name: "tools", namespace: "others", contents: ["git"] }),
+  nixImage({ name: "wrong", contents: ["bad"] })
+]
+
 /** One image for one Pod. */
 export const onePod = [
   namespace("apps"),

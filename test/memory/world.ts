@@ -152,7 +152,8 @@ export const makeWorld = ({ create, objects, patch, remove }: Objects, disks = e
     const place = `${uid} ${node}`
     const isFirst = !sources.has(place)
     const [flake = ""] = valueOf("FLAKE_URL")?.split("?") ?? []
-    const packageName = valueOf("PACKAGE_NAME") ?? ""
+    const image = valueOf("IMAGE_REQUEST")
+    const packageName = image === undefined ? (valueOf("PACKAGE_NAME") ?? "") : image.includes('"bad"') ? "bad" : image
     const imageTag = valueOf("IMAGE_TAG") ?? ""
     if (hasDeadline && packageName === "stuck") return yield* runOutOfTime(job)
     if (step === "build") {

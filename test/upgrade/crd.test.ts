@@ -96,6 +96,10 @@ layer(NodeServices.layer)("the CRD", (it) => {
       const then = yield* definitionIn(earlierFile)
       const now = yield* definitionIn("crds/nixbuilds.yaml")
       assert.deepStrictEqual(narrowings("", then.schema, now.schema), [
+        // About fields that are new, and packageName is one of two now.
+        ".spec rule: has(self.packageName) != has(self.image)",
+        ".spec rule: has(self.packageName) == has(oldSelf.packageName)",
+        ".spec rule: !has(self.delivery) || self.delivery != 'Registry' || !has(self.nodes) || size(self.nodes) == 0",
         // The same in another spelling, which JavaScript reads too: before, (?i) stood in front.
         String.raw`.spec.flakeUrl rule: !self.matches("(?i:[/.@]xn--)")`,
         String.raw`.spec.flakeUrl rule: !self.matches("(?i:([/=?&:]|%2f)(\\.|%2e){2}([/?&]|%2f|$))")`,

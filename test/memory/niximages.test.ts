@@ -1,0 +1,102 @@
+/** NixImages: whatever happens, each ends as it would, equal ones share a build, and a name has one holder. */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { images } from "./given.ts"
+import { allEnd, sameEnd } from "./law.ts"
+import { words } from "./plan.ts"
+import { isFields, type Stored } from "../../lib/memory/objects.ts"
+import { play, round, type Script, type Stage } from "./story.ts"
+
+const imagesIn = ({ api }: Stage): ReadonlyArray<Stored> =>
+  [...api.objects.objects.values()].filter(({ kind }) => kind === "NixImage")
+
+const statusOf = (image: Stored | undefined) => (isFields(image?.status) ? image.status : {})
+
+const named = (stage: Stage, namespace: string, name: string) =>
+  imagesIn(stage).find(({ metadata }) => metadata.namespace === namespace && metadata.name === name)
+
+/** Until nothing is left to be built. */
+const settle = Effect.fnUntraced(function* (stage: Stage) {
+  for (let rounds = 0; rounds < 12; rounds += 1) {
+    yield* round(stage)
+    yield* stage.first.deliverAll
+  }
+})
+
+describe("NixImages", () => {
+  it.effect("end Built or Failed; equal ones of a namespace share a NixBuild", () =>
+    Effect.gen(function* () {
+      const { state } = yield* play({ given: images })
+      assert.includeMembers(
+        [...state],
+        ["NixImage same Built", "NixImage tools Built", "NixImage tools Built", "NixImage wrong Failed BuildFailed"]
+      )
+      assert.lengthOf(
+        state.filter((line) => line.startsWith("NixBuild ")),
+        3
+      )
+    })
+  )
+
+  it.effect("end alike, whatever becomes of events, watches, requests and the process", () =>
+    sameEnd({ given: images, runs: 15, words: Object.values(words).flat() })
+  )
+
+  it.effect("end alike when the process dies after any write", () =>
+    Effect.gen(function* () {
+      const { requests, state } = yield* play({ given: images })
+      const kills = requests.flatMap((name, request): ReadonlyArray<readonly [string, Script]> =>
+        name.startsWith("get ") || name.startsWith("list ")
+          ? []
+          : [[`${name} killed it`, { given: images, fault: { request, as: "crash-after" } }]]
+      )
+      assert.isAbove(kills.length, 20)
+      yield* allEnd({ state }, kills)
+    })
+  )
+
+  it.effect("give the name to the next when its holder goes, and what it shared is built for the other", () =>
+    Effect.gen(function* () {
+      yield* play({
+        given: images,
+        // The tag of the build that went is free after some minutes.
+        quietRounds: 20,
+        happens: (stage) =>
+          Effect.gen(function* () {
+            yield* settle(stage)
+            assert.strictEqual(statusOf(named(stage, "apps", "tools"))["holds"], "tools:v1")
+            assert.notProperty(statusOf(named(stage, "others", "tools")), "holds")
+            yield* Effect.orDie(stage.api.objects.remove({ kind: "NixImage", namespace: "apps", name: "tools" }))
+            yield* settle(stage)
+            assert.strictEqual(statusOf(named(stage, "others", "tools"))["holds"], "tools:v1")
+            assert.strictEqual(statusOf(named(stage, "apps", "same"))["status"], "Built")
+          })
+      })
+    })
+  )
+
+  it.effect("are built anew, with another digest, when their contents change", () =>
+    Effect.gen(function* () {
+      yield* play({
+        given: images,
+        happens: (stage) =>
+          Effect.gen(function* () {
+            yield* settle(stage)
+            const before = JSON.stringify(statusOf(named(stage, "apps", "tools"))["systems"])
+            yield* Effect.orDie(
+              stage.api.objects.patch(
+                { kind: "NixImage", namespace: "apps", name: "tools" },
+                { data: { contents: ["curl", "jq", "git"] } }
+              )
+            )
+            yield* settle(stage)
+            const after = statusOf(named(stage, "apps", "tools"))
+            assert.strictEqual(after["status"], "Built")
+            const digestIn = (text: string) => /sha256:[0-9a-f]{64}/.exec(text)?.[0]
+            assert.isString(digestIn(before))
+            assert.notStrictEqual(digestIn(JSON.stringify(after["systems"])), digestIn(before))
+          })
+      })
+    })
+  )
+})
