@@ -21,12 +21,13 @@ export interface BuildSettings {
 
 /** What the image is made of, in one form: neither order nor repetition make another image. */
 export const requestOf = ({ data }: NixImage): ImageRequest => {
-  const { allowUnfree, config, contents, maxLayers, omit = [] } = data
+  const { allowUnfree, config, contents, ignoreCase, maxLayers, omit = [] } = data
   return {
     contents: [...new Set(contents)].toSorted(),
     ...(config === undefined ? {} : { config }),
     ...(maxLayers === undefined ? {} : { maxLayers }),
     ...(omit.length === 0 ? {} : { omit: omit.toSorted() }),
+    ...(ignoreCase === true ? { ignoreCase } : {}),
     ...(allowUnfree === true ? { allowUnfree } : {})
   }
 }

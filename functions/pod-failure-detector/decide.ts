@@ -1,7 +1,7 @@
 /**
  * A Pod that fails to start for want of images that its annotations name gets
  * a NixBuild for each, or one more node in the existing NixBuild; `scheduler`
- * acts next. Obstacles are recorded in an Event on the Pod, because that is
+ * acts next. One that waits for an image of our registry gets a NixImage. Obstacles are recorded in an Event on the Pod, because that is
  * where people look. Sets no condition.
  */
 import { Predicate } from "effect"
@@ -14,12 +14,14 @@ import { follow } from "./follow.ts"
 import { makeNixBuild } from "../../lib/nixbuild/make.ts"
 import { type Request, requestsOf } from "./request.ts"
 import { findRecorded, record } from "./record.ts"
+import { followPull } from "./registry.ts"
 
 export const decide = (observed: Observed): ReadonlyArray<Action> => {
-  const { builds, node, pod } = observed
+  const { builds, node, pod, settings } = observed
   if (isNotOurs(pod) || waitingContainers(pod).length === 0 || pod.spec.nodeName === undefined) return []
-  const { problems, requests } = requestsOf(pod, node)
+  const { problems, pulls, requests } = requestsOf(pod, node, settings.imageRegistry)
   return [
+    ...pulls.flatMap((pull) => followPull(observed, pull)),
     ...problems.flatMap(({ message, reason }) => record(observed, { reason, message, key: message })),
     ...requests.flatMap((request) => {
       const always = request.containers.filter(({ imagePullPolicy }) => imagePullPolicy === "Always")

@@ -7,6 +7,7 @@ import { containersOf, isSameImage, type WaitingContainer, waitingContainers } f
 import {
   annotatedFields,
   annotationOf,
+  asksForBuilds,
   type Field,
   isPerContainer,
   meaningless,
@@ -14,6 +15,7 @@ import {
   type Problem,
   valueOf
 } from "./annotations.ts"
+import { type Pull, pullsOf } from "./registry.ts"
 import { nameForPods, type Wanted } from "../../lib/nixbuild/make.ts"
 
 export interface Request {
@@ -26,12 +28,21 @@ export interface Request {
 
 interface Requests {
   readonly requests: ReadonlyArray<Request>
+  /** The images of the registry that it waits for. */
+  readonly pulls: ReadonlyArray<Pull>
   readonly problems: ReadonlyArray<Problem>
 }
 
 /** What the Pod asks for; a Pod names no system, so that comes from the node it is bound to. */
-export const requestsOf = (pod: Pod, node: Node | undefined): Requests => {
-  const readings = waitingContainers(pod).map((container) => ({ container, ...read(pod, container) }))
+export const requestsOf = (pod: Pod, node: Node | undefined, registry: string): Requests => {
+  const unannotated = waitingContainers(pod).filter((container) => !isAnnotated(pod, container))
+  const pulls = pullsOf(unannotated, registry)
+  const pulled = pulls.flatMap(({ containers }) => containers)
+  // Without annotations it asks for what it pulls, and for nothing else.
+  const others = pulls.length > 0 && !asksForBuilds(pod) ? [] : waitingContainers(pod)
+  const readings = others
+    .filter((container) => !pulled.some(({ name }) => name === container.name))
+    .map((container) => ({ container, ...read(pod, container) }))
   const problems = [...meaningless(pod), ...readings.flatMap((reading) => reading.problems)]
   const sources = readings.flatMap(({ container, source }) => (source === undefined ? [] : [{ container, source }]))
   const architecture = node?.metadata.labels?.["kubernetes.io/arch"]
@@ -39,7 +50,11 @@ export const requestsOf = (pod: Pod, node: Node | undefined): Requests => {
   if (system === undefined) {
     const message = `${reasons.SystemUnknown} Node ${node?.metadata.name} ${architecture === undefined ? "has no label kubernetes.io/arch" : `is ${architecture}`}.`
     const unknown: Problem = { reason: "SystemUnknown", message }
-    return { requests: [], problems: [...problems, ...(node === undefined || sources.length === 0 ? [] : [unknown])] }
+    return {
+      requests: [],
+      pulls,
+      problems: [...problems, ...(node === undefined || sources.length === 0 ? [] : [unknown])]
+    }
   }
   const requests = sources.map(({ container, source }): Request => {
     const { flakeUrl, imageTag, packageName, ...parameters } = source
@@ -47,6 +62,7 @@ export const requestsOf = (pod: Pod, node: Node | undefined): Requests => {
     return { name: nameForPods(wanted), wanted, containers: [container] }
   })
   return {
+    pulls,
     problems: problems.filter(
       ({ message }, index) => problems.findIndex((other) => other.message === message) === index
     ),
@@ -54,6 +70,12 @@ export const requestsOf = (pod: Pod, node: Node | undefined): Requests => {
       alike.slice(0, 1).map((first) => ({ ...first, containers: alike.flatMap(({ containers }) => containers) }))
     )
   }
+}
+
+/** Whether an annotation speaks of the container or of its image. */
+const isAnnotated = (pod: Pod, { image, name }: WaitingContainer): boolean => {
+  const podTag = pod.metadata.annotations?.[annotationOf("imageTag")]
+  return annotatedFields(pod, name).length > 0 || (podTag !== undefined && isSameImage(podTag, image))
 }
 
 type Source = Omit<Wanted, "system">

@@ -48,7 +48,8 @@ const dataOf = (request: ImageRequest, system: string) => ({
   extras: allExtras.filter((extra) => !(request.omit ?? []).includes(extra)),
   config: configOf(request),
   maxLayers: request.maxLayers ?? 100,
-  allowUnfree: request.allowUnfree ?? false
+  allowUnfree: request.allowUnfree ?? false,
+  ignoreCase: request.ignoreCase ?? false
 })
 
 // Nix, "String literals": these three are all that has a meaning between double quotes.
@@ -66,12 +67,20 @@ export const questionOf = (request: ImageRequest, system: string): string => `pa
       if request.allowUnfree
       then import packageSet.path { inherit (request) system; config = { allowUnfree = true; }; }
       else packageSet;
+    lower = builtins.replaceStrings (letters "ABCDEFGHIJKLMNOPQRSTUVWXYZ") (letters "abcdefghijklmnopqrstuvwxyz");
+    letters = text: builtins.genList (at: builtins.substring at 1 text) (builtins.stringLength text);
+    alike = found: name:
+      if found ? \${name} then [ name ]
+      else if !request.ignoreCase then [ ]
+      else if found ? "_\${name}" then [ "_\${name}" ]
+      else builtins.filter (other: lower other == lower name) (builtins.attrNames found);
     # The value is not looked at: it may be a package that throws, and all that is missing is told first.
     walk = found: path: left:
       if left == [ ] then { inherit path; value = found; }
-      else let name = builtins.head left; in
-        if !(builtins.isAttrs found) then { inherit path left; names = [ ]; }
-        else if found ? \${name} then walk found.\${name} path (builtins.tail left)
+      else if !(builtins.isAttrs found) then { inherit path left; names = [ ]; }
+      else let names = alike found (builtins.head left); in
+        if builtins.length names == 1 then walk found.\${builtins.head names} path (builtins.tail left)
+        else if names != [ ] then { inherit path left names; isAmbiguous = true; }
         else { inherit path left; names = builtins.attrNames found; };
     found = map (path: walk packages path path) request.contents;
     missing = builtins.filter (one: one ? left) found;
@@ -101,7 +110,15 @@ const Answer = Schema.fromJsonString(
   Schema.Union([
     Derivation,
     Schema.Struct({
-      missing: Schema.Array(Schema.Struct({ path: Path, left: Path, names: Schema.Array(Schema.String) }))
+      missing: Schema.Array(
+        Schema.Struct({
+          path: Path,
+          left: Path,
+          /** Of an ambiguous name those that it may mean, else all that are there. */
+          names: Schema.Array(Schema.String),
+          isAmbiguous: Schema.optionalKey(Schema.Boolean)
+        })
+      )
     }),
     Schema.Struct({ others: Schema.Array(Schema.Struct({ path: Path, type: Schema.String })) }),
     Schema.Struct({ lacks: Schema.String })
@@ -116,13 +133,15 @@ export const imageIn = Effect.fn("imageIn")(function* (system: string, answer: s
   const found = yield* Effect.orDie(Schema.decodeEffect(Answer)(answer))
   const set = packageSetOf(system)
   if ("missing" in found) {
-    const words = found.missing.map(({ left, names, path }) => {
+    const words = found.missing.map(({ isAmbiguous = false, left, names, path }) => {
       const [name = ""] = left
       const above = path.slice(0, path.length - left.length)
-      const near = nearest(name, names).map((other) => shown([...above, other]))
-      return near.length === 0 ? shown(path) : `${shown(path)} (nearest: ${near.join(", ")})`
+      const say = (all: ReadonlyArray<string>) => all.map((other) => shown([...above, other])).join(", ")
+      if (isAmbiguous) return `not one ${shown(path)}, but ${say(names)}`
+      const near = nearest(name, names)
+      return near.length === 0 ? `no ${shown(path)}` : `no ${shown(path)} (nearest: ${say(near)})`
     })
-    return yield* missing(`The package set has no ${words.join("; no ")} in ${set}. Correct the contents.`)
+    return yield* missing(`The package set has ${words.join("; ")} in ${set}. Correct the contents.`)
   }
   if ("others" in found) {
     const words = found.others.map(({ path, type }) => `${shown(path)} (${article[type] ?? type})`)

@@ -82,6 +82,12 @@ export const requestFields = {
       "x-kubernetes-list-type": "set"
     })
   ),
+  ignoreCase: optional(
+    Schema.Boolean.annotate({
+      description:
+        "How names of packages are looked up that the set does not have as they are: if true, with _ in front, and then without regard to case, since the names of images have no capitals. More than one of them is an error. Default false."
+    })
+  ),
   allowUnfree: optional(
     Schema.Boolean.annotate({ description: "Whether packages with an unfree license may be used. Default false." })
   )

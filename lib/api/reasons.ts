@@ -51,6 +51,16 @@ const rows = {
     do: "Correct it as the message says.",
     look: `${pod} the annotations with nixbuild- in their names. Correct them in the Pod's template, or at once with \`kubectl annotate pod POD --overwrite KEY=VALUE\`.`
   },
+  ImageNameInvalid: {
+    what: "The name of an image of the registry does not say what is in it.",
+    do: "Correct the image's name as the message says.",
+    look: `${pod} Image. The parts of the name are packages, with shell, amd64 or arm64 in front: \`shell/git/jq\`. Fix the Pod's template.`
+  },
+  NixImageRefused: {
+    what: "The API server rejects the NixImage for the image that the Pod waits for.",
+    do: "Correct the image's name, or raise the quota; it is tried again every 30 s.",
+    look: "`kubectl events --for pod/POD` shows the field and the rule, or the quota."
+  },
   ImageTagDiffers: {
     what: "No container of the Pod uses the image that the annotation names.",
     do: "Make the two equal.",

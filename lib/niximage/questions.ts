@@ -12,3 +12,11 @@ export const imagesNamed = question<NixImage, Pick<NixImage, "data" | "metadata"
   keyFor: wantedNameOf,
   selectorFor: ({ data }) => ({ fields: [`data.tag=${data.tag}`] })
 })
+
+/** Those of all namespaces that have a tag. */
+export const imagesTagged = question({
+  kind: nixImages,
+  keysOf: ({ data }) => [data.tag],
+  keyFor: (tag: string) => tag,
+  selectorFor: (tag) => ({ fields: [`data.tag=${tag}`] })
+})

@@ -93,10 +93,11 @@ describe("imageIn", () => {
         missing: [
           { path: ["curll"], left: ["curll"], names: ["curl", "jq"] },
           { path: ["python3Packages", "request"], left: ["request"], names: ["requests"] },
-          { path: ["a", "b c"], left: ["b c"], names: [] }
+          { path: ["a", "b c"], left: ["b c"], names: [] },
+          { path: ["shellcheck"], left: ["shellcheck"], names: ["ShellCheck", "shellCheck"], isAmbiguous: true }
         ]
       },
-      'The package set has no curll (nearest: curl); no python3Packages.request (nearest: python3Packages.requests); no a."b c" in legacyPackages.x86_64-linux. Correct the contents.'
+      'The package set has no curll (nearest: curl); no python3Packages.request (nearest: python3Packages.requests); no a."b c"; not one shellcheck, but ShellCheck, shellCheck in legacyPackages.x86_64-linux. Correct the contents.'
     ],
     [
       "what is no package says what it is",
