@@ -46,11 +46,16 @@ export const Observed = Schema.Struct({
 })
 export type Observed = typeof Observed.Type
 
-export const mapEvent = Effect.fn("pod-failure-detector.mapEvent")(function* (event: CloudEvent) {
+const readPod = Schema.decodeUnknownOption(Pod)
+
+export const mapEvent = Effect.fn("pod-failure-detector.mapEvent")(function* (event: CloudEvent, object?: unknown) {
   const { kind, name, namespace } = event
-  if (kind === "Pod" && name !== undefined) return [{ kind, namespace: namespace ?? "", name }]
-  const cluster = yield* Cluster
   const { imageRegistry } = yield* Settings
+  if (kind === "Pod" && name !== undefined) {
+    const asksForNothing = Option.exists(readPod(object), (pod) => !isOpen(pod, imageRegistry))
+    return asksForNothing ? [] : [{ kind, namespace: namespace ?? "", name }]
+  }
+  const cluster = yield* Cluster
   const everywhere = isSweep(event) || kind === nixImages.kind
   const waiting = yield* cluster.list(everywhere ? podsWaiting() : podsWaitingIn(namespace ?? ""))
   const open = waiting.filter((pod) => isOpen(pod, imageRegistry))

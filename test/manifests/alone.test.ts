@@ -5,7 +5,7 @@ import { Effect, FileSystem, Schema } from "effect"
 import { parse } from "yaml"
 import { kindNamed } from "../../lib/kubernetes/kind.ts"
 import { rulesOf } from "../../generate/rbac.ts"
-import { images, namespace, nixBuild, node, twoNodes } from "../memory/given.ts"
+import { images, namespace, nixBuild, node, pullingPod, twoNodes } from "../memory/given.ts"
 import { play } from "../memory/story.ts"
 import { type Asked, functions, playAlone } from "./alone.ts"
 import { accessTo, isPermitted } from "./permissions.ts"
@@ -60,7 +60,9 @@ describe("a function's account", () => {
     Effect.gen(function* () {
       const { read } = yield* playAlone({})
       const { read: waiting } = yield* playAlone({ full: ["volume one", "build two"] })
-      const { read: packages } = yield* playAlone({ given: images })
+      const { read: packages } = yield* playAlone({
+        given: [...images, pullingPod({ name: "a", pulls: "shell/jq:v1" })]
+      })
       const declared = functions.flatMap(({ name, settings: keys = [] }) => keys.map((key) => `${name}: ${key}`))
       // The launcher copies those that it declares: its type holds it to them.
       const isOfOthers = (of: string) => !of.startsWith("job-launcher: ")
@@ -100,7 +102,9 @@ describe("a function's account", () => {
           )
         ]
       })
-      const { asked: packages } = yield* playAlone({ given: images })
+      const { asked: packages } = yield* playAlone({
+        given: [...images, pullingPod({ name: "a", pulls: "shell/jq:v1" })]
+      })
       // In the words of an API server that does not know its roles yet: each asks whether it is so for everything.
       const { asked: denied } = yield* playAlone({
         denied: 'User "enbi" cannot create resource "jobs" in API group ""'

@@ -41,6 +41,7 @@ const writes = [
   "create leases",
   "create networkpolicies",
   "create nixbuilds",
+  "create niximages",
   "create persistentvolumeclaims",
   "create persistentvolumes",
   "create pods",

@@ -134,6 +134,18 @@ export const images = [
   nixImage({ name: "wrong", contents: ["bad"] })
 ]
 
+/** A Pod that waits for an image of the registry, of a name that says what is in it. */
+export const pullingPod = (pod: { readonly name: string; readonly namespace?: string; readonly pulls: string }) => ({
+  apiVersion: "v1",
+  kind: "Pod",
+  metadata: { name: pod.name, namespace: pod.namespace ?? "apps" },
+  spec: { nodeName: "one", containers: [{ name: "app", image: `127.0.0.1:5080/${pod.pulls}` }] },
+  status: {
+    phase: "Pending",
+    containerStatuses: [{ name: "app", state: { waiting: { reason: "ImagePullBackOff" } } }]
+  }
+})
+
 /** One image for one Pod. */
 export const onePod = [
   namespace("apps"),
