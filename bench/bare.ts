@@ -5,7 +5,7 @@
  */
 import { Clock, DateTime, Effect, Schema } from "effect"
 import { makeBuildJob } from "../functions/job-launcher/build-job.ts"
-import { makeImportJob } from "../functions/job-launcher/import-job.ts"
+import { makeImportJob } from "../functions/importer/import-job.ts"
 import { isSucceeded, type Job, jobs, managedBy, namespaces, nodes } from "../lib/kubernetes/kinds.ts"
 import { systemNamespace } from "../lib/kubernetes/system-namespace.ts"
 import { programPath, programs } from "../lib/nixbuild/job-contract.ts"
@@ -77,7 +77,7 @@ export const makeBare = Effect.fnUntraced(function* (builderImage: string) {
   const buildJob = makeBuildJob({ build, node, settings, liveFilter: "", liveTime })
   const importJob = makeImportJob({
     build,
-    settings,
+    builderImage,
     namespaceUid: (yield* Effect.flatMap(find(namespaces, { namespace: "", name: ns }), Effect.fromOption)).metadata
       .uid,
     node: yield* Effect.flatMap(find(nodes, { namespace: "", name: node }), Effect.fromOption)

@@ -228,13 +228,13 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     name: "the namespace that has a tag is not held to the image that another uses too",
-    file: "functions/job-launcher/tag.ts",
+    file: "functions/importer/tag.ts",
     find: "users.some((user) => user !== namespace)",
     replace: "users.length < 0"
   },
   {
     name: "nobody waits for what the tag's namespace has begun to bring",
-    file: "functions/job-launcher/observe-claim.ts",
+    file: "functions/importer/observe-claim.ts",
     find: "holder === build.metadata.namespace ? false : yield* isMoving({ build, holder })",
     replace: "false && (yield* isMoving({ build, holder }))"
   },

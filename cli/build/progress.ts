@@ -1,23 +1,29 @@
 /** What is printed about a build: its conditions as they change, and how it ended. */
 import { type Condition, phaseOf } from "../../lib/api/nixbuild-condition.ts"
 import { conditionsOf, type NixBuild } from "../../lib/api/nixbuild.ts"
+import { isImporting } from "../../lib/nixbuild/slots.ts"
 
 /** The sentences that `build` has and `before` had not. */
 export const newsIn = (build: NixBuild, before: NixBuild | undefined): ReadonlyArray<string> => {
-  const known = before === undefined ? [] : conditionsOf(before).map(sentenceOf)
-  const news = conditionsOf(build)
+  const known = before === undefined ? [] : [...conditionsOf(before), ...keptImportsOf(before)].map(sentenceOf)
+  const told = conditionsOf(build)
     .filter(({ reason, type }) => type === "Scheduled" || type === "Launched" || reason.startsWith("Retry"))
     // It repeats the others' words.
     .filter(({ type }) => type !== "Ready")
-    .map(sentenceOf)
-    .filter((sentence) => !known.includes(sentence))
-  const isImporting = (one: NixBuild | undefined) => one !== undefined && phaseOf(conditionsOf(one)) === "Importing"
-  return isImporting(build) && !isImporting(before)
+  const news = [...told, ...keptImportsOf(build)].map(sentenceOf).filter((sentence) => !known.includes(sentence))
+  const imports = (one: NixBuild | undefined) => one !== undefined && phaseOf(conditionsOf(one)) === "Importing"
+  return imports(build) && !imports(before)
     ? [...news, `importing into containerd of ${build.status?.buildNode}`]
     : news
 }
 
-const sentenceOf = ({ message, reason }: Condition): string => `${reason}: ${message}`
+/** What keeps imports from beginning. */
+const keptImportsOf = ({ status }: NixBuild) =>
+  (status?.nodes ?? []).flatMap((node) =>
+    isImporting(node) && node.message !== undefined ? [{ reason: node.reason, message: node.message }] : []
+  )
+
+const sentenceOf = ({ message, reason }: Pick<Condition, "message" | "reason">): string => `${reason}: ${message}`
 
 /** How it ended, for people. */
 export const outcomeOf = (build: NixBuild): ReadonlyArray<string> => {

@@ -1,7 +1,8 @@
 /**
- * Brings a NixBuild onto each node that wants it, one step at a time: the
- * cache volume, the build Job, and when that succeeded the import Job. Sets
- * `Launched` for the node that builds; `importer-status` reads the outcomes.
+ * Builds a NixBuild on each node that wants it, one step at a time: the cache
+ * volume, then the build Job. Sets `Launched` for the node that builds;
+ * `importer` brings what was built into containerd, and `importer-status`
+ * reads the outcomes.
  */
 import { type Action, isAbout } from "../../lib/runtime/action.ts"
 import { type Reason, reasons } from "../../lib/api/reasons.ts"
@@ -11,18 +12,17 @@ import { attemptOn, conditionsOf, isWaitingForRetry, nodeStatusOf, unsettledNode
 import { jobName } from "../../lib/api/names.ts"
 import { patchStatus } from "../../lib/nixbuild/status.ts"
 import { obstacleOf } from "../../lib/nixbuild/placement.ts"
+import { heldFields, tellHold, tellRefusal } from "../../lib/nixbuild/holds.ts"
 import { hasSlot, isHeld, needsSlot } from "../../lib/nixbuild/slots.ts"
 import { isOfFormerNode } from "../../lib/nixbuild/cache-volume.ts"
 import { endedWell, obstacleOf as obstacleOfWork, overrunSince } from "../../lib/nixbuild/work.ts"
 import { makeBuildJob } from "./build-job.ts"
 import { type EgressStep, egressStep, keptOpenRemark } from "./egress.ts"
-import { makeImportJob } from "./import-job.ts"
-import { heldFields, holdOf, refused, tellHold, tellRefusal, withSlot } from "./hold.ts"
-import { isBuilt, type Observed } from "./observe.ts"
+import { holdOf, refused, withSlot } from "./hold.ts"
+import type { Observed } from "./observe.ts"
 import type { Place } from "./observe-place.ts"
 import { waitForSource } from "./source.ts"
 import { type AnnotatedJob, type NamedStep, type Step, wait } from "./step.ts"
-import { type Admittance, admitImport, type Expected } from "./tag.ts"
 import { makeClaim, makePersistentVolume, makeVolumeJob } from "./volume.ts"
 
 type World = typeof Observed.Type
@@ -30,26 +30,20 @@ type World = typeof Observed.Type
 export const decide = (world: World): ReadonlyArray<Action<"Launched">> => {
   const { build, settings, time } = world
   const able = world.places.filter(
-    ({ buildJob, importJob, node }) =>
+    (place) =>
       // What was begun is ended, also on a node that has been cordoned since.
-      buildJob !== undefined ||
-      importJob !== undefined ||
-      obstacleOf(node, { system: build.spec.system, nodeRepel: settings.nodeRepel }) === undefined
+      isBegunAt(place) ||
+      obstacleOf(place.node, { system: build.spec.system, nodeRepel: settings.nodeRepel }) === undefined
   )
   const { refusal } = world
   // A status that can't be written tells nothing, and without it nothing may be done.
   if (refusal?.kind === "NixBuild") return tellRefusal(world, refusal)
-  const claims = able.some(isBuilt) ? admittanceOf(world).actions : []
-  const isClaimRefused = refusal !== undefined && claims.some((action) => isAbout(action, refusal))
   const egress = egressStep(world)
   const steps = able.flatMap((place): ReadonlyArray<NamedStep> => {
     const step = nextStep(world, place, egress)
-    const named = { name: place.node.metadata.name, isBuilt: isBuilt(place) }
+    const named = { name: place.node.metadata.name, isBegun: isBegunAt(place) }
     if (step === undefined) return []
-    if (
-      refusal !== undefined &&
-      ((isClaimRefused && named.isBuilt) || step.actions.some((one) => isAbout(one, refusal)))
-    ) {
+    if (refusal !== undefined && step.actions.some((one) => isAbout(one, refusal))) {
       return refusal.isLasting ? [{ ...named, ...refused(refusal), isRefused: true }] : []
     }
     return [withSlot(world, { ...named, ...step })]
@@ -58,7 +52,6 @@ export const decide = (world: World): ReadonlyArray<Action<"Launched">> => {
   const main = step === undefined ? undefined : withWaiting(step, steps)
   const holds = steps.flatMap((one) => holdOf(world, one))
   return [
-    ...(isClaimRefused ? [] : claims),
     // What the first does for all nodes is done once.
     ...new Set(steps.flatMap((one) => one.actions)),
     ...holds.flatMap((node) => tellHold(world, node)),
@@ -101,19 +94,21 @@ const held = ({ build, places, refusal, time }: World): NamedStep | undefined =>
   const node = nodeStatusOf(build, name)
   if (isTrue(conditionsOf(build), "Complete")) return undefined
   if (isHeld(node) && (isWaitingForRetry(node, time) || !hasSlot(build, name)))
-    return { name, ...wait(node.reason, node.message ?? reasons[node.reason]) }
+    return { name, isBegun: false, ...wait(node.reason, node.message ?? reasons[node.reason]) }
   if (isWaitingForRetry(node, time)) {
     const message = `${reasons.RetryPending} Attempt ${attempt} begins at ${node?.retryTime}. ${failure?.message ?? ""}`
-    return { name, ...wait("RetryPending", message.trim()) }
+    return { name, isBegun: false, ...wait("RetryPending", message.trim()) }
   }
   const isBegun = buildJobName === jobName("build", { build: build.metadata, node: name, attempt })
   if (!unsettledNodes(build).includes(name) || isBegun || !isTrue(conditionsOf(build), "Launched")) return undefined
   // The scheduler says which place in the queue the next attempt has.
-  if (needsSlot(build, name) && !hasSlot(build, name)) return { name, ...wait("NoFreeSlot", reasons.NoFreeSlot) }
+  if (needsSlot(build, name) && !hasSlot(build, name))
+    return { name, isBegun: false, ...wait("NoFreeSlot", reasons.NoFreeSlot) }
   const place = places.find((one) => one.node.metadata.name === name)
   if (place?.admission?.outcome === "Unclear" || (place !== undefined && refusal !== undefined)) return undefined
   return {
     name,
+    isBegun: false,
     ...wait(
       "NoMatchingNode",
       `${reasons.NoMatchingNode} ${name} ${place === undefined ? "is gone" : "can't build now"}.`
@@ -133,17 +128,7 @@ const nextStep = (world: World, place: Place, egress: EgressStep): Step | undefi
     liveTime: world.time,
     egress
   })
-  const begun = place.buildJob ?? buildJob
-  if (place.importJob !== undefined) return { actions: [], ...launched(world, begun) }
-  if (isBuilt(place)) {
-    const admittance = admittanceOf(world)
-    if (admittance.conflict !== undefined) return wait("TagConflict", admittance.conflict)
-    return {
-      actions: admittance.import === undefined ? [] : [startImport(world, place, admittance.import)],
-      ...launched(world, begun)
-    }
-  }
-  if (place.buildJob !== undefined) return { actions: [], ...launched(world, begun) }
+  if (isBegunAt(place)) return { actions: [], ...launched(world, place.buildJob ?? buildJob) }
   if (isGoing(place)) return wait("VolumePending", reasons.VolumePending)
   const isPrepared =
     place.claim !== undefined ||
@@ -180,8 +165,8 @@ const nextStep = (world: World, place: Place, egress: EgressStep): Step | undefi
   }
 }
 
-const admittanceOf = ({ build, claim }: World): Admittance =>
-  claim === undefined ? { actions: [] } : admitImport(build, claim)
+/** Its build Job is there, or was: what it gave is being imported. */
+const isBegunAt = ({ buildJob, importJob }: Place): boolean => buildJob !== undefined || importJob !== undefined
 
 // Kubernetes would not let the build Pod begin, and retention removes what a former node has left.
 const isGoing = ({ claim, node, volume }: Place): boolean =>
@@ -198,16 +183,6 @@ const createUnless = (
   why: string,
   object: Extract<Action, { action: "Create" }>["object"]
 ): ReadonlyArray<Action> => (there === undefined ? [{ action: "Create", why, object }] : [])
-
-const startImport = (
-  { build, namespaceUid, settings }: World,
-  { node }: Place,
-  terms: { readonly expected?: Expected }
-): Action => ({
-  action: "Create",
-  why: `The build on ${node.metadata.name} succeeded`,
-  object: makeImportJob({ build, namespaceUid, node, settings, ...terms })
-})
 
 // It makes some directories.
 const volumeSeconds = 600

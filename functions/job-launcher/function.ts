@@ -1,7 +1,6 @@
 import {
   events,
   jobs,
-  leases,
   namespaces,
   nodes,
   persistentVolumeClaims,
@@ -13,15 +12,16 @@ import { nixBuilds } from "../../lib/api/nixbuild.ts"
 import { changed, isDeletion, sweep } from "../../lib/runtime/events.ts"
 import { allow, allowStatus, defineFunction } from "../../lib/runtime/function.ts"
 import { ignoreIf } from "../../lib/runtime/predicate.ts"
-import { hasEnded, newClaims } from "../../lib/nixbuild/map-event.ts"
+import { isBegun } from "../../lib/nixbuild/launch.ts"
+import { hasEnded } from "../../lib/nixbuild/map-event.ts"
 import { decide } from "./decide.ts"
-import { isOpen, isStep, isUnderWay, observe, Observed, mapEvent } from "./observe.ts"
+import { isOfVolume, isOpen, observe, Observed, mapEvent } from "./observe.ts"
 import { settings } from "./settings.ts"
 
-/** NixBuilds with a node → volume, build Job, import Job. */
+/** NixBuilds with a node → volume, build Job. */
 export default defineFunction({
   name: "job-launcher",
-  on: [changed(nixBuilds), changed(jobs), changed(leases), sweep],
+  on: [changed(nixBuilds), changed(jobs), sweep],
   sets: ["Launched"],
   permissions: [
     allow(nodes, "get"),
@@ -37,13 +37,11 @@ export default defineFunction({
     allow(nixBuilds, "get", "list"),
     // An owner reference that blocks deletion is a right over the owner's finalizers.
     { kind: nixBuilds, subresource: "finalizers", verbs: ["update"] },
-    allowStatus(nixBuilds),
-    allow(leases, "get", "create", "patch")
+    allowStatus(nixBuilds)
   ],
   ignorePredicates: [
-    ignoreIf(jobs, (job) => !isStep(job) || !hasEnded(job)),
-    newClaims,
-    ignoreIf(nixBuilds, (build, event) => isDeletion(event) || !isOpen(build) || isUnderWay(build))
+    ignoreIf(jobs, (job) => !isOfVolume(job) || !hasEnded(job)),
+    ignoreIf(nixBuilds, (build, event) => isDeletion(event) || !isOpen(build) || isBegun(build))
   ],
   settings,
   mapEvent,

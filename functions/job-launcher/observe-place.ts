@@ -1,17 +1,14 @@
-/** What there is on one node that wants the image: volume, Jobs. */
+/** What there is on one node that wants the image: volume, build Job. */
 import { Effect, Option, Schema, Struct } from "effect"
 import {
-  isSucceeded,
   Job,
   Node,
   nodes,
   PersistentVolume,
   PersistentVolumeClaim,
   persistentVolumes,
-  Pod,
   withoutImages
 } from "../../lib/kubernetes/kinds.ts"
-import { podsOf } from "../../lib/nixbuild/object-questions.ts"
 import { attemptOn, type NixBuild } from "../../lib/api/nixbuild.ts"
 import { Cluster } from "../../lib/kubernetes/cluster.ts"
 import type { KubernetesError } from "../../lib/kubernetes/error.ts"
@@ -39,7 +36,7 @@ export const Place = Schema.Struct({
   /** The volume Job's Pod, and what Kubernetes says while it does not start. */
   volumeWait: optional(Schema.Struct(Struct.omit(Work.fields, ["job"]))),
   buildJob: optional(Job),
-  buildPod: optional(Pod),
+  /** What was built there is being imported: no build Job is needed any more. */
   importJob: optional(Job),
   /** Asked only when everything else is ready for the build Job. */
   admission: optional(Admission)
@@ -77,7 +74,7 @@ export const observePlace = Effect.fnUntraced(function* (at: At, { claims, jobAt
   const place: Place = {
     node: withoutImages(node.value),
     ...cache,
-    ...(buildJob === undefined ? {} : yield* observeBuildJob(buildJob)),
+    ...(buildJob === undefined ? {} : { buildJob }),
     ...(importJob === undefined ? {} : { importJob })
   }
   return { place, isReady: isPrepared && !isBegun && waitForSource(build, name) === undefined }
@@ -102,11 +99,3 @@ const observeCache = Effect.fnUntraced(function* (
 })
 
 const inVolume = ({ job, ...wait }: Work) => ({ volumeJob: job, ...(isFinished({ job }) ? {} : { volumeWait: wait }) })
-
-// A container of others may make a failed Job of one that has built.
-const observeBuildJob = Effect.fnUntraced(function* (buildJob: Job) {
-  if (isSucceeded(buildJob)) return { buildJob }
-  const cluster = yield* Cluster
-  const [buildPod] = yield* cluster.list(podsOf(buildJob))
-  return { buildJob, ...(buildPod === undefined ? {} : { buildPod }) }
-})

@@ -1,4 +1,4 @@
-/** What there is on each node that wants the image: volume, Jobs, and whether the build Pod would be admitted. */
+/** What there is on each node that wants the image: volume, build Job, and whether the build Pod would be admitted. */
 import { Effect, Equal, Option, Schema, Struct } from "effect"
 import { isTrue } from "../../lib/kubernetes/condition.ts"
 import type { Reference } from "../../lib/kubernetes/kind.ts"
@@ -12,15 +12,14 @@ import {
   NixBuild,
   nixBuilds,
   nodeStatusOf,
-  unsettledNodes,
-  wantedNodes
+  unsettledNodes
 } from "../../lib/api/nixbuild.ts"
 import { buildsIn } from "../../lib/nixbuild/questions.ts"
 import { Cluster } from "../../lib/kubernetes/cluster.ts"
 import { Refusal } from "../../lib/runtime/function.ts"
-import { namespaceAnnotation, nixBuildAnnotation, tagLabel } from "../../lib/api/annotations.ts"
+import { namespaceAnnotation } from "../../lib/api/annotations.ts"
+import { isBegun } from "../../lib/nixbuild/launch.ts"
 import { hasSlot, isObstructed, needsSlot } from "../../lib/nixbuild/slots.ts"
-import { endedWell } from "../../lib/nixbuild/work.ts"
 import { isSourcePending } from "../../lib/nixbuild/source.ts"
 import { mapToOpenBuilds } from "../../lib/nixbuild/map-event.ts"
 import { jobName } from "../../lib/api/names.ts"
@@ -30,10 +29,8 @@ import { writeFilter } from "../../lib/nixbuild/uid-filter.ts"
 import { askAdmission } from "./observe-admission.ts"
 import type { BuildPlace } from "./build-job.ts"
 import { Egress } from "./egress.ts"
-import { observeClaim } from "./observe-claim.ts"
 import { observeEgress } from "./observe-egress.ts"
 import { type Claims, type Jobs, observePlace, Place } from "./observe-place.ts"
-import { Claim } from "./tag.ts"
 import { LauncherSettings, settings as keys } from "./settings.ts"
 
 const optional = Schema.optionalKey
@@ -45,10 +42,8 @@ export const Observed = Schema.Struct({
   settings: LauncherSettings,
   /** All NixBuilds of the namespace, for the build Job; empty where none can be made. */
   liveFilter: Schema.String.pipe(Schema.withDecodingDefaultKey(Effect.succeed(""))),
-  /** The nodes that want the image, and where it may be built or is built already; the build node first. */
+  /** The nodes that want the image, and where it may be built or was begun to be; the build node first. */
   places: Schema.Array(Place),
-  /** Who may use the tag: asked only when a build has succeeded and its image is to be imported. */
-  claim: optional(Claim),
   /** What builds may reach: asked only when everything else is ready for a build Job. */
   egress: optional(Egress),
   /** What the API server has against an object that was to be created. */
@@ -64,31 +59,9 @@ export const isOpen = (build: NixBuild): boolean =>
   !hasFailed(build) &&
   unsettledNodes(build).length > 0
 
-/** Its one build Job is there and has not succeeded yet: nothing follows from it. */
-export const isUnderWay = (build: NixBuild): boolean => isBegun(build) && !isTrue(conditionsOf(build), "Success")
-
-/** The build Job of the one node that wants the image is there, and nothing keeps it. */
-const isBegun = (build: NixBuild): boolean => {
-  const { buildJobName, buildNode = "" } = build.status ?? {}
-  const attempt = { build: build.metadata, node: buildNode, attempt: attemptOn(build, buildNode) }
-  return (
-    isTrue(conditionsOf(build), "Launched") &&
-    buildJobName === jobName("build", attempt) &&
-    wantedNodes(build).length === 1 &&
-    nodeStatusOf(build, buildNode) === undefined
-  )
-}
-
-/** Whether another step follows from a Job's end: that of a volume, and that of a build. */
-export const isStep = ({ metadata: { annotations, labels } }: Job): boolean =>
-  labels?.[tagLabel] === undefined &&
-  (annotations?.[nixBuildAnnotation] !== undefined || annotations?.[namespaceAnnotation] !== undefined)
-
-/** It has succeeded, and nothing imports yet what it gave. */
-export const isBuilt = ({ buildJob, buildPod, importJob }: Place): boolean =>
-  importJob === undefined &&
-  buildJob !== undefined &&
-  endedWell({ job: buildJob, ...(buildPod === undefined ? {} : { pod: buildPod }) })
+/** Whether a build may follow from the end of a Job: that of a volume. */
+export const isOfVolume = ({ metadata: { annotations } }: Job): boolean =>
+  annotations?.[namespaceAnnotation] !== undefined
 
 export const mapEvent = mapToOpenBuilds(isOpen)
 
@@ -138,7 +111,7 @@ const observeBuild = Effect.fnUntraced(function* (build: Option.Option<NixBuild>
   if (Option.isNone(build) || !isOpen(build.value)) return Option.none()
   const itsJobs = yield* cluster.list(jobsOf(build.value.metadata))
   const jobAt = new Map(itsJobs.map((job) => [job.metadata.name, job]))
-  if (isBegun(build.value) && isImported(build.value, jobAt)) return Option.none()
+  if (isBegun(build.value) && isThere(build.value, jobAt)) return Option.none()
   const namespace = yield* cluster.get(namespaces, { name: build.value.metadata.namespace ?? "" })
   if (Option.isNone(namespace)) return Option.none()
   const namespaceUid = namespace.value.metadata.uid
@@ -159,15 +132,13 @@ const observeBuild = Effect.fnUntraced(function* (build: Option.Option<NixBuild>
   const there = places.flatMap((place) => (place === undefined ? [] : [place]))
   const ready = there.flatMap(({ isReady, place }) => (isReady ? [place.node.metadata.name] : []))
   const liveFilter = ready.length === 0 ? "" : yield* filterLive(build.value)
-  const found = there.map(({ place }) => place)
   const observed: typeof Observed.Type = {
     time,
     build: build.value,
     namespaceUid,
     liveFilter,
     settings,
-    places: found,
-    ...(found.some(isBuilt) ? { claim: yield* observeClaim(build.value) } : {})
+    places: there.map(({ place }) => place)
   }
   return Option.some<Found>({
     claims,
@@ -177,11 +148,12 @@ const observeBuild = Effect.fnUntraced(function* (build: Option.Option<NixBuild>
   })
 })
 
-/** Its import Job is there too, and importer-status tells what becomes of it. */
-const isImported = (build: NixBuild, jobAt: Jobs): boolean =>
-  unsettledNodes(build).every((node) =>
-    jobAt.has(jobName("import", { build: build.metadata, node, attempt: attemptOn(build, node) }))
-  )
+/** Its Job is there, or the one that imports what that gave. */
+const isThere = (build: NixBuild, jobAt: Jobs): boolean =>
+  unsettledNodes(build).every((node) => {
+    const attempt = { build: build.metadata, node, attempt: attemptOn(build, node) }
+    return jobAt.has(jobName("build", attempt)) || jobAt.has(jobName("import", attempt))
+  })
 
 const filterLive = Effect.fnUntraced(function* ({ metadata }: NixBuild) {
   const cluster = yield* Cluster

@@ -12,8 +12,8 @@ export interface Step {
 export interface NamedStep extends Step {
   /** The node's. */
   readonly name: string
-  /** What is left there is the import. */
-  readonly isBuilt?: boolean
+  /** Its Job is there. */
+  readonly isBegun: boolean
   /** It was refused when it was to be created, although a dry run said nothing. */
   readonly isRefused?: true
 }

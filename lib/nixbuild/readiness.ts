@@ -9,8 +9,8 @@
  * | Stalled                                    | False   | Stalled's          |
  * | not Scheduled or not Launched: an obstacle | False   | that condition's   |
  * | the same, and it only waits                | Unknown | that condition's   |
+ * | the next Job there cannot begin            | False   | the node's         |
  * | the attempt before failed                  | False   | the failure's      |
- * | the Job that is to bring it waits          | False   | the node's         |
  * | it was built, and no node has it now       | False   | the node's reason  |
  * | none of these                              | Unknown | how far it is      |
  */
@@ -34,9 +34,9 @@ export const readinessOf = ({ buildNode, conditions, failure, nodes }: StatusFie
   if (held !== undefined) {
     return ready(Predicate.isNotNullish(failure) || isObstacle(held.reason) ? "False" : "Unknown", held)
   }
-  if (Predicate.isNotNullish(failure)) return ready("False", failure)
   const waiting = nodes?.find(({ message, name }) => message !== undefined && name === buildNode)
   if (waiting?.message !== undefined) return ready("False", { reason: waiting.reason, message: waiting.message })
+  if (Predicate.isNotNullish(failure)) return ready("False", failure)
   const missing = isTrue(conditions, "Complete")
     ? (nodes?.find(({ name }) => name === buildNode) ?? nodes?.[0])
     : undefined

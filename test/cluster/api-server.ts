@@ -20,6 +20,8 @@ interface Question {
   readonly body?: { readonly type: `application/${string}`; readonly value: unknown }
   /** Whose rights count, where it is not the kubeconfig's user. */
   readonly as?: string | undefined
+  /** With the rights of this group. */
+  readonly asGroup?: string | undefined
 }
 
 /** The text of the answer, or the refusal. */
@@ -60,9 +62,12 @@ const makeAsk = Effect.fnUntraced(function* (url: string) {
   return Effect.fnUntraced(function* (
     method: HttpMethod.HttpMethod,
     path: string,
-    { as, body, query = {} }: Question = {}
+    { as, asGroup, body, query = {} }: Question = {}
   ) {
-    const headers = as === undefined ? {} : { "Impersonate-User": as }
+    const headers = {
+      ...(as === undefined ? {} : { "Impersonate-User": as }),
+      ...(asGroup === undefined ? {} : { "Impersonate-Group": asGroup })
+    }
     const bare = HttpClientRequest.make(method)(`${url}${path}`).pipe(
       HttpClientRequest.setUrlParams(query),
       HttpClientRequest.setHeaders(headers)
@@ -149,22 +154,24 @@ export type Verb = "create" | "apply" | "delete"
 interface How {
   readonly dryRun?: boolean
   readonly as?: string
+  readonly asGroup?: string
 }
 
 /** What `kubectl create`, `kubectl apply --server-side --force-conflicts` and `kubectl delete --wait=false` ask for. */
-const askFor = Effect.fnUntraced(function* (verb: Verb, object: object, { as, dryRun = false }: How = {}) {
+const askFor = Effect.fnUntraced(function* (verb: Verb, object: object, { dryRun = false, ...by }: How = {}) {
   const { ask } = yield* ApiServer
   const decoded = yield* Schema.decodeUnknownEffect(KubernetesObject)(object)
   const path = pathOfObject(decoded)
   const query = dryRun ? { dryRun: "All" } : {}
   const strict = { ...query, fieldValidation: "Strict", fieldManager: "kubectl" }
   const one = `${path}/${decoded.metadata.name}`
-  if (verb === "delete") return yield* ask("DELETE", one, { query: { ...query, propagationPolicy: "Background" }, as })
+  if (verb === "delete")
+    return yield* ask("DELETE", one, { query: { ...query, propagationPolicy: "Background" }, ...by })
   if (verb === "create") {
-    return yield* ask("POST", path, { query: strict, as, body: { type: "application/json", value: object } })
+    return yield* ask("POST", path, { query: strict, ...by, body: { type: "application/json", value: object } })
   }
   const body = { type: "application/apply-patch+yaml", value: object } as const
-  return yield* ask("PATCH", one, { query: { ...strict, force: true }, as, body })
+  return yield* ask("PATCH", one, { query: { ...strict, force: true }, ...by, body })
 })
 
 export const apply = (...objects: ReadonlyArray<object>) =>

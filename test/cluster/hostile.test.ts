@@ -4,7 +4,7 @@ import { Effect, FileSystem, Option, Schema } from "effect"
 import { Tar } from "effect/encoding"
 import { randomUUID } from "node:crypto"
 import { gzipSync } from "node:zlib"
-import { makeImportJob } from "../../functions/job-launcher/import-job.ts"
+import { makeImportJob } from "../../functions/importer/import-job.ts"
 import { output } from "../../tools/command.ts"
 import { jobs, namespaces, nodes, pods } from "../../lib/kubernetes/kinds.ts"
 import { nixBuilds } from "../../lib/api/nixbuild.ts"
@@ -161,15 +161,7 @@ const importPlanted = Effect.fnUntraced(function* (
     build: { ...build, metadata: { ...build.metadata, uid } },
     namespaceUid,
     node: yield* Effect.flatMap(find(nodes, { namespace: "", name: node }), Effect.fromOption),
-    settings: {
-      builderImage,
-      nodeRepel: [],
-      buildEgress: "open" as const,
-      closedCidrs: [],
-      cacheLimitBytes: 0,
-      substituters: [],
-      trustedPublicKeys: []
-    }
+    builderImage
   })
   const { name } = job.metadata
   // Without labels and annotations: nobody else shall take it for the NixBuild's.

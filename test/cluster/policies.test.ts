@@ -74,11 +74,26 @@ describe("policies", () => {
       assert.strictEqual(yield* create(job(here)), "")
       assert.strictEqual(yield* create(job(system, mounting("/var/lib/enbi/x"))), "")
       assert.strictEqual(yield* create(job(system, mounting("/run/containerd/containerd.sock"))), "")
+      const asked = (name: string, object: object) =>
+        refusalOf(object, "create", {
+          ...dryRun,
+          as: `system:serviceaccount:enbi-system:${name}`,
+          asGroup: "system:masters"
+        })
+      assert.strictEqual(yield* asked("importer", job(system)), "")
+      assert.include(yield* asked("importer", job(here)), "importer may create no other Jobs")
+      assert.strictEqual(yield* asked("job-launcher", job(here)), "")
+      assert.include(yield* asked("job-launcher", job(system)), "only importer may create")
       assert.include(yield* create(job(here, {}, { "enbi.hrzn.ee/nixbuild-uid": "x" })), "only Jobs with their label")
       assert.include(yield* create(job(here, {}, managedBy)), "only the Jobs of NixBuilds")
       assert.include(yield* create(job(system, {}, managedBy)), "only the Jobs of NixBuilds")
       const own = container(ns)
       const removing = { containers: [{ ...own, args: ["/app/remove-volume.js"] }] }
+      assert.include(yield* asked("importer", job(system, removing, managedBy)), "importer may create no other Jobs")
+      const both = { containers: [container("enbi-system"), { ...own, name: "d", args: ["/app/remove-volume.js"] }] }
+      for (const name of ["importer", "job-launcher"]) {
+        assert.include(yield* asked(name, job(system, both)), "only importer may create", name)
+      }
       assert.strictEqual(yield* create(job(system, { ...removing, ...mounting("/var/lib/enbi") }, managedBy)), "")
       assert.include(yield* create(job(here, removing, managedBy)), "only the Jobs of NixBuilds")
       assert.include(yield* create(job(system, removing, {})), "only Jobs with their label")

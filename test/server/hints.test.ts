@@ -98,7 +98,8 @@ describe("what needs no look", () => {
     "a Pod that runs": ["pod-failure-detector", told(running)],
     "a Pod of no Job of ours": ["importer-status", told(plain)],
     "somebody's Job": ["importer-status", job],
-    "somebody's Job, to who launches Jobs": ["job-launcher", job]
+    "somebody's Job, to who launches Jobs": ["job-launcher", job],
+    "somebody's Job, to who imports": ["importer", job]
   }
   for (const [what, [name, about]] of Object.entries(rows)) {
     it.effect(`${what} costs no request`, () =>
@@ -161,6 +162,7 @@ describe("what is not there", () => {
     ["pod-failure-detector", build],
     ["scheduler", build],
     ["job-launcher", build],
+    ["importer", build],
     ["importer-status", build],
     ["importer-status", pod],
     ["pod-waker", build],
@@ -180,7 +182,7 @@ describe("what is not there", () => {
   it.effect("67 a status that is forged in the body does nothing", () =>
     Effect.gen(function* () {
       const given = [...onePod, build]
-      for (const name of ["job-launcher", "importer-status", "pod-waker", "retention"]) {
+      for (const name of ["job-launcher", "importer", "importer-status", "pod-waker", "retention"]) {
         const [event] = yield* asked(name, given, { about: build, data: told(ended) })
         assert.deepStrictEqual(event?.writes, [], name)
       }

@@ -15,18 +15,17 @@ import { systemNamespace } from "../../lib/kubernetes/system-namespace.ts"
 import { hostPaths, importVariables, mountPaths, programPath, programs } from "../../lib/nixbuild/job-contract.ts"
 import { tagOf } from "../../lib/nixbuild/tag-claim.ts"
 import type { Expected } from "./tag.ts"
-import type { LauncherSettings } from "./settings.ts"
 
-export interface ImportPlace {
+export interface Import {
   readonly build: NixBuild
   readonly namespaceUid: string
   readonly node: Node
-  readonly settings: LauncherSettings
+  readonly builderImage: string
   /** The one image that may come under the tag, where others use it too. */
   readonly expected?: Expected
 }
 
-export const makeImportJob = ({ build, expected, namespaceUid, node, settings }: ImportPlace) => {
+export const makeImportJob = ({ build, builderImage, expected, namespaceUid, node }: Import) => {
   const nodeName = node.metadata.name
   const name = jobName("import", { build: build.metadata, node: nodeName, attempt: attemptOn(build, nodeName) })
   const owner = belongingTo(build)
@@ -46,7 +45,7 @@ export const makeImportJob = ({ build, expected, namespaceUid, node, settings }:
           containers: [
             {
               name: programs.import,
-              image: settings.builderImage,
+              image: builderImage,
               args: [programPath(programs.import)],
               env: [
                 { name: importVariables.imageTag, value: build.spec.imageTag },
