@@ -18,10 +18,12 @@ import { admitImport } from "./tag.ts"
 export const observeClaim = Effect.fnUntraced(function* (build: NixBuild) {
   const cluster = yield* Cluster
   const at = { namespace: systemNamespace, name: tagLeaseName(tagOf(build)) }
-  const seen = yield* cluster.get(leases, at)
-  // Whoever is refused waits, and asks again when the Lease changes.
-  if (Option.exists(seen, (lease) => admitImport(build, { lease, isMoving: false }).conflict !== undefined)) {
-    return { ...(Option.isSome(seen) ? { lease: seen.value } : {}), isMoving: false }
+  if (isRefused(build)) {
+    const seen = yield* cluster.get(leases, at)
+    // It waits, and asks again when the Lease changes.
+    if (Option.exists(seen, (lease) => admitImport(build, { lease, isMoving: false }).conflict !== undefined)) {
+      return { ...(Option.isSome(seen) ? { lease: seen.value } : {}), isMoving: false }
+    }
   }
   const lease = yield* cluster.getFresh(leases, at)
   if (Option.isNone(lease)) return { isMoving: false }
@@ -31,6 +33,10 @@ export const observeClaim = Effect.fnUntraced(function* (build: NixBuild) {
     isMoving: holder === build.metadata.namespace ? false : yield* isMoving({ build, holder })
   }
 })
+
+/** Its status says so. */
+const isRefused = ({ status }: NixBuild): boolean =>
+  (status?.nodes ?? []).some(({ reason }) => reason === "TagConflict")
 
 // The Lease was read before: whoever of the holder read it before it said who joins has a build Job that succeeded by
 // now, or an import Job.
