@@ -8,7 +8,14 @@ import { type Action, isAbout } from "../../lib/runtime/action.ts"
 import { type Reason, reasons } from "../../lib/api/reasons.ts"
 import { isTrue } from "../../lib/kubernetes/condition.ts"
 import { isFailed } from "../../lib/kubernetes/kinds.ts"
-import { attemptOn, conditionsOf, isWaitingForRetry, nodeStatusOf, unsettledNodes } from "../../lib/api/nixbuild.ts"
+import {
+  attemptOn,
+  conditionsOf,
+  isWaitingForRetry,
+  nixBuilds,
+  nodeStatusOf,
+  unsettledNodes
+} from "../../lib/api/nixbuild.ts"
 import { jobName } from "../../lib/api/names.ts"
 import { patchStatus } from "../../lib/nixbuild/status.ts"
 import { obstacleOf } from "../../lib/nixbuild/placement.ts"
@@ -35,15 +42,16 @@ export const decide = (world: World): ReadonlyArray<Action<"Launched">> => {
       isBegunAt(place) ||
       obstacleOf(place.node, { system: build.spec.system, nodeRepel: settings.nodeRepel }) === undefined
   )
-  const { refusal } = world
+  const ofStatus = world.refusals.find(({ kind }) => kind === nixBuilds.kind)
   // A status that can't be written tells nothing, and without it nothing may be done.
-  if (refusal?.kind === "NixBuild") return tellRefusal(world, refusal)
+  if (ofStatus !== undefined) return tellRefusal(world, ofStatus)
   const egress = egressStep(world)
   const steps = able.flatMap((place): ReadonlyArray<NamedStep> => {
     const step = nextStep(world, place, egress)
     const named = { name: place.node.metadata.name, isBegun: isBegunAt(place) }
     if (step === undefined) return []
-    if (refusal !== undefined && step.actions.some((one) => isAbout(one, refusal))) {
+    const refusal = world.refusals.find((one) => step.actions.some((action) => isAbout(action, one)))
+    if (refusal !== undefined) {
       return refusal.isLasting ? [{ ...named, ...refused(refusal), isRefused: true }] : []
     }
     return [withSlot(world, { ...named, ...step })]
@@ -88,7 +96,7 @@ const withWaiting = (step: NamedStep, steps: ReadonlyArray<NamedStep>): NamedSte
 }
 
 /** Why nothing happens on the node that builds, where that is not so already. */
-const held = ({ build, places, refusal, time }: World): NamedStep | undefined => {
+const held = ({ build, places, refusals, time }: World): NamedStep | undefined => {
   const { buildJobName, buildNode: name = "", failure } = build.status ?? {}
   const attempt = attemptOn(build, name)
   const node = nodeStatusOf(build, name)
@@ -105,7 +113,7 @@ const held = ({ build, places, refusal, time }: World): NamedStep | undefined =>
   if (needsSlot(build, name) && !hasSlot(build, name))
     return { name, isBegun: false, ...wait("NoFreeSlot", reasons.NoFreeSlot) }
   const place = places.find((one) => one.node.metadata.name === name)
-  if (place?.admission?.outcome === "Unclear" || (place !== undefined && refusal !== undefined)) return undefined
+  if (place?.admission?.outcome === "Unclear" || (place !== undefined && refusals.length > 0)) return undefined
   return {
     name,
     isBegun: false,

@@ -48,5 +48,5 @@ export default defineFunction({
   observe,
   Observed,
   decide,
-  refused: (observed, refusal) => ({ ...observed, refusal })
+  refused: (observed, refusal) => ({ ...observed, refusals: [...observed.refusals, refusal] })
 })

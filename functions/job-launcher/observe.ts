@@ -46,8 +46,8 @@ export const Observed = Schema.Struct({
   places: Schema.Array(Place),
   /** What builds may reach: asked only when everything else is ready for a build Job. */
   egress: optional(Egress),
-  /** What the API server has against an object that was to be created. */
-  refusal: optional(Refusal)
+  /** What the API server has against objects that were to be written. */
+  refusals: Schema.Array(Refusal).pipe(Schema.withDecodingDefaultKey(Effect.succeed([])))
 })
 
 /** A NixBuild that was given a node, or had one, and that some node still wants. */
@@ -138,7 +138,8 @@ const observeBuild = Effect.fnUntraced(function* (build: Option.Option<NixBuild>
     namespaceUid,
     liveFilter,
     settings,
-    places: there.map(({ place }) => place)
+    places: there.map(({ place }) => place),
+    refusals: []
   }
   return Option.some<Found>({
     claims,
