@@ -12,6 +12,7 @@ const sources: Readonly<Record<Program, string>> = {
   build: "build/build.ts",
   import: "import/import.ts",
   "prepare-volume": "cache/prepare-volume.ts",
+  publish: "publish/publish.ts",
   "remove-volume": "cache/remove-volume.ts"
 }
 

@@ -2,19 +2,22 @@
 import { ImageError } from "../lib/oci/image-error.ts"
 import { Failure } from "../lib/nixbuild/job-result.ts"
 
+/** Of what cannot be brought on as it is, though the image may be right. */
+type Fallback = "ImportFailed" | "PublishFailed"
+
 /** The author of a package reads it. */
-export const imageFailure = ({ code, message }: ImageError): Failure =>
-  new Failure({ reason: code === "DigestMismatch" ? "ImportFailed" : code, message: message + advice(code), log: "" })
+export const imageFailure = ({ code, message }: ImageError, fallback: Fallback = "ImportFailed"): Failure =>
+  new Failure({ reason: code === "DigestMismatch" ? fallback : code, message: message + advice(code), log: "" })
 
 const advice = (code: ImageError["code"]): string =>
   code === "WrongArchitecture" ? " Set spec.system to what the package builds, or fix the package." : ""
 
 export const importFailed = (message: string): Failure => new Failure({ reason: "ImportFailed", message, log: "" })
 
-/** Whatever kept a layout from being read and served. */
-export const layoutFailure = (error: Error): Failure => {
+/** Whatever kept a layout from being read and brought on. */
+export const layoutFailure = (error: Error, fallback: Fallback = "ImportFailed"): Failure => {
   if (error instanceof Failure) return error
-  return error instanceof ImageError
-    ? imageFailure(error)
-    : importFailed(`The build's result cannot be read (${error.message}): retry the build.`)
+  if (error instanceof ImageError) return imageFailure(error, fallback)
+  const message = `The build's result cannot be read (${error.message}): retry the build.`
+  return new Failure({ reason: fallback, message, log: "" })
 }

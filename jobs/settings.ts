@@ -3,7 +3,14 @@ import { Config, Option, Schema } from "effect"
 import { ImageRequest } from "../lib/api/image-request.ts"
 import { LockedInput } from "../lib/api/nixbuild.ts"
 import { systems } from "../lib/api/system.ts"
-import { buildVariables, cacheAt, importVariables, mountPaths, volumeVariables } from "../lib/nixbuild/job-contract.ts"
+import {
+  buildVariables,
+  cacheAt,
+  importVariables,
+  mountPaths,
+  publishVariables,
+  volumeVariables
+} from "../lib/nixbuild/job-contract.ts"
 import { Digest } from "../lib/oci/image.ts"
 import { filterPattern } from "../lib/nixbuild/uid-filter.ts"
 import { proxiesConfig } from "./build/closed.ts"
@@ -99,3 +106,16 @@ export const importSettings = Config.all({
   cache
 })
 export type ImportSettings = Config.Success<typeof importSettings>
+
+/** The publish Job's settings. */
+export const publishSettings = Config.all({
+  registry: Config.all({
+    url: Config.NonEmptyString(publishVariables.registryUrl),
+    repository: Config.NonEmptyString(publishVariables.repository),
+    tokenFile: Config.NonEmptyString(publishVariables.tokenFile)
+  }),
+  system,
+  uid,
+  cache
+})
+export type PublishSettings = Config.Success<typeof publishSettings>

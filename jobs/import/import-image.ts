@@ -20,6 +20,7 @@ import { formatReference, type Reference } from "../../lib/oci/reference.ts"
 import { Failure } from "../../lib/nixbuild/job-result.ts"
 import { digestInContainerd, pull, removeName } from "./containerd.ts"
 import { importFailed, layoutFailure } from "../image-failure.ts"
+import { holdToSystem, sizeOf } from "../layout.ts"
 import type { ImportSettings } from "../settings.ts"
 
 /** Imports the layout under the tag; the result is the Job's. */
@@ -28,15 +29,8 @@ export const importImage = Effect.fn("import")(function* (
   reference: Reference,
   layout: Layout
 ) {
+  yield* holdToSystem(layout, settings.system)
   const architecture = architectureOf(settings.system)
-  const found = layout.manifest.platform.architecture
-  if (found !== architecture) {
-    return yield* new Failure({
-      reason: "WrongArchitecture",
-      message: `The image is for ${found}, but this node is for ${architecture}: check spec.system.`,
-      log: ""
-    })
-  }
   const name = formatReference(reference)
   yield* holdToExpected(settings, { name, digest: layout.index.digest })
   const temporary = formatReference({ ...reference, tag: Option.some(`enbi-import-${settings.uid}`) })
@@ -68,12 +62,7 @@ export const importImage = Effect.fn("import")(function* (
     outcome: "Succeeded" as const,
     digest,
     configDigest: layout.config.digest,
-    // CRI's size of an image is what its descriptors say: index, manifest, config and layers, a layer as often as it
-    // is listed (containerd, `CalculateImageUsage` with `WithManifestUsage`).
-    sizeBytes: [layout.index, layout.manifest, layout.config, ...layout.layers].reduce(
-      (sum, { size }) => sum + size,
-      0
-    ),
+    sizeBytes: sizeOf(layout),
     movedBlobs: blobs,
     movedBytes: bytes
   }

@@ -181,6 +181,7 @@ const rows = {
     what: "The image is on the node.",
     look: "Nothing to do. If the Pod does not start all the same: `kubectl describe pod POD`."
   },
+  ImagePublished: { what: "The image registry has the image.", look: nothing },
   ImageServed: { what: "The image registry serves the image.", look: nothing },
   EvaluationFailed: {
     what: "Nix could not evaluate the flake.",
@@ -269,6 +270,13 @@ const rows = {
     what: "The image was built, but containerd did not accept it.",
     do: "Read the log of the import Job.",
     look: `${importLog}; on the node \`journalctl -u containerd\`. Then ${again}.`,
+    isRetried: true,
+    isOfJob: true
+  },
+  PublishFailed: {
+    what: "The image was built, but the image registry did not take it.",
+    do: "Check that the registry runs and has space; it is tried again automatically.",
+    look: `${importLog}; \`kubectl get pods -n enbi-system\` and \`kubectl logs -n enbi-system deployment/image-registry\`. At once: ${again}.`,
     isRetried: true,
     isOfJob: true
   },

@@ -87,6 +87,11 @@ export const settingDescriptions: Readonly<Record<string, SettingDescription>> =
     meaning:
       "The package set of NixImages that name none: a flake with `legacyPackages`. A new value builds them anew; one without a revision is resolved once for equal requests of a namespace."
   },
+  REGISTRY_PUBLISH_URL: {
+    default: "http://image-registry.enbi-system.svc:5081",
+    meaning:
+      "Where publish Jobs push the images of NixBuilds with `spec.delivery: Registry`: the address of the image registry's port for pushes, as Pods in `enbi-system` reach it."
+  },
   PORT: {
     default: "8080",
     meaning: "Port of `/health/liveness`, `/health/readiness` and `/metrics`; on Knative of events too."

@@ -62,6 +62,15 @@ const PackageSet = Schema.String.check(
   Schema.makeFilter((url: string) => flakeUrlRules.find(({ holds }) => !holds(url))?.message)
 )
 
+const defaultRegistryPublishUrl = "http://image-registry.enbi-system.svc:5081"
+
+// The Jobs that get it can be read by people who must not know a password, and what they send goes below /v2 there.
+const RegistryUrl = Schema.String.check(
+  Schema.isPattern(/^https?:\/\/[^/@?#\s]+$/u, {
+    message: "expected http://host:port or https://host:port, without a user name, password or path"
+  })
+)
+
 interface Setting<A> {
   /** The variable of the environment. */
   readonly variable: string
@@ -105,6 +114,9 @@ const all = {
     Config.schema(Schema.String.pipe(Schema.decodeTo(ClosedCidrs, byBlanks)), name).pipe(
       Config.withDefault(defaultClosedCidrs)
     )
+  ),
+  registryPublishUrl: setting("REGISTRY_PUBLISH_URL", (name) =>
+    Config.schema(RegistryUrl, name).pipe(Config.withDefault(defaultRegistryPublishUrl))
   )
 }
 
@@ -142,7 +154,8 @@ export const SettingsSchema = Schema.Struct({
   buildEgress: BuildEgress.pipe(Schema.withDecodingDefaultKey(Effect.succeed<BuildEgress>("public"))),
   imageRegistry: Schema.String.pipe(Schema.withDecodingDefaultKey(Effect.succeed(defaultImageRegistry))),
   packageSet: Schema.String.pipe(Schema.withDecodingDefaultKey(Effect.succeed(defaultPackageSet))),
-  closedCidrs: Schema.Array(Schema.String).pipe(Schema.withDecodingDefaultKey(Effect.succeed(defaultClosedCidrs)))
+  closedCidrs: Schema.Array(Schema.String).pipe(Schema.withDecodingDefaultKey(Effect.succeed(defaultClosedCidrs))),
+  registryPublishUrl: Schema.String.pipe(Schema.withDecodingDefaultKey(Effect.succeed(defaultRegistryPublishUrl)))
 })
 export type SettingsValue = typeof SettingsSchema.Type
 

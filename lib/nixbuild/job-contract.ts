@@ -9,6 +9,7 @@ export const programs = {
   build: "build",
   import: "import",
   prepareVolume: "prepare-volume",
+  publish: "publish",
   removeVolume: "remove-volume"
 } as const
 export type Program = (typeof programs)[keyof typeof programs]
@@ -50,12 +51,28 @@ export const importVariables = {
   tagUse: "TAG_USE"
 } as const
 
+/** The publish Job's environment. */
+export const publishVariables = {
+  ...ofNixBuild,
+  registryUrl: "REGISTRY_URL",
+  repository: "REPOSITORY",
+  tokenFile: "TOKEN_FILE"
+} as const
+
+/** Who the publish Job is to the image registry: the account in the system namespace, and what its token is good for. */
+export const publishAccount = "enbi-publish"
+export const registryAudience = "enbi-image-registry"
+
+/** Where the images of a namespace are in the registry: its builds share what they have in common. */
+export const repositoryOf = (namespaceUid: string): string => `builds/${namespaceUid}`
+
 /** The environment of the Jobs that prepare and remove a volume. */
 export const volumeVariables = { volumeName: "VOLUME_NAME" } as const
 
 /** Where things are in a container; over /app nothing may be mounted. */
 export const mountPaths = {
   cache: "/nix",
+  registryToken: "/registry-token",
   socket: "/containerd.sock",
   temporary: "/tmp",
   /** The volumes of all namespaces. */

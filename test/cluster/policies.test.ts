@@ -18,6 +18,10 @@ const theirs = { as: account }
 const dryRun = { dryRun: true }
 const theirDryRun = { ...theirs, ...dryRun }
 
+/** What the API server has against a function of this name that creates it. */
+const asked = (name: string, object: object) =>
+  refusalOf(object, "create", { ...dryRun, as: `system:serviceaccount:enbi-system:${name}`, asGroup: "system:masters" })
+
 const volume = (path: string, labels: Record<string, string> = managedBy) => ({
   apiVersion: "v1",
   kind: "PersistentVolume",
@@ -74,12 +78,6 @@ describe("policies", () => {
       assert.strictEqual(yield* create(job(here)), "")
       assert.strictEqual(yield* create(job(system, mounting("/var/lib/enbi/x"))), "")
       assert.strictEqual(yield* create(job(system, mounting("/run/containerd/containerd.sock"))), "")
-      const asked = (name: string, object: object) =>
-        refusalOf(object, "create", {
-          ...dryRun,
-          as: `system:serviceaccount:enbi-system:${name}`,
-          asGroup: "system:masters"
-        })
       assert.strictEqual(yield* asked("importer", job(system)), "")
       assert.include(yield* asked("importer", job(here)), "importer may create no other Jobs")
       assert.strictEqual(yield* asked("job-launcher", job(here)), "")
@@ -150,6 +148,57 @@ describe("policies", () => {
       assert.include(yield* create(job(here, { hostNetwork: true })), "a namespace of the node")
       const privileged = { containers: [{ ...own, securityContext: { privileged: true } }] }
       assert.include(yield* create(job(here, privileged)), "must not be privileged")
+    }).pipe(Effect.provide(services))
+  )
+
+  it.live("publish Jobs: their own account with a token for the image registry, and a cache to read", () =>
+    Effect.gen(function* () {
+      const ns = yield* makeNamespace("policies-publish")
+      const here = { namespace: ns, name: "p" }
+      const system = { namespace: "enbi-system", name: "policy-test-publish" }
+      const create = (object: object) => refusalOf(object, "create", theirDryRun)
+      const importing = container("enbi-system")
+      const publishing = { ...importing, args: ["/app/publish.js"] }
+      const source = (audience?: string, path = "token") => ({
+        serviceAccountToken: { path, ...(audience === undefined ? {} : { audience }) }
+      })
+      const projecting = (...sources: ReadonlyArray<object>) => ({ volumes: [{ name: "v", projected: { sources } }] })
+      const ours = source("enbi-image-registry")
+      const spec = { serviceAccountName: "enbi-publish", containers: [publishing], ...projecting(ours) }
+      assert.strictEqual(yield* create(job(system, spec)), "")
+      const mounted = (readOnly: boolean) => ({
+        containers: [{ ...publishing, volumeMounts: [{ name: "v", mountPath: "/nix", readOnly }] }],
+        ...mounting("/var/lib/enbi/x")
+      })
+      assert.strictEqual(yield* create(job(system, { ...spec, ...mounted(true) })), "")
+      assert.strictEqual(yield* asked("importer", job(system, spec)), "")
+      assert.include(yield* asked("job-launcher", job(system, spec)), "only importer may create")
+      const noAccount = "must not name a ServiceAccount, except publish Jobs"
+      const noToken = "a token for the image registry, and nothing else"
+      const onlyCaches = "only caches from the node, and nothing that they could write"
+      for (const [object, message] of [
+        [job(system, { containers: [publishing] }), noAccount],
+        [job(system, { ...spec, serviceAccountName: "default" }), noAccount],
+        [job(system, { ...spec, serviceAccountName: "job-launcher" }), noAccount],
+        [job(system, { serviceAccountName: "enbi-publish" }), noAccount],
+        [
+          job(system, { serviceAccountName: "enbi-publish", containers: [publishing, { ...importing, name: "i" }] }),
+          noAccount
+        ],
+        [job(here, { serviceAccountName: "enbi-publish" }), noAccount],
+        [job(here, spec), "mount only the cache"],
+        [job(system, projecting(ours)), "mount only the cache"],
+        [job(system, { ...spec, ...projecting(source()) }), noToken],
+        [job(system, { ...spec, ...projecting(source("https://kubernetes.default.svc")) }), noToken],
+        [job(system, { ...spec, ...projecting(ours, { secret: { name: "s" } }) }), noToken],
+        [job(system, { ...spec, ...projecting(ours, source("other", "other")) }), noToken],
+        [job(system, { ...spec, ...mounting("/run/containerd/containerd.sock") }), onlyCaches],
+        [job(system, { ...spec, ...mounting("/var/lib/enbi") }), onlyCaches],
+        [job(system, { ...spec, ...mounted(false) }), onlyCaches],
+        [job(system, { ...spec, automountServiceAccountToken: true }), "must not have a token"]
+      ] as const) {
+        assert.include(yield* create(object), message, JSON.stringify(object.spec.template.spec))
+      }
     }).pipe(Effect.provide(services))
   )
 

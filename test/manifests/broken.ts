@@ -52,6 +52,8 @@ export const broken: Readonly<Record<string, ReadonlyArray<unknown>>> = {
   "spec.contentType": ["", "text/plain"],
   "spec.data": ["{x", "[]"],
 
+  automountServiceAccountToken: [true],
+
   "spec.template.metadata.labels.*": ["", "other"],
   "spec.template.metadata.annotations.*": ["maybe", 1],
   "spec.template.spec.serviceAccountName": ["", "default"],

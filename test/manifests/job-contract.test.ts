@@ -9,18 +9,26 @@ import {
   type Program,
   programPath,
   programs,
+  publishAccount,
+  publishVariables,
+  registryAudience,
   volumeVariables
 } from "../../lib/nixbuild/job-contract.ts"
 
 const pathsOf = (...some: ReadonlyArray<Program>) => some.map(programPath)
-const { build, prepareVolume, removeVolume } = programs
+const { build, prepareVolume, publish, removeVolume } = programs
 
 const rows: ReadonlyArray<readonly [before: string, named: ReadonlyArray<string>]> = [
   ["c.args[0] in ", pathsOf(prepareVolume, removeVolume)],
-  ["c.args[0] in (variables.isSystem ? ", pathsOf(programs.import, prepareVolume, removeVolume)],
+  ["c.args[0] in (variables.isSystem ? ", pathsOf(programs.import, publish, prepareVolume, removeVolume)],
   [`${programPath(removeVolume)}"] : `, pathsOf(build)],
   ["m.mountPath in ", Object.values(mountPaths)],
-  ["e.name in ", [...new Set(Object.values({ ...importVariables, ...volumeVariables }))]],
+  [
+    "e.name in ",
+    [...new Set([importVariables, publishVariables, volumeVariables].flatMap((some) => Object.values(some)))]
+  ],
+  ["in (variables.isPublish ? ", [publishAccount]],
+  ['s.?serviceAccountToken.?audience.orValue("") in ', [registryAudience]],
   [
     `path == "${hostPaths.volumes}" || path.startsWith("${hostPaths.volumes}/") || path in `,
     [hostPaths.socket, hostPaths.k3sSocket]
@@ -42,4 +50,14 @@ layer(NodeServices.layer)("the policies", (it) => {
       })
     )
   }
+})
+
+layer(NodeServices.layer)("the account of publish Jobs", (it) => {
+  it.effect("is there, and no Job but theirs may have it", () =>
+    Effect.gen(function* () {
+      const files = yield* FileSystem.FileSystem
+      assert.include(yield* files.readFileString("system/publish.yaml"), `\n  name: ${publishAccount}\n`)
+      assert.include(yield* files.readFileString("system/policies.yaml"), `c.args[0] == "${programPath(publish)}")`)
+    })
+  )
 })

@@ -51,5 +51,6 @@ export const RoleBinding = binding("Role")
 export const ServiceAccount = Schema.Struct({
   apiVersion: Schema.Literal("v1"),
   kind: Schema.Literal("ServiceAccount"),
-  metadata: Metadata
+  metadata: Metadata,
+  automountServiceAccountToken: Schema.optionalKey(Schema.Literal(false))
 })
