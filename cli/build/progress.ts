@@ -2,6 +2,7 @@
 import { type Condition, phaseOf } from "../../lib/api/nixbuild-condition.ts"
 import { conditionsOf, type NixBuild } from "../../lib/api/nixbuild.ts"
 import { isImporting } from "../../lib/nixbuild/slots.ts"
+import { isForRegistry } from "../../lib/nixbuild/delivery.ts"
 
 /** The sentences that `build` has and `before` had not. */
 export const newsIn = (build: NixBuild, before: NixBuild | undefined): ReadonlyArray<string> => {
@@ -13,7 +14,12 @@ export const newsIn = (build: NixBuild, before: NixBuild | undefined): ReadonlyA
   const news = [...told, ...keptImportsOf(build)].map(sentenceOf).filter((sentence) => !known.includes(sentence))
   const imports = (one: NixBuild | undefined) => one !== undefined && phaseOf(conditionsOf(one)) === "Importing"
   return imports(build) && !imports(before)
-    ? [...news, `importing into containerd of ${build.status?.buildNode}`]
+    ? [
+        ...news,
+        isForRegistry(build)
+          ? "publishing to the image registry"
+          : `importing into containerd of ${build.status?.buildNode}`
+      ]
     : news
 }
 
@@ -33,6 +39,7 @@ export const outcomeOf = (build: NixBuild): ReadonlyArray<string> => {
     .filter(({ importedTime }) => importedTime === undefined)
     .map(({ name, reason }) => `It is not on node ${name}: ${reason}.`)
   if (phaseOf(conditionsOf(build)) === "Succeeded") {
+    if (isForRegistry(build)) return [`${build.spec.imageTag} is in the image registry: ${imageDigest}`]
     return [`${build.spec.imageTag} is on node ${there.join(", ")}: ${imageDigest}`, ...missing]
   }
   return [...missing, `Failed: ${failure?.reason ?? "for an unknown reason"}: ${failure?.message ?? ""}`]

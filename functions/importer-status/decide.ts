@@ -20,6 +20,7 @@ import {
 import type { Refusal } from "../../lib/runtime/function.ts"
 import { lastLines } from "../../lib/last-lines.ts"
 import { type ConditionUpdate, isTrue } from "../../lib/kubernetes/condition.ts"
+import { deliveryOf } from "../../lib/nixbuild/delivery.ts"
 import { patchStatus, type StatusChange } from "../../lib/nixbuild/status.ts"
 import { isHeld, isUnderWay, withoutSlots } from "../../lib/nixbuild/slots.ts"
 import { runs } from "../../lib/nixbuild/work.ts"
@@ -115,7 +116,10 @@ const end = (world: World, place: Seen): Ending => {
   if (imported._tag === "Succeeded") {
     const { configDigest, digest, sizeBytes } = imported.result
     return {
-      conditions: [...success, update("Complete", "True", { reason: "BuildFinished", message: "Image loaded" })],
+      conditions: [
+        ...success,
+        update("Complete", "True", { reason: "BuildFinished", message: deliveryOf(world.build).completed })
+      ],
       fields: {
         ...found,
         imageDigest: digest,
@@ -159,7 +163,7 @@ const tell = (world: World, settled: ReadonlyArray<NodeStatus>): ReadonlyArray<A
         recordEvent({
           regarding: nixBuilds,
           about: world.build.metadata,
-          type: node.reason === "ImagePulled" ? "Normal" : "Warning",
+          type: node.reason === deliveryOf(world.build).done ? "Normal" : "Warning",
           reason: node.reason,
           message: `On ${node.name}: ${node.message ?? `${sentence(world, place)}${again(node)}`}`,
           time: world.time,

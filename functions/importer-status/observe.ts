@@ -20,6 +20,7 @@ import { type CloudEvent, isSweep } from "../../lib/runtime/events.ts"
 import { Refusal } from "../../lib/runtime/function.ts"
 import { controllerUidLabel, nixBuildUidLabel } from "../../lib/api/annotations.ts"
 import { jobName, tagLeaseName } from "../../lib/api/names.ts"
+import { isForRegistry } from "../../lib/nixbuild/delivery.ts"
 import { systemNamespace } from "../../lib/kubernetes/system-namespace.ts"
 import { mapToOpenBuilds, referToBuild } from "../../lib/nixbuild/map-event.ts"
 import { Settings } from "../../lib/api/settings.ts"
@@ -142,9 +143,11 @@ const observePlace = Effect.fnUntraced(function* ({ build, name, time }: At, wor
     ...(Option.isSome(node) ? { node: withoutImages(node.value) } : {}),
     ...(buildWork === undefined ? {} : { build: buildWork }),
     ...(importWork === undefined ? {} : { import: importWork }),
-    // Until the image is there, nobody was woken.
+    // Until the image is there, nobody was woken; and what the registry has is on no node.
     waiting:
-      isThere || (importWork !== undefined && endedWell(importWork)) ? yield* observeWaiting({ build, name, time }) : []
+      !isForRegistry(build) && (isThere || (importWork !== undefined && endedWell(importWork)))
+        ? yield* observeWaiting({ build, name, time })
+        : []
   }
 })
 

@@ -34,10 +34,14 @@ const decodeBuild = Schema.decodeUnknownOption(Schema.fromJsonString(BuildResult
 const isEnd = (result: BuildResult): result is Exclude<BuildResult, { readonly outcome: "Locked" }> =>
   result.outcome !== "Locked"
 
-export const importOutcome = (work: Work | undefined): Outcome<typeof ImportSucceeded.Type> =>
+/** `fallback`: why it failed, if it does not say so itself. */
+export const importOutcome = (
+  work: Work | undefined,
+  fallback: "ImportFailed" | "PublishFailed"
+): Outcome<typeof ImportSucceeded.Type> =>
   outcomeOf<typeof ImportSucceeded.Type>(work, {
     parse: Schema.decodeUnknownOption(Schema.fromJsonString(ImportResult)),
-    fallback: "ImportFailed"
+    fallback
   })
 
 interface Success {

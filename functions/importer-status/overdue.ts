@@ -4,13 +4,14 @@
  */
 import { reasons } from "../../lib/api/reasons.ts"
 import type { Failure, NixBuild } from "../../lib/api/nixbuild.ts"
+import { deliveryOf } from "../../lib/nixbuild/delivery.ts"
 import { overrunSince } from "../../lib/nixbuild/work.ts"
 import type { Place } from "./observe.ts"
 
 // The builder ends itself in time and says why; this is for one that cannot.
 const graceSeconds = 60
 
-// An import moves bytes on one node.
+// An import moves bytes on one node, and what is published goes to another in the same cluster.
 const importSeconds = 1800
 
 export const overdue = (build: NixBuild, place: Place, time: string): Failure | undefined => {
@@ -19,8 +20,8 @@ export const overdue = (build: NixBuild, place: Place, time: string): Failure | 
     overrunSince(place.import.pod, { limitSeconds: importSeconds, time }) !== undefined
   ) {
     const { name } = place.import.job.metadata
-    const message = `Job ${name} took longer than ${importSeconds} s: look at containerd on the node.`
-    return { reason: "ImportFailed", message }
+    const { failed, taker } = deliveryOf(build)
+    return { reason: failed, message: `Job ${name} took longer than ${importSeconds} s: look at ${taker}.` }
   }
   const limitSeconds = build.spec.timeoutSeconds + graceSeconds
   return place.import === undefined && overrunSince(place.build?.pod, { limitSeconds, time }) !== undefined

@@ -9,6 +9,7 @@ import {
   nodeStatusOf,
   unsettledNodes
 } from "../../lib/api/nixbuild.ts"
+import { deliveryOf } from "../../lib/nixbuild/delivery.ts"
 import { obstacleOf } from "../../lib/nixbuild/placement.ts"
 import { secondsAfter } from "../../lib/kubernetes/time.ts"
 import type { Observed, Place } from "./observe.ts"
@@ -33,7 +34,7 @@ export const seen = (observed: typeof Observed.Type): World => ({
   places: observed.places.map((place) => ({
     ...place,
     built: ofSource(observed.build, place.build, buildOutcome(place.build)),
-    imported: importOutcome(place.import)
+    imported: importOutcome(place.import, deliveryOf(observed.build).failed)
   }))
 })
 
@@ -46,7 +47,7 @@ export const settle = (world: World, place: Seen): ReadonlyArray<NodeStatus> => 
   if (!unsettledNodes(build).includes(place.name)) return known === undefined ? [] : vanish(world, place, known)
   if (place.imported._tag === "Succeeded") {
     const { digest } = place.imported.result
-    return [{ name: place.name, attempt, reason: "ImagePulled", digest, importedTime: time }]
+    return [{ name: place.name, attempt, reason: deliveryOf(build).done, digest, importedTime: time }]
   }
   const failure = failureAt(world, place)
   if (failure !== undefined) {

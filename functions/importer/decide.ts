@@ -1,8 +1,9 @@
 /**
- * Brings what was built into containerd on each node that wants it: claims the
- * tag where nobody has it any more, and makes the import Job. Where something
- * keeps it from beginning, the node's entry in `status.nodes` says what.
- * `importer-status` reads how the import ended.
+ * Brings what was built into containerd on each node that wants it, or into the
+ * image registry: claims the tag where nobody has it any more, and makes the
+ * import Job, or the publish Job in its place. Where something keeps it from
+ * beginning, the node's entry in `status.nodes` says what. `importer-status`
+ * reads how it ended.
  */
 import { type Action, isAbout } from "../../lib/runtime/action.ts"
 import type { Reason } from "../../lib/api/reasons.ts"
@@ -10,10 +11,12 @@ import { nixBuilds } from "../../lib/api/nixbuild.ts"
 import type { Node } from "../../lib/kubernetes/kinds.ts"
 import { refusalWords } from "../../lib/runtime/event-recorder.ts"
 import type { Refusal } from "../../lib/runtime/function.ts"
+import { isForRegistry } from "../../lib/nixbuild/delivery.ts"
 import { heldFields, tellHold, tellRefusal } from "../../lib/nixbuild/holds.ts"
 import { holdImport } from "../../lib/nixbuild/slots.ts"
 import { patchStatus } from "../../lib/nixbuild/status.ts"
 import { makeImportJob } from "./import-job.ts"
+import { makePublishJob } from "./publish-job.ts"
 import { type Delivery, isDue, type Observed } from "./observe.ts"
 import { type Admittance, admitImport } from "./tag.ts"
 
@@ -67,11 +70,13 @@ interface Due extends Pick<Delivery, "name"> {
 const nextStep = (world: World, { name, node }: Due, { conflict, import: terms }: Admittance): Step => {
   if (conflict !== undefined) return { actions: [], hold: { reason: "TagConflict", message: conflict } }
   if (terms === undefined) return { actions: [] }
-  const { build, builderImage, namespaceUid } = world
+  const { build, builderImage, namespaceUid, registryPublishUrl } = world
   const create: Action = {
     action: "Create",
     why: `The build on ${name} succeeded`,
-    object: makeImportJob({ build, builderImage, namespaceUid, node, ...terms })
+    object: isForRegistry(build)
+      ? makePublishJob({ build, builderImage, namespaceUid, node: name, registryPublishUrl })
+      : makeImportJob({ build, builderImage, namespaceUid, node, ...terms })
   }
   const refusal = refusalAmong(world, [create])
   return refusal === undefined ? { actions: [create] } : refused(refusal)

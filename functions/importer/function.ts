@@ -7,7 +7,7 @@ import { hasEnded, newClaims } from "../../lib/nixbuild/map-event.ts"
 import { decide } from "./decide.ts"
 import { isOfBuild, isOpen, isUnderWay, observe, Observed, mapEvent } from "./observe.ts"
 
-/** Builds that succeeded → the import Job on each node that wants the image. */
+/** Builds that succeeded → the import Job on each node that wants the image, or the publish Job for the registry. */
 export default defineFunction({
   name: "importer",
   on: [changed(nixBuilds), changed(jobs), changed(leases), sweep],
@@ -16,7 +16,7 @@ export default defineFunction({
     allow(namespaces, "get"),
     allow(pods, "list"),
     allow(events, "get", "create"),
-    // The policy `enbi-functions-jobs` refuses all but those that import.
+    // The policy `enbi-functions-jobs` refuses all but those that import and publish.
     allow(jobs, "get", "list", "create"),
     allow(nixBuilds, "get", "list"),
     allowStatus(nixBuilds),
@@ -27,7 +27,7 @@ export default defineFunction({
     newClaims,
     ignoreIf(nixBuilds, (build, event) => isDeletion(event) || !isOpen(build) || isUnderWay(build))
   ],
-  settings: ["builderImage"],
+  settings: ["builderImage", "registryPublishUrl"],
   mapEvent,
   observe,
   Observed,

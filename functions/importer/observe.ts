@@ -20,7 +20,7 @@ import { nixBuildAnnotation, tagLabel } from "../../lib/api/annotations.ts"
 import { isBegun } from "../../lib/nixbuild/launch.ts"
 import { mapToOpenBuilds } from "../../lib/nixbuild/map-event.ts"
 import { jobName } from "../../lib/api/names.ts"
-import { Settings } from "../../lib/api/settings.ts"
+import { Settings, SettingsSchema } from "../../lib/api/settings.ts"
 import { currentTime } from "../../lib/kubernetes/time.ts"
 import { endedWell } from "../../lib/nixbuild/work.ts"
 import { observeClaim } from "./observe-claim.ts"
@@ -50,6 +50,7 @@ export const Observed = Schema.Struct({
   build: NixBuild,
   namespaceUid: Schema.String,
   builderImage: Schema.String,
+  registryPublishUrl: SettingsSchema.fields.registryPublishUrl,
   /** The nodes that want the image, and where it is being built or was. */
   deliveries: Schema.Array(Delivery),
   /** Who may use the tag: asked only when a build has succeeded and its image is to be imported. */
@@ -79,7 +80,7 @@ export const mapEvent = mapToOpenBuilds(isOpen)
 
 export const observe = Effect.fn("importer.observe")(function* (subject: Reference) {
   const cluster = yield* Cluster
-  const { builderImage } = yield* Settings
+  const { builderImage, registryPublishUrl } = yield* Settings
   const found = yield* cluster.get(nixBuilds, subject)
   if (Option.isNone(found) || !isOpen(found.value)) return Option.none()
   const build = found.value
@@ -93,6 +94,7 @@ export const observe = Effect.fn("importer.observe")(function* (subject: Referen
     build,
     namespaceUid: namespace.value.metadata.uid,
     builderImage,
+    registryPublishUrl,
     deliveries: yield* Effect.forEach(deliveries, observeNode),
     claim: yield* observeClaim(build),
     refusals: []

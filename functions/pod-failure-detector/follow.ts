@@ -79,9 +79,12 @@ const differences = ({ wanted }: Request, { spec }: NixBuild) => {
           `${field} ${JSON.stringify(is) ?? "not set"} (the Pod asks for ${JSON.stringify(asked) ?? "none"})`
       )
       .join(", ")
-  const another = list(
-    (["flakeUrl", "imageTag", "packageName", "system"] as const).map((field) => [field, wanted[field], spec[field]])
-  )
+  const another = list([
+    ...(["flakeUrl", "imageTag", "packageName", "system"] as const).map(
+      (field) => [field, wanted[field], spec[field]] as const
+    ),
+    ["delivery", "Nodes", spec.delivery ?? "Nodes"]
+  ])
   const { resources, sandbox = true, timeoutSeconds = 3600 } = wanted
   const changed = list([
     ["sandbox", sandbox, spec.sandbox],

@@ -3,6 +3,7 @@ import { Effect, Option, Schema } from "effect"
 import type { Reference } from "../../lib/kubernetes/kind.ts"
 import { Pod } from "../../lib/kubernetes/kinds.ts"
 import { NixBuild, nixBuilds, nodeStatusOf, wantedNodes } from "../../lib/api/nixbuild.ts"
+import { isForRegistry } from "../../lib/nixbuild/delivery.ts"
 import { podsWaitingOn } from "../../lib/nixbuild/object-questions.ts"
 import { observeAwaited } from "../../lib/nixbuild/observe-awaited.ts"
 import { all } from "../../lib/kubernetes/question.ts"
@@ -37,7 +38,7 @@ export const mapEvent = Effect.fn("pod-waker.mapEvent")(function* (event: CloudE
 export const isSomewhere = (build: NixBuild): boolean => nodesWithImage(build).length > 0
 
 const nodesWithImage = (build: NixBuild) =>
-  wantedNodes(build).flatMap((name) => {
+  (isForRegistry(build) ? [] : wantedNodes(build)).flatMap((name) => {
     const importedTime = nodeStatusOf(build, name)?.importedTime
     return importedTime === undefined ? [] : [{ name, importedTime }]
   })

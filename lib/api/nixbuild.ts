@@ -128,12 +128,12 @@ export const NodeStatus = Schema.Struct({
   }),
   reason: Reason.annotate({
     description:
-      "ImagePulled when the node has the image, otherwise why not. If retryTime is set: why the previous attempt failed."
+      "ImagePulled when the node has the image, ImagePublished when the registry has it (delivery Registry), otherwise why not. If retryTime is set: why the previous attempt failed."
   }),
   digest: optional(Schema.String.annotate({ description: "sha256 of the image's index on this node." })),
   importedTime: optional(
     Schema.String.annotate({
-      description: "When the image was imported into containerd, RFC 3339.",
+      description: "When the image was imported into containerd, or with delivery Registry published, RFC 3339.",
       format: "date-time"
     })
   ),

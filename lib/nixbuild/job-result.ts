@@ -1,6 +1,6 @@
 /**
- * What the build and the import Job say when they end: one line of JSON as
- * their container's termination message. `importer-status` reads it and puts
+ * What the build, the import and the publish Job say when they end: one line
+ * of JSON as their container's termination message. `importer-status` reads it and puts
  * it into the NixBuild's status.
  */
 import { Schema } from "effect"
@@ -46,7 +46,7 @@ export const JobFailed = Schema.Struct({
   log: Schema.String
 })
 
-/** containerd has the image; moved is what it did not have before. */
+/** containerd, or the image registry, has the image; moved is what it did not have before. */
 export const ImportSucceeded = Schema.Struct({
   outcome: Schema.Literal("Succeeded"),
   digest: Digest,
@@ -60,7 +60,7 @@ export const ImportSucceeded = Schema.Struct({
 export const BuildResult = Schema.Union([BuildSucceeded, BuildLocked, JobFailed])
 export type BuildResult = typeof BuildResult.Type
 
-/** An import Job's termination message. */
+/** An import Job's termination message, and a publish Job's. */
 export const ImportResult = Schema.Union([ImportSucceeded, JobFailed])
 export type ImportResult = typeof ImportResult.Type
 

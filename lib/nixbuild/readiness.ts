@@ -6,6 +6,7 @@
  * | what is so                                 | Ready   | its words          |
  * |--------------------------------------------|---------|--------------------|
  * | a node has the image                       | True    | which              |
+ * | the registry has it                        | True    | so                 |
  * | Stalled                                    | False   | Stalled's          |
  * | not Scheduled or not Launched: an obstacle | False   | that condition's   |
  * | the same, and it only waits                | Unknown | that condition's   |
@@ -26,6 +27,9 @@ type StatusFields = { readonly [K in "buildNode" | "failure" | "nodes"]?: Status
 }
 
 export const readinessOf = ({ buildNode, conditions, failure, nodes }: StatusFields): Ready => {
+  if (nodes?.some(({ reason }) => reason === "ImagePublished") === true) {
+    return ready("True", { reason: "ImagePublished", message: "The registry has the image." })
+  }
   const have = (nodes ?? []).filter((node) => node.importedTime !== undefined).map((node) => node.name)
   if (have.length > 0) return ready("True", { reason: "Imported", message: `The image is on ${have.join(", ")}.` })
   const stalled = conditionOf(conditions, "Stalled")

@@ -4,6 +4,7 @@ import { isTrue } from "../../lib/kubernetes/condition.ts"
 import { conditionsOf, type NixBuild, nixBuilds, wantedNodes } from "../../lib/api/nixbuild.ts"
 import { leases, managedBy } from "../../lib/kubernetes/kinds.ts"
 import { nixBuildUidLabel, wokenAnnotation } from "../../lib/api/annotations.ts"
+import { isForRegistry } from "../../lib/nixbuild/delivery.ts"
 import { digestsOf, usersOf as namespacesOf } from "../../lib/nixbuild/tag-claim.ts"
 import { readJob } from "./job.ts"
 import { kstatusOf, type Word } from "./kstatus.ts"
@@ -11,7 +12,7 @@ import { isFields, type Logged, type Stored } from "../../lib/memory/objects.ts"
 
 export interface ObservedChange extends Logged {
   readonly objects: ReadonlyMap<string, Stored>
-  /** By `node image`, the digest of what is in a node's containerd. */
+  /** By `node image`, the digest of what is in a node's containerd; by `registry uid`, of what its NixBuild published. */
   readonly images: ReadonlyMap<string, string>
 }
 
@@ -80,9 +81,9 @@ export const checks = {
   }),
 
   "an image that is said to be there is there": aboutBuild(
-    ({ spec, status }, _before, { images }) =>
-      status?.nodes?.find(
-        ({ importedTime, name }) => importedTime !== undefined && !images.has(`${name} ${spec.imageTag}`)
+    (build, _before, { images }) =>
+      build.status?.nodes?.find(
+        ({ importedTime, name }) => importedTime !== undefined && !images.has(placeOf(build, name))
       )?.name
   ),
 
@@ -189,9 +190,13 @@ const truthOf = (now: NixBuild, images: ReadonlyMap<string, string>): ReadonlyAr
   if (now.status?.observedGeneration !== now.metadata.generation) return ["InProgress"]
   if (now.status?.status === "Failed") return ["Failed"]
   // It comes onto the node before it is told of.
-  const isThere = wantedNodes(now).some((name) => images.has(`${name} ${now.spec.imageTag}`))
+  const isThere = wantedNodes(now).some((name) => images.has(placeOf(now, name)))
   return isThere ? ["Current", "InProgress"] : ["InProgress"]
 }
+
+/** Where its image is once it was brought from this node. */
+const placeOf = (build: NixBuild, node: string): string =>
+  isForRegistry(build) ? `registry ${build.metadata.uid}` : `${node} ${build.spec.imageTag}`
 
 /** Namespaces of which a NixBuild brought an image under the tag. */
 const usersOf = (imageTag: string, objects: ReadonlyMap<string, Stored>): ReadonlySet<string | undefined> =>

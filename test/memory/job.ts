@@ -9,6 +9,7 @@ const steps = {
   "/app/build.js": "build",
   "/app/import.js": "import",
   "/app/prepare-volume.js": "volume",
+  "/app/publish.js": "publish",
   "/app/remove-volume.js": "removal"
 } as const
 

@@ -20,6 +20,15 @@ const digestOf = (source: string, by: { readonly job: string; readonly node: str
   return `sha256:${hash10(source, differs).padEnd(64, "0")}`
 }
 
+const brought = (_lockedUrl: string, digest: string) => ({
+  outcome: "Succeeded",
+  digest,
+  configDigest: `sha256:${"b".repeat(64)}`,
+  sizeBytes: 123,
+  movedBlobs: 3,
+  movedBytes: 120
+})
+
 // Each outcome carries the uid of its NixBuild, so that one that was taken for another's shows.
 const successes = {
   build: (lockedUrl: string, digest: string) => ({
@@ -31,14 +40,8 @@ const successes = {
     builtDerivations: 2,
     fetchedPaths: 0
   }),
-  import: (_lockedUrl: string, digest: string) => ({
-    outcome: "Succeeded",
-    digest,
-    configDigest: `sha256:${"b".repeat(64)}`,
-    sizeBytes: 123,
-    movedBlobs: 3,
-    movedBytes: 120
-  }),
+  import: brought,
+  publish: brought,
   volume: () => ({}),
   removal: () => ({})
 } as const
@@ -74,7 +77,7 @@ const refusal = (expected: string) => ({ reason: "TagConflict", message: `It is 
 
 /** What no object says. */
 export interface Disks {
-  /** By `node image`, the digest of what was imported. */
+  /** By `node image`, the digest of what was imported; by `registry uid`, of what was published. */
   readonly images: Map<string, string>
   /** By the NixBuild's uid and the node, the digest of what was built. */
   readonly layouts: Map<string, string>
@@ -179,6 +182,7 @@ export const makeWorld = ({ create, objects, patch, remove }: Objects, disks = e
       containerStatuses: [{ name: container, state: { terminated: { exitCode: isBad ? 1 : 0, message } } }]
     })
     if (step === "import" && !isBad) images.set(name, digest)
+    if (step === "publish" && !isBad) images.set(`registry ${uid}`, digest)
     yield* setStatus(
       { kind: "Job", ...job.metadata },
       { active: null, conditions: [{ type: isBad ? "Failed" : "Complete", status: "True" }] }
