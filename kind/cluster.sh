@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # cluster.sh up NAME: you get a kind cluster with one control plane and two
-# workers that is Ready and resolves names, and the path of its kubeconfig on
-# stdout. One that is there is reused, one that was stopped is started, one that
+# workers that is Ready, resolves names and has a volume for the image registry,
+# and the path of its kubeconfig on stdout. One that is there is reused, one that was stopped is started, one that
 # can't be mended is made anew. ~/.kube/config is left alone.
 # cluster.sh down NAME: it is gone.
 set -euo pipefail
@@ -27,6 +27,11 @@ kubeadmConfigPatches:
     kind: KubeletConfiguration
     cgroupDriver: cgroupfs
     failCgroupV1: false
+# As kind's own image has it: one folder, since containerd takes its default, a pair of two, for one that is not there.
+containerdConfigPatches:
+  - |
+    [plugins.'io.containerd.cri.v1.images'.registry]
+    config_path = '/etc/containerd/certs.d'
 CONFIG
 }
 
@@ -129,6 +134,31 @@ up() {
   say "The cluster $name is ready."
 }
 
+# Where kind's own node image makes volumes for claims, ours has this one. A volume whose claim was deleted takes no
+# other, and its images stay on the node.
+have_volume() {
+  own_image || return 0
+  local phase
+  phase=$(kubectl get pv image-registry --ignore-not-found -o 'jsonpath={.status.phase}')
+  [ "$phase" != Released ] || kubectl delete pv image-registry >/dev/null
+  [[ $phase =~ ^(Released)?$ ]] || return 0
+  docker exec "$name-worker" mkdir -p /var/lib/image-registry
+  kubectl create -f - >/dev/null <<VOLUME
+apiVersion: v1
+kind: PersistentVolume
+metadata: { name: image-registry }
+spec:
+  accessModes: [ReadWriteOnce]
+  capacity: { storage: 10Gi }
+  claimRef: { namespace: enbi-system, name: image-registry }
+  local: { path: /var/lib/image-registry }
+  nodeAffinity:
+    required:
+      nodeSelectorTerms:
+        - matchExpressions: [{ key: kubernetes.io/hostname, operator: In, values: [$name-worker] }]
+VOLUME
+}
+
 # Nothing is installed in order to remove nothing.
 if [ "$1" = down ] && ! docker info >/dev/null 2>&1; then
   say "Docker does not run, so the cluster $name does not either."
@@ -137,4 +167,6 @@ fi
 "$here/docker.sh"
 "$here/tools.sh"
 "$1"
-[ "$1" = down ] || echo "$KUBECONFIG"
+[ "$1" = up ] || exit 0
+have_volume
+echo "$KUBECONFIG"
