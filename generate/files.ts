@@ -8,7 +8,7 @@ import { makeCrd } from "./crd.ts"
 import { makeDecisions } from "./decisions.ts"
 import { makeDeployment, makeServer } from "./deployment.ts"
 import { makeKnativeService } from "./knative-service.ts"
-import { makeEmbeddedKustomization, makeKustomization, resourcesOf } from "./kustomization.ts"
+import { makeEmbeddedKustomization, makeKustomization, makeServersKustomization, resourcesOf } from "./kustomization.ts"
 import { makeAccount, makeRbac } from "./rbac.ts"
 import { pagesOf } from "./pages.ts"
 import { makeSources, makeSourcesRbac, sourcesNotes } from "./sources.ts"
@@ -41,9 +41,7 @@ export const manifestsOf = (definitions: ReadonlyArray<Definition>): Readonly<Re
     "embedded/rbac.yaml": yaml(makeRbac(functions)),
     "knative/kustomization.yaml": yaml([makeKustomization(functions, beside)]),
     "embedded/kustomization.yaml": yaml([makeEmbeddedKustomization(beside)]),
-    ...(servers.length === 0
-      ? {}
-      : { "servers/kustomization.yaml": yaml([resourcesOf(servers.map(({ name }) => `${name}.yaml`))]) }),
+    ...(servers.length === 0 ? {} : { "servers/kustomization.yaml": yaml([makeServersKustomization(servers)]) }),
     ...Object.fromEntries(
       servers.map((server) => [`servers/${server.name}.yaml`, yaml([...makeAccount(server), ...makeServer(server)])])
     ),

@@ -43,6 +43,7 @@ export default defineServer({
     DISTRIBUTION_URL: "http://127.0.0.1:5000",
     REGISTRY_CATALOG: "false"
   },
+  component: "registry",
   permissions: [allow(nixImages, "list", "watch")],
   layer: Layer.merge(listening(5080, nothing), listening(5081, refused))
 })

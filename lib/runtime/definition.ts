@@ -25,6 +25,8 @@ export interface Server {
   readonly permissions: ReadonlyArray<Permission>
   /** Environment variables that its Deployment sets, each with the value that holds where nobody changes it. */
   readonly settings?: Readonly<Record<string, string>>
+  /** The folder of a kustomize Component with what its Pod needs beside it, where there is more than a program: containers, volumes. */
+  readonly component?: string
   /** Answers for as long as it is built. */
   readonly layer: Layer.Layer<never, unknown, Cluster | KubernetesApi>
 }

@@ -31,12 +31,20 @@ const isApplied = Schema.is(Applied)
 const objects = Effect.gen(function* () {
   const image = "jsonpath={.spec.template.spec.containers[0].image}"
   const functions = yield* kubectl("get", "-n", systemNamespace, "deployment/enbi-functions", "-o", image)
-  const text = yield* manifests("without-serving", { builder: builderImage, functions })
-  return parseAllDocuments(text)
+  const images = { builder: builderImage, functions }
+  const shared = new Set((yield* objectsIn("servers", images)).map(nameOf))
+  return (yield* objectsIn("without-serving", images)).filter(
+    (object) => kinds.includes(object.kind) && object.metadata.name !== builderName && !shared.has(nameOf(object))
+  )
+})
+
+const objectsIn = Effect.fnUntraced(function* (folder: string, images: Parameters<typeof manifests>[1]) {
+  return parseAllDocuments(yield* manifests(folder, images))
     .map((document): unknown => document.toJS())
     .filter(isApplied)
-    .filter(({ kind, metadata }) => kinds.includes(kind) && metadata.name !== builderName)
 })
+
+const nameOf = ({ kind, metadata }: typeof Applied.Type): string => `${kind} ${metadata.name}`
 
 const remove = Effect.fnUntraced(function* (all: ReadonlyArray<object>) {
   const files = yield* FileSystem.FileSystem

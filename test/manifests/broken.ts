@@ -1,3 +1,21 @@
+/** Values that fields of our manifests must not have. */
+
+/** Of each container, whatever it is part of. */
+const ofContainer = (path: string): Readonly<Record<string, ReadonlyArray<unknown>>> => ({
+  [`${path}.resources.requests.cpu`]: ["a little"],
+  [`${path}.resources.requests.memory`]: ["64 MB"],
+  [`${path}.resources.limits.memory`]: ["64 MB"],
+  [`${path}.securityContext.runAsNonRoot`]: [false],
+  [`${path}.securityContext.allowPrivilegeEscalation`]: [true],
+  [`${path}.securityContext.readOnlyRootFilesystem`]: [false],
+  [`${path}.securityContext.capabilities.drop`]: [[], ["KILL"]],
+  [`${path}.securityContext.seccompProfile.type`]: ["Unconfined"],
+  [`${path}.securityContext.runAsUser`]: [0]
+})
+
+const affinity =
+  "spec.jobTemplate.spec.template.spec.affinity.podAffinity.requiredDuringSchedulingIgnoredDuringExecution[]"
+
 /**
  * For each field that our manifests use, values that it must not have: some
  * are refused by Kubernetes or Knative, the others by us. A path is as
@@ -80,14 +98,58 @@ export const broken: Readonly<Record<string, ReadonlyArray<unknown>>> = {
   "spec.template.spec.containers[].livenessProbe.failureThreshold": [3],
   "spec.template.spec.containers[].readinessProbe.periodSeconds": [0],
   "spec.template.spec.containers[].readinessProbe.timeoutSeconds": [1],
-  "spec.template.spec.containers[].resources.requests.cpu": ["a little"],
-  "spec.template.spec.containers[].resources.requests.memory": ["64 MB"],
-  "spec.template.spec.containers[].resources.limits.memory": ["64 MB"],
-  "spec.template.spec.containers[].securityContext.runAsNonRoot": [false],
-  "spec.template.spec.containers[].securityContext.allowPrivilegeEscalation": [true],
-  "spec.template.spec.containers[].securityContext.readOnlyRootFilesystem": [false],
-  "spec.template.spec.containers[].securityContext.capabilities.drop": [[], ["KILL"]],
-  "spec.template.spec.containers[].securityContext.seccompProfile.type": ["Unconfined"],
+  ...ofContainer("spec.template.spec.containers[]"),
+
+  // What registry/ brings.
+  "spec.strategy.type": ["RollingUpdate"],
+  "spec.template.spec.securityContext.fsGroup": [0],
+  "spec.template.spec.securityContext.fsGroupChangePolicy": ["Never"],
+  "spec.template.spec.containers[].volumeMounts[].name": ["", "data"],
+  "spec.template.spec.containers[].volumeMounts[].mountPath": ["", "/app"],
+  "spec.template.spec.containers[].volumeMounts[].readOnly": [false],
+  "spec.template.spec.containers[].args": [[], ["TCP4-LISTEN:80,fork", "TCP:image-registry:5081"]],
+  "spec.template.spec.containers[].ports[].hostPort": [0, 5081],
+  "spec.template.spec.containers[].ports[].hostIP": ["", "0.0.0.0"],
+  "spec.template.spec.tolerations[].operator": ["Equal"],
+  "spec.updateStrategy.rollingUpdate.maxUnavailable": ["100%"],
+  "spec.template.spec.volumes[].name": ["", "data"],
+  "spec.template.spec.volumes[].configMap.name": ["", "enbi-builder"],
+  "spec.template.spec.volumes[].persistentVolumeClaim.claimName": ["", "other"],
+  "spec.template.spec.initContainers[].name": ["", "other"],
+  "spec.template.spec.initContainers[].image": ["", "nginx:1"],
+  "spec.template.spec.initContainers[].command": [[], ["registry", "serve"]],
+  "spec.template.spec.initContainers[].restartPolicy": ["Never"],
+  "spec.template.spec.initContainers[].livenessProbe.exec.command": [[], ["true"]],
+  "spec.template.spec.initContainers[].livenessProbe.periodSeconds": [1],
+  "spec.template.spec.initContainers[].livenessProbe.timeoutSeconds": [1],
+  "spec.template.spec.initContainers[].livenessProbe.failureThreshold": [1],
+  "spec.template.spec.initContainers[].volumeMounts[].name": ["", "data"],
+  "spec.template.spec.initContainers[].volumeMounts[].mountPath": ["", "/bin"],
+  ...ofContainer("spec.template.spec.initContainers[]"),
+  "spec.accessModes": [[], ["ReadWriteMany"]],
+  "spec.resources.requests.storage": ["", "ten"],
+  "spec.concurrencyPolicy": ["Allow"],
+  "spec.successfulJobsHistoryLimit": [100],
+  "spec.failedJobsHistoryLimit": [100],
+  "spec.jobTemplate.spec.backoffLimit": [6],
+  "spec.jobTemplate.spec.activeDeadlineSeconds": [1],
+  "spec.jobTemplate.spec.template.metadata.labels.*": ["", "other"],
+  "spec.jobTemplate.spec.template.spec.automountServiceAccountToken": [true],
+  "spec.jobTemplate.spec.template.spec.restartPolicy": ["Always"],
+  "spec.jobTemplate.spec.template.spec.securityContext.fsGroup": [0],
+  "spec.jobTemplate.spec.template.spec.securityContext.fsGroupChangePolicy": ["Never"],
+  [`${affinity}.topologyKey`]: ["", "topology.kubernetes.io/zone"],
+  [`${affinity}.labelSelector.matchLabels.*`]: ["", "other"],
+  "spec.jobTemplate.spec.template.spec.containers[].name": ["", "other"],
+  "spec.jobTemplate.spec.template.spec.containers[].image": ["", "nginx:1"],
+  "spec.jobTemplate.spec.template.spec.containers[].workingDir": ["", "/"],
+  "spec.jobTemplate.spec.template.spec.containers[].command": [[], ["registry", "garbage-collect"]],
+  "spec.jobTemplate.spec.template.spec.containers[].args": [[], ["rm -r docker"]],
+  "spec.jobTemplate.spec.template.spec.containers[].volumeMounts[].name": ["", "data"],
+  "spec.jobTemplate.spec.template.spec.containers[].volumeMounts[].mountPath": ["", "/bin"],
+  ...ofContainer("spec.jobTemplate.spec.template.spec.containers[]"),
+  "spec.jobTemplate.spec.template.spec.volumes[].name": ["", "data"],
+  "spec.jobTemplate.spec.template.spec.volumes[].persistentVolumeClaim.claimName": ["", "other"],
 
   "spec.replicas": [0, 2],
   "spec.selector.matchLabels.*": ["", "other"],

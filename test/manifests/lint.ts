@@ -3,6 +3,7 @@ import { version } from "../../lib/version.ts"
 import { builderKey, builderName, certificatesName } from "../../generate/container.ts"
 import { systemNamespace } from "../../lib/kubernetes/system-namespace.ts"
 import { eventProblems } from "./lint-events.ts"
+import { registryProblems } from "./lint-registry.ts"
 import { type Manifest, nameOf, of } from "./manifest.ts"
 import { tell } from "./tell.ts"
 
@@ -12,6 +13,7 @@ export const problemsIn = (all: ReadonlyArray<Manifest>): ReadonlyArray<string> 
   ...workloadProblems(all),
   ...serviceProblems(all),
   ...serverProblems(all),
+  ...registryProblems(all),
   ...bindingProblems(all),
   ...imageProblems(all),
   ...eventProblems(all)

@@ -2,6 +2,7 @@
 import { Effect, Result, Schema } from "effect"
 import { ApiServerSource, Broker, PingSource, Trigger } from "./eventing-schemas.ts"
 import { ClusterRole, ClusterRoleBinding, Role, RoleBinding, ServiceAccount } from "./rbac-schemas.ts"
+import { CronJob, DaemonSet, PersistentVolumeClaim } from "./registry-schemas.ts"
 import { ConfigMap, Deployment, KnativeService, ServerDeployment, ServerService, Service } from "./workload-schemas.ts"
 
 /** By kind, as people say it. */
@@ -11,8 +12,11 @@ const schemas = {
   ClusterRole,
   ClusterRoleBinding,
   ConfigMap,
+  CronJob,
+  DaemonSet,
   Deployment,
   KnativeService,
+  PersistentVolumeClaim,
   PingSource,
   Role,
   RoleBinding,

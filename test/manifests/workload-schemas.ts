@@ -5,31 +5,15 @@
  */
 import { Schema } from "effect"
 import { Labels, Metadata, Name } from "./common-schemas.ts"
+import { anyContainer, Image, Port } from "./container-schemas.ts"
+import { besideServer } from "./registry-schemas.ts"
 
 const optional = Schema.optionalKey
 
-const Image = Schema.String.check(Schema.isPattern(/^[a-z0-9][a-z0-9./_-]*(:[0-9]+\/[a-z0-9./_-]+)?:[\w.-]+$/u))
-const Quantity = Schema.String.check(Schema.isPattern(/^\d+(m|Ki|Mi|Gi)?$/u))
-const Amounts = Schema.Struct({ cpu: optional(Quantity), memory: optional(Quantity) })
-const Port = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 65_535 }))
 const Path = Schema.String.check(Schema.isPattern(/^\/[a-z/-]+$/u))
 
 const Variable = Schema.String.check(Schema.isPattern(/^[A-Z_]+$/u))
-
-const anyContainer = {
-  name: Name,
-  image: Image,
-  command: Schema.NonEmptyArray(Schema.NonEmptyString),
-  resources: Schema.Struct({ requests: Amounts, limits: Amounts }),
-  // Literals where another value would give the container what no function needs.
-  securityContext: Schema.Struct({
-    runAsNonRoot: Schema.Literal(true),
-    allowPrivilegeEscalation: Schema.Literal(false),
-    readOnlyRootFilesystem: Schema.Literal(true),
-    capabilities: Schema.Struct({ drop: Schema.Tuple([Schema.Literal("ALL")]) }),
-    seccompProfile: Schema.Struct({ type: Schema.Literal("RuntimeDefault") })
-  })
-}
+const FileName = Schema.String.check(Schema.isPattern(/^[a-z]+\.[a-z]+$/u))
 
 const common = {
   ...anyContainer,
@@ -158,14 +142,17 @@ export const ServerDeployment = Schema.Struct({
   metadata: Metadata,
   spec: Schema.Struct({
     replicas: Schema.Literal(1),
+    strategy: optional(Schema.Struct({ type: Schema.Literal("Recreate") })),
     selector: Schema.Struct({ matchLabels: Labels }),
     template: Schema.Struct({
       metadata: Schema.Struct({ labels: Labels, annotations: Schema.Struct(scraping) }),
       spec: Schema.Struct({
+        ...besideServer.pod,
         serviceAccountName: Name,
         containers: Schema.Tuple([
           Schema.Struct({
             ...anyContainer,
+            ...besideServer.container,
             env: Schema.Array(Schema.Struct({ name: Variable, value: Schema.NonEmptyString })),
             ports: Schema.NonEmptyArray(Schema.Struct({ name: Name, containerPort: Port })),
             livenessProbe: Schema.Struct({ httpGet: StatusGet, ...livenessPatience }),
@@ -191,5 +178,5 @@ export const ConfigMap = Schema.Struct({
   apiVersion: Schema.Literal("v1"),
   kind: Schema.Literal("ConfigMap"),
   metadata: Metadata,
-  data: Schema.Record(Variable, Schema.NonEmptyString)
+  data: Schema.Record(Schema.Union([Variable, FileName]), Schema.NonEmptyString)
 })
