@@ -1,4 +1,4 @@
-/** The images of the functions and of the builder in Docker, made from this checkout. */
+/** The images of this project in Docker, made from this checkout. */
 import { Effect, Path } from "effect"
 import { bundle } from "./bundle.ts"
 import { CommandFailed, output } from "../tools/command.ts"
@@ -7,6 +7,10 @@ import { CommandFailed, output } from "../tools/command.ts"
 export interface Images {
   readonly functions: string
   readonly builder: string
+  /** Leads nodes to the image registry. */
+  readonly proxy: string
+  /** Stands for Distribution's own, which a kind cluster can't always pull. */
+  readonly distribution: string
 }
 
 export const buildImages = Effect.gen(function* () {
@@ -21,8 +25,11 @@ export const buildImages = Effect.gen(function* () {
       ?.slice(key.length + 1)
   const functions = valueOf("FUNCTIONS_IMAGE")
   const builder = valueOf("BUILDER_IMAGE")
-  if (functions === undefined || builder === undefined) {
+  const proxy = valueOf("PROXY_IMAGE")
+  const distribution = valueOf("DISTRIBUTION_IMAGE")
+  if (functions === undefined || builder === undefined || proxy === undefined || distribution === undefined) {
     return yield* new CommandFailed({ message: `images/build.sh named no images: ${text}` })
   }
-  return { functions, builder }
+  const images: Images = { functions, builder, proxy, distribution }
+  return images
 })

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# load.sh CLUSTER REFERENCE…: you get these images of Docker on every worker of
-# a kind cluster. Workers that have them are left alone, the others get theirs
-# at the same time. The control plane runs none of them.
+# load.sh CLUSTER ROLE REFERENCE…: you get these images of Docker on every node of
+# a kind cluster that has this role, worker or control-plane. Nodes that have them
+# are left alone, the others get theirs at the same time.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/../kind/common.sh"
 
-[ $# -ge 2 ] || fail "Usage: load.sh CLUSTER REFERENCE…"
-cluster=$1
-shift
+[ $# -ge 3 ] && [[ $2 =~ ^(worker|control-plane)$ ]] || fail "Usage: load.sh CLUSTER worker|control-plane REFERENCE…"
+cluster=$1 role=$2
+shift 2
 
 # full_name REFERENCE as containerd knows it.
 full_name() {
@@ -19,27 +19,27 @@ full_name() {
 }
 
 load() {
-  local worker=$1 log=$LOGS/load-$1.log present missing=()
+  local node=$1 log=$LOGS/load-$1.log present missing=()
   shift
-  present=$(docker exec "$worker" ctr -n k8s.io images ls -q 2>/dev/null)
+  present=$(docker exec "$node" ctr -n k8s.io images ls -q 2>/dev/null)
   for reference; do
     grep -qxF "$(full_name "$reference")" <<<"$present" || missing+=("$reference")
   done
   [ ${#missing[@]} -gt 0 ] || return 0
-  say "Loading ${missing[*]} into $worker …"
-  docker save "${missing[@]}" | docker exec -i "$worker" ctr -n k8s.io images import --local - >"$log" 2>&1 || {
+  say "Loading ${missing[*]} into $node …"
+  docker save "${missing[@]}" | docker exec -i "$node" ctr -n k8s.io images import --local - >"$log" 2>&1 || {
     tail -n 5 "$log" >&2
     return 1
   }
 }
 
-workers=$(docker ps --filter "label=io.x-k8s.kind.cluster=$cluster" --filter label=io.x-k8s.kind.role=worker --format '{{.Names}}')
-[ -n "$workers" ] || fail "No worker of a kind cluster named $cluster runs. Start it with: kind/cluster.sh up $cluster"
+nodes=$(docker ps --filter "label=io.x-k8s.kind.cluster=$cluster" --filter label="io.x-k8s.kind.role=$role" --format '{{.Names}}')
+[ -n "$nodes" ] || fail "No $role of a kind cluster named $cluster runs. Start it with: kind/cluster.sh up $cluster"
 loads=()
-for worker in $workers; do
-  load "$worker" "$@" &
+for node in $nodes; do
+  load "$node" "$@" &
   loads+=($!)
 done
 for id in "${loads[@]}"; do
-  wait "$id" || fail "Not every worker got the images: see above."
+  wait "$id" || fail "Not every $role got the images: see above."
 done

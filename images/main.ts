@@ -1,7 +1,7 @@
 /**
- * `npm run images`: builds the two images into Docker; `-- --push PREFIX`
- * also pushes them to a registry, `-- --save FILE` writes them into one file
- * for `ctr images import` on nodes.
+ * `npm run images`: builds the images that a cluster runs into Docker;
+ * `-- --push PREFIX` also pushes them to a registry, `-- --save FILE` writes
+ * them into one file for `ctr images import` on nodes.
  */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeServices from "@effect/platform-node/NodeServices"
@@ -26,7 +26,7 @@ const pushFlag = Flag.String("push").pipe(
   Flag.optional
 )
 const saveFlag = Flag.String("save").pipe(
-  Flag.withDescription("File to write both images to, for ctr images import"),
+  Flag.withDescription("File to write the images to, for ctr images import"),
   Flag.optional
 )
 
@@ -35,19 +35,25 @@ const images = Command.make(
   { push: pushFlag, save: saveFlag },
   Effect.fn("images")(function* ({ push, save }) {
     const built = yield* buildImages
-    const names = { functions: `enbi-functions:${version}`, builder: `enbi-builder:${version}` }
+    const names = {
+      functions: `enbi-functions:${version}`,
+      builder: `enbi-builder:${version}`,
+      proxy: `enbi-proxy:${version}`
+    }
+    const all = [names.functions, names.builder, names.proxy]
     yield* docker("tag", built.functions, names.functions)
     yield* docker("tag", built.builder, names.builder)
-    yield* Console.log(`Built ${names.functions} and ${names.builder}.`)
+    yield* docker("tag", built.proxy, names.proxy)
+    yield* Console.log(`Built ${all.join(", ")}.`)
     if (Option.isSome(save)) {
-      yield* docker("save", "-o", save.value, names.functions, names.builder)
+      yield* docker("save", "-o", save.value, ...all)
       yield* Console.log(
         `Wrote ${save.value}. On every node: ctr -n k8s.io images import ${save.value} (k3s: k3s ctr images import ${save.value})`
       )
     }
     if (Option.isSome(push)) {
       const prefix = push.value.replace(/\/+$/, "")
-      for (const name of [names.functions, names.builder]) {
+      for (const name of all) {
         yield* docker("tag", name, `${prefix}/${name}`)
         yield* docker("push", `${prefix}/${name}`)
       }
@@ -56,16 +62,18 @@ const images = Command.make(
       const data = JSON.stringify({ data: { BUILDER_IMAGE: builder } })
       yield* Console.log(
         [
-          "Pushed both. With kustomize: examples/own-registry. By hand, after kubectl apply -k embedded:",
+          "Pushed them. With kustomize: examples/own-registry. By hand, after kubectl apply -k embedded:",
           `  kubectl patch role -n enbi-system enbi-builder --type=json -p '${role}'`,
           `  kubectl patch configmap -n enbi-system enbi-builder --type=merge -p '${data}'`,
           `  kubectl set image -n enbi-system deployment/enbi-functions functions=${prefix}/${names.functions}`,
+          `  kubectl set image -n enbi-system deployment/image-registry server=${prefix}/${names.functions}`,
+          `  kubectl set image -n enbi-system daemonset/image-registry-proxy proxy=${prefix}/${names.proxy}`,
           "  kubectl rollout restart -n enbi-system deployment/enbi-functions"
         ].join("\n")
       )
     }
   })
-).pipe(Command.withDescription("Build the images of the functions and of the builder"))
+).pipe(Command.withDescription("Build the images of the functions, of the builder and of the registry's proxy"))
 
 images.pipe(
   Command.run({ version }),

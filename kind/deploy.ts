@@ -16,18 +16,31 @@ const script = Effect.fnUntraced(function* (name: string, ...args: ReadonlyArray
 /** The path of the cluster's kubeconfig. */
 export const bringUpCluster = (name: string) => script("kind/cluster.sh", "up", name)
 
-export const loadImages = (cluster: string, { builder, functions }: Images) =>
-  script("images/load.sh", cluster, functions, builder)
+/** Every node pulls from the image registry, so the proxy to it runs on the control plane too. */
+export const loadImages = Effect.fnUntraced(function* (cluster: string, images: Images) {
+  const { builder, distribution, functions, proxy } = images
+  yield* script("images/load.sh", cluster, "worker", functions, builder, proxy, distribution)
+  yield* script("images/load.sh", cluster, "control-plane", proxy)
+})
 
 /** Once nothing runs an older version any more. */
-export const forgetOlderImages = (cluster: string, { builder, functions }: Images) =>
-  script("images/forget.sh", cluster, functions, builder)
+export const forgetOlderImages = (cluster: string, { builder, distribution, functions, proxy }: Images) =>
+  script("images/forget.sh", cluster, functions, builder, proxy, distribution)
 
 export const kubectl = (kubeconfig: string, ...args: ReadonlyArray<string>) =>
   output({ command: "kubectl", args, env: { KUBECONFIG: kubeconfig } })
 
-/** The manifests of a folder with this checkout's images in them, and plain http allowed: flakes come from inside the cluster. */
-export const manifests = Effect.fnUntraced(function* (folder: string, { builder, functions }: Images) {
+/** As `registry/` names it; a cluster here can't always pull it. */
+const published = /docker\.io\/library\/registry:[\w.]+/g
+
+/**
+ * The manifests of a folder with this checkout's images in them ("$&" leaves
+ * what is there), and plain http allowed: flakes come from inside the cluster.
+ */
+export const manifests = Effect.fnUntraced(function* (
+  folder: string,
+  { builder, distribution, functions, proxy }: Pick<Images, "builder" | "functions"> & Partial<Images>
+) {
   const path = yield* Path.Path
   const text = yield* output({
     command: "kubectl",
@@ -39,6 +52,8 @@ export const manifests = Effect.fnUntraced(function* (folder: string, { builder,
     .join("---\n")
     .replaceAll(`enbi-functions:${version}`, functions)
     .replaceAll(`enbi-builder:${version}`, builder)
+    .replaceAll(`enbi-proxy:${version}`, proxy ?? "$&")
+    .replaceAll(published, distribution ?? "$&")
 })
 
 export const apply = (kubeconfig: string, text: string) =>
@@ -58,5 +73,7 @@ export const installFunctions = Effect.fn("installFunctions")(function* (
   yield* apply(kubeconfig, yield* manifests("embedded", images))
   const env = Object.entries(settings).map(([name, value]) => `${name}=${value}`)
   yield* kubectl(kubeconfig, "set", "env", "-n", "enbi-system", "deployment/enbi-functions", ...env)
-  yield* kubectl(kubeconfig, "rollout", "status", "-n", "enbi-system", "deployment/enbi-functions", "--timeout=10m")
+  for (const workload of ["deployment/enbi-functions", "deployment/image-registry", "daemonset/image-registry-proxy"]) {
+    yield* kubectl(kubeconfig, "rollout", "status", "-n", "enbi-system", workload, "--timeout=10m")
+  }
 })
