@@ -64,13 +64,13 @@ export const apply = (kubeconfig: string, text: string) =>
     input: text
   })
 
-/** Applies `embedded/` with these settings and waits until the functions have read the cluster. */
+/** Applies `embedded/`, as `kind/` has it, with these settings and waits until the functions have read the cluster. */
 export const installFunctions = Effect.fn("installFunctions")(function* (
   kubeconfig: string,
   images: Images,
   settings: Readonly<Record<string, string>>
 ) {
-  yield* apply(kubeconfig, yield* manifests("embedded", images))
+  yield* apply(kubeconfig, yield* manifests("kind", images))
   const env = Object.entries(settings).map(([name, value]) => `${name}=${value}`)
   yield* kubectl(kubeconfig, "set", "env", "-n", "enbi-system", "deployment/enbi-functions", ...env)
   for (const workload of ["deployment/enbi-functions", "deployment/image-registry", "daemonset/image-registry-proxy"]) {
