@@ -118,6 +118,7 @@ export const broken: Readonly<Record<string, ReadonlyArray<unknown>>> = {
   "spec.template.spec.initContainers[].name": ["", "other"],
   "spec.template.spec.initContainers[].image": ["", "nginx:1"],
   "spec.template.spec.initContainers[].command": [[], ["registry", "serve"]],
+  "spec.template.spec.initContainers[].workingDir": ["", "/"],
   "spec.template.spec.initContainers[].restartPolicy": ["Never"],
   "spec.template.spec.initContainers[].livenessProbe.exec.command": [[], ["true"]],
   "spec.template.spec.initContainers[].livenessProbe.periodSeconds": [1],

@@ -29,6 +29,7 @@ export const besideServer = {
         Schema.Struct({
           ...anyContainer,
           name: Schema.Literal("distribution"),
+          workingDir: Schema.Literal(storage),
           command: Schema.Tuple([Schema.Literal("sh"), Schema.Literal("/etc/distribution/serve.sh")]),
           restartPolicy: Schema.Literal("Always"),
           livenessProbe: Schema.Struct({
