@@ -11,6 +11,7 @@ import type { Program } from "../lib/nixbuild/job-contract.ts"
 const sources: Readonly<Record<Program, string>> = {
   build: "build/build.ts",
   import: "import/import.ts",
+  pull: "pull/pull.ts",
   "prepare-volume": "cache/prepare-volume.ts",
   publish: "publish/publish.ts",
   "remove-volume": "cache/remove-volume.ts"

@@ -5,13 +5,19 @@
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Console, Effect, FileSystem } from "effect"
-import { type BuildResult, Failure, type ImportResult, type JobFailed } from "../lib/nixbuild/job-result.ts"
+import {
+  type BuildResult,
+  Failure,
+  type ImportResult,
+  type JobFailed,
+  type PullResult
+} from "../lib/nixbuild/job-result.ts"
 import { encodeResult } from "../lib/nixbuild/termination-message.ts"
 import { terminationLog } from "./settings.ts"
 
 /** Runs `program` and reports how it ended. */
 export const runJob = <E extends Failure | { readonly _tag: string; readonly message: string }>(
-  program: Effect.Effect<BuildResult | ImportResult, E, NodeServices.NodeServices>
+  program: Effect.Effect<BuildResult | ImportResult | PullResult, E, NodeServices.NodeServices>
 ): void =>
   Effect.gen(function* () {
     const fs = yield* FileSystem.FileSystem

@@ -9,6 +9,7 @@ import {
   importVariables,
   mountPaths,
   publishVariables,
+  pullVariables,
   volumeVariables
 } from "../lib/nixbuild/job-contract.ts"
 import { Digest } from "../lib/oci/image.ts"
@@ -106,6 +107,14 @@ export const importSettings = Config.all({
   cache
 })
 export type ImportSettings = Config.Success<typeof importSettings>
+
+/** The pull Job's settings. */
+export const pullSettings = Config.all({
+  imageTag: Config.NonEmptyString(pullVariables.imageTag),
+  system,
+  registryUrl: Config.NonEmptyString(pullVariables.registryUrl),
+  socket: Config.NonEmptyString(pullVariables.socket)
+})
 
 /** The publish Job's settings. */
 export const publishSettings = Config.all({

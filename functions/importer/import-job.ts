@@ -8,7 +8,7 @@ import type { V1Job } from "@kubernetes/client-node"
 import type { Node } from "../../lib/kubernetes/kinds.ts"
 import { manifest } from "../../lib/kubernetes/manifest.ts"
 import { attemptOn, type NixBuild } from "../../lib/api/nixbuild.ts"
-import { belongingTo, podBelongingTo, systemPod } from "../../lib/nixbuild/job.ts"
+import { belongingTo, podBelongingTo, socketOf, systemPod } from "../../lib/nixbuild/job.ts"
 import { tagLabel } from "../../lib/api/annotations.ts"
 import { jobName, tagLeaseName } from "../../lib/api/names.ts"
 import { systemNamespace } from "../../lib/kubernetes/system-namespace.ts"
@@ -83,7 +83,3 @@ export const makeImportJob = ({ build, builderImage, expected, namespaceUid, nod
     }
   })
 }
-
-// k3s and RKE2 keep their own containerd, whose version says so: containerd://2.1.5-k3s1.
-const socketOf = ({ status }: Node): string =>
-  /k3s|rke2/.test(status.nodeInfo?.containerRuntimeVersion ?? "") ? hostPaths.k3sSocket : hostPaths.socket

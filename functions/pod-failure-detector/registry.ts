@@ -4,15 +4,18 @@
  * where there is none, one is made in the Pod's namespace.
  */
 import type { Action } from "../../lib/runtime/action.ts"
-import { type NixImage, nixImages, ownNameOf, wantedNameOf } from "../../lib/api/niximage.ts"
+import { type NixImage, nixImages } from "../../lib/api/niximage.ts"
 import { lastLines } from "../../lib/last-lines.ts"
 import type { WaitingContainer } from "../../lib/nixbuild/waiting-pods.ts"
 import {
   contentsOf,
+  isNamed,
+  isServedAs,
   makePulledImage,
   type PullName,
   pulledImageName,
-  pullNameOf
+  pullNameOf,
+  textOf
 } from "../../lib/niximage/pull-name.ts"
 import type { Observed } from "./observe.ts"
 import { record } from "./record.ts"
@@ -33,12 +36,6 @@ export const pullsOf = (containers: ReadonlyArray<WaitingContainer>, registry: s
     alike.slice(0, 1).map(({ name }) => ({ name, containers: alike.map(({ container }) => container) }))
   )
 }
-
-const textOf = ({ repository, tag }: PullName): string => `${repository}:${tag}`
-
-/** Whether the registry serves, or will serve, the image under this name. */
-export const isNamed = (image: NixImage, name: PullName): boolean =>
-  [ownNameOf(image), wantedNameOf(image)].includes(textOf(name))
 
 export const followPull = (observed: Observed, { containers, name }: Pull): ReadonlyArray<Action> => {
   const image = imageNamed(observed, name)
@@ -72,9 +69,8 @@ export const followPull = (observed: Observed, { containers, name }: Pull): Read
 /** Who has the name is meant, else who is in the Pod's own namespace, else who may get it. */
 const imageNamed = ({ images, pod }: Observed, name: PullName): NixImage | undefined => {
   const named = images.filter((image) => isNamed(image, name))
-  const text = textOf(name)
   return (
-    named.find((image) => ownNameOf(image) === text || image.status?.holds === text) ??
+    named.find((image) => isServedAs(image, name)) ??
     named.find(({ metadata }) => metadata.namespace === pod.metadata.namespace) ??
     named[0]
   )

@@ -11,16 +11,32 @@ import { pods } from "../../lib/kubernetes/kinds.ts"
 import { isWokenFor, wokenFor } from "../../lib/nixbuild/waking.ts"
 import type { Observed } from "./observe.ts"
 
-export const decide = ({ build, nodes, refusals, time }: typeof Observed.Type): ReadonlyArray<Action> =>
+export const decide = ({ build, nodes, pulled, refusals, time }: Observed): ReadonlyArray<Action> => {
+  const arrival = build === undefined ? pulled : { ...build.metadata, imageTag: build.spec.imageTag }
+  return arrival === undefined ? [] : wake(arrival, { nodes, refusals, time })
+}
+
+interface Arrived {
+  readonly name: string
+  readonly namespace?: string
+  readonly imageTag: string
+}
+
+const wake = (
+  { imageTag, ...metadata }: Arrived,
+  { nodes, refusals, time }: Pick<Observed, "nodes" | "refusals" | "time">
+): ReadonlyArray<Action> =>
   nodes
     .flatMap(({ importedTime, name, waiting }) =>
       waiting
-        .filter((pod) => !isWokenFor(pod, { build, importedTime }))
+        .filter((pod) => !isWokenFor(pod, { build: { metadata }, importedTime }))
         .map((pod): Action => ({
           action: "Patch",
-          why: `${build.spec.imageTag} is on ${name}`,
+          why: `${imageTag} is on ${name}`,
           target: referTo(pods, pod),
-          patch: { metadata: { annotations: { [wokenAnnotation]: wokenFor(pod, { build, importedTime }, time) } } }
+          patch: {
+            metadata: { annotations: { [wokenAnnotation]: wokenFor(pod, { build: { metadata }, importedTime }, time) } }
+          }
         }))
     )
     .filter((action) => refusals.every((refusal) => !isAbout(action, refusal)))

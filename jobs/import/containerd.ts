@@ -3,7 +3,7 @@
  * a name, and to forget a name. Namespace k8s.io is where CRI, and so kubelet,
  * looks.
  */
-import { Console, Effect, Ref, Stream } from "effect"
+import { Console, Effect, FileSystem, Ref, Stream } from "effect"
 import { ChildProcess, ChildProcessSpawner } from "effect/process"
 import { cleanText } from "../../lib/nixbuild/termination-message.ts"
 import { Failure } from "../../lib/nixbuild/job-result.ts"
@@ -43,6 +43,22 @@ export const pull = (
     ...(options.labels ?? []).flatMap((label) => ["--label", label]),
     options.reference
   ])
+
+// CRI gives each image that lacks this label a second name, which would stay, and writes the first one again, which
+// could be after we took it away (containerd, `UpdateImage` in internal/cri/server/images).
+export const managedByCri = "io.cri-containerd.image=managed"
+
+/** Tells ctr that a registry is this server, and that there is no other: a folder for `hostsDirectory`. */
+export const writeHosts = Effect.fnUntraced(function* (registry: string, url: string) {
+  const fs = yield* FileSystem.FileSystem
+  const directory = yield* fs.makeTempDirectoryScoped()
+  yield* fs.makeDirectory(`${directory}/${registry}`)
+  yield* fs.writeFileString(
+    `${directory}/${registry}/hosts.toml`,
+    `server = "${url}"\n\n[host."${url}"]\n  capabilities = ["pull", "resolve"]\n`
+  )
+  return directory
+})
 
 /** Takes a name away; what only it named goes with containerd's next collection. */
 export const removeName = ({ reference, socket }: Named) => ctr(socket, ["images", "rm", reference])

@@ -9,7 +9,7 @@
  * Where the tag may name one image only, any other is refused before that.
  */
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
-import { Console, Deferred, Effect, Fiber, FileSystem, Layer, Option, type PlatformError, Ref } from "effect"
+import { Console, Deferred, Effect, Fiber, Layer, Option, type PlatformError, Ref } from "effect"
 import { HttpRouter, HttpServer } from "effect/http"
 import { createServer } from "node:http"
 import { architectureOf } from "../../lib/api/system.ts"
@@ -18,7 +18,7 @@ import { layoutStore, makeServing, type Serving } from "../../lib/oci/layout-sto
 import type { Layout } from "../../lib/oci/open-layout.ts"
 import { formatReference, type Reference } from "../../lib/oci/reference.ts"
 import { Failure } from "../../lib/nixbuild/job-result.ts"
-import { digestInContainerd, pull, removeName } from "./containerd.ts"
+import { digestInContainerd, managedByCri, pull, removeName, writeHosts } from "./containerd.ts"
 import { importFailed, layoutFailure } from "../image-failure.ts"
 import { holdToSystem, sizeOf } from "../layout.ts"
 import type { ImportSettings } from "../settings.ts"
@@ -41,7 +41,8 @@ export const importImage = Effect.fn("import")(function* (
   )
   const { socket } = settings
   yield* Effect.gen(function* () {
-    const hostsDirectory = yield* writeHosts(reference.domain)
+    const url = yield* HttpServer.addressFormattedWith((address) => Effect.succeed(address))
+    const hostsDirectory = yield* writeHosts(reference.domain, url)
     // Whatever happens after this, and if it is the end of this container: only SIGKILL leaves the name behind. Then
     // the next try takes it away, or kubelet when it collects images.
     yield* Effect.addFinalizer(() => Effect.ignore(removeName({ socket, reference: temporary })))
@@ -89,10 +90,6 @@ const holdToExpected = Effect.fnUntraced(function* (
   }
 })
 
-// CRI gives each image that lacks this label a second name, which would stay, and writes the first one again, which
-// could be after we took it away (containerd, `UpdateImage` in internal/cri/server/images).
-const managedByCri = "io.cri-containerd.image=managed"
-
 /**
  * What the server refused says more than what ctr made of it. When this program
  * is told to end, ctr is let to end by itself, by a refusal, because killed it
@@ -125,16 +122,3 @@ const untilRefused = Effect.fnUntraced(function* <A, R>(
 })
 
 const interrupted = importFailed("The import was cancelled.")
-
-/** Tells ctr that the tag's registry is our server, and that there is no other. */
-const writeHosts = Effect.fnUntraced(function* (domain: string) {
-  const fs = yield* FileSystem.FileSystem
-  const url = yield* HttpServer.addressFormattedWith((address) => Effect.succeed(address))
-  const directory = yield* fs.makeTempDirectoryScoped()
-  yield* fs.makeDirectory(`${directory}/${domain}`)
-  yield* fs.writeFileString(
-    `${directory}/${domain}/hosts.toml`,
-    `server = "${url}"\n\n[host."${url}"]\n  capabilities = ["pull", "resolve"]\n`
-  )
-  return directory
-})

@@ -38,6 +38,8 @@ export const digestsAnnotation = (system: string): string => `enbi.hrzn.ee/diges
 export const sourceAnnotation = (system: string): string => `enbi.hrzn.ee/source-${system}`
 /** On an import Job: the name of the Lease of its image tag. */
 export const tagLabel = "enbi.hrzn.ee/tag"
+/** On a Job that brings an image of the registry: the name under which it does. */
+export const pulledAnnotation = "enbi.hrzn.ee/pulled"
 /** On a Lease: since when no NixBuild and no Pod of a namespace names the image tag and no node reports the image. */
 export const unusedSinceAnnotation = "enbi.hrzn.ee/unused-since"
 /** On a Lease that has that: the namespaces that do not use the tag, by blanks; absent: the one that has it. */

@@ -82,6 +82,10 @@ export const settingDescriptions: Readonly<Record<string, SettingDescription>> =
     meaning:
       "The name by which images of packages are pulled: what stands in front of them in Pods. Nodes must reach the image registry under it."
   },
+  REGISTRY_URL: {
+    default: "http://image-registry.enbi-system.svc:5080",
+    meaning: "Where Jobs reach the image registry, to bring its images to nodes where Pods wait for them."
+  },
   PACKAGE_SET: {
     default: "github:NixOS/nixpkgs/8fd9daa3db09ced9700431c5b7ad0e8ba199b575",
     meaning:

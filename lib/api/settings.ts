@@ -49,6 +49,8 @@ const Proxy = Schema.String.check(
 
 const defaultImageRegistry = "127.0.0.1:5080"
 
+const defaultRegistryUrl = "http://image-registry.enbi-system.svc:5080"
+
 const RegistryName = Schema.String.check(
   Schema.isPattern(/^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?$/u, {
     message: "expected a registry's name as it stands in front of images: host, or host:port"
@@ -107,6 +109,9 @@ const all = {
   imageRegistry: setting("IMAGE_REGISTRY", (name) =>
     Config.schema(RegistryName, name).pipe(Config.withDefault(defaultImageRegistry))
   ),
+  registryUrl: setting("REGISTRY_URL", (name) =>
+    Config.NonEmptyString(name).pipe(Config.withDefault(defaultRegistryUrl))
+  ),
   packageSet: setting("PACKAGE_SET", (name) =>
     Config.schema(PackageSet, name).pipe(Config.withDefault(defaultPackageSet))
   ),
@@ -153,6 +158,7 @@ export const SettingsSchema = Schema.Struct({
   noProxy: Schema.optionalKey(Schema.String),
   buildEgress: BuildEgress.pipe(Schema.withDecodingDefaultKey(Effect.succeed<BuildEgress>("public"))),
   imageRegistry: Schema.String.pipe(Schema.withDecodingDefaultKey(Effect.succeed(defaultImageRegistry))),
+  registryUrl: Schema.String.pipe(Schema.withDecodingDefaultKey(Effect.succeed(defaultRegistryUrl))),
   packageSet: Schema.String.pipe(Schema.withDecodingDefaultKey(Effect.succeed(defaultPackageSet))),
   closedCidrs: Schema.Array(Schema.String).pipe(Schema.withDecodingDefaultKey(Effect.succeed(defaultClosedCidrs))),
   registryPublishUrl: Schema.String.pipe(Schema.withDecodingDefaultKey(Effect.succeed(defaultRegistryPublishUrl)))

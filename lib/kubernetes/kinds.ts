@@ -114,6 +114,7 @@ export const Job = Schema.Struct({
   ),
   status: optional(
     Schema.Struct({
+      completionTime: optional(Schema.String),
       conditions: optional(Schema.Array(Condition))
     })
   )

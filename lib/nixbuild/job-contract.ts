@@ -8,6 +8,7 @@
 export const programs = {
   build: "build",
   import: "import",
+  pull: "pull",
   prepareVolume: "prepare-volume",
   publish: "publish",
   removeVolume: "remove-volume"
@@ -65,6 +66,14 @@ export const registryAudience = "enbi-image-registry"
 
 /** Where the images of a namespace are in the registry: its builds share what they have in common. */
 export const repositoryOf = (namespaceUid: string): string => `builds/${namespaceUid}`
+
+/** The pull Job's environment. */
+export const pullVariables = {
+  system: ofNixBuild.system,
+  imageTag: importVariables.imageTag,
+  registryUrl: "REGISTRY_URL",
+  socket: importVariables.socket
+} as const
 
 /** The environment of the Jobs that prepare and remove a volume. */
 export const volumeVariables = { volumeName: "VOLUME_NAME" } as const

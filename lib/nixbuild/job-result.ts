@@ -56,6 +56,9 @@ export const ImportSucceeded = Schema.Struct({
   movedBytes: Schema.Int
 })
 
+/** containerd has an image of the registry. */
+export const PullSucceeded = Schema.Struct({ outcome: Schema.Literal("Succeeded"), digest: Digest })
+
 /** A build Job's termination message. */
 export const BuildResult = Schema.Union([BuildSucceeded, BuildLocked, JobFailed])
 export type BuildResult = typeof BuildResult.Type
@@ -63,6 +66,10 @@ export type BuildResult = typeof BuildResult.Type
 /** An import Job's termination message, and a publish Job's. */
 export const ImportResult = Schema.Union([ImportSucceeded, JobFailed])
 export type ImportResult = typeof ImportResult.Type
+
+/** A pull Job's termination message, which is for people: that it has ended is all that counts. */
+export const PullResult = Schema.Union([PullSucceeded, JobFailed])
+export type PullResult = typeof PullResult.Type
 
 /** The error that ends a Job's program; it becomes the `JobFailed` in the termination message. */
 export class Failure extends Schema.TaggedError<Failure>()("Failure", {

@@ -1,5 +1,6 @@
 /** What the Jobs of a NixBuild have in common: their owner, and the node on which they run. */
-import { managedBy } from "../kubernetes/kinds.ts"
+import { managedBy, type Node } from "../kubernetes/kinds.ts"
+import { hostPaths } from "./job-contract.ts"
 import { type NixBuild, nixBuilds } from "../api/nixbuild.ts"
 import { ownedBy } from "../kubernetes/owner.ts"
 
@@ -41,6 +42,10 @@ export const onNode = (node: string) => ({
 
 /** No Job needs the API server or is tried again by kubelet. */
 export const plainPod = { automountServiceAccountToken: false, enableServiceLinks: false, restartPolicy: "Never" }
+
+// k3s and RKE2 keep their own containerd, whose version says so: containerd://2.1.5-k3s1.
+export const socketOf = ({ status }: Node): string =>
+  /k3s|rke2/.test(status.nodeInfo?.containerRuntimeVersion ?? "") ? hostPaths.k3sSocket : hostPaths.socket
 
 /** Pods of the system namespace go wherever the image is wanted, whatever keeps others away. */
 export const systemPod = (node: string) => ({ ...onNode(node), tolerations: [{ operator: "Exists" }], ...plainPod })

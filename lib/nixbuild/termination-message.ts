@@ -4,7 +4,7 @@
  * too long loses its beginning, because the end of a log says why.
  */
 import { stripVTControlCharacters } from "node:util"
-import type { BuildResult, ImportResult } from "./job-result.ts"
+import type { BuildResult, ImportResult, PullResult } from "./job-result.ts"
 
 // Kubernetes, "Determine the Reason for Pod Failure": 4096 bytes per container.
 export const maxMessageBytes = 4096
@@ -30,7 +30,7 @@ export const cleanText = (text: string): string =>
     .replaceAll(directionMarks, "")
 
 /** The result as the JSON to write, at most `maxMessageBytes` long whatever its texts are. */
-export const encodeResult = (result: BuildResult | ImportResult): string => {
+export const encodeResult = (result: BuildResult | ImportResult | PullResult): string => {
   if (result.outcome !== "Failed") return JSON.stringify(result)
   const roomOf = (said: object) => maxMessageBytes - jsonBytes(said)
   const message = beginningOf(

@@ -1,15 +1,15 @@
 /**
  * Which images a Pod was woken for: kubelet looks again as soon as a Pod
  * changes in any way, so the annotation `enbi.hrzn.ee/woken` gets one entry for
- * each NixBuild: when its image came to the Pod's node, the NixBuild, and when
+ * each NixBuild or NixImage: when its image came to the Pod's node, which it is, and when
  * the Pod was woken for it.
  */
 import type { Pod } from "../kubernetes/kinds.ts"
-import type { NixBuild } from "../api/nixbuild.ts"
 import { wokenAnnotation } from "../api/annotations.ts"
 
 export interface Arrival {
-  readonly build: Pick<NixBuild, "metadata">
+  /** The NixBuild or NixImage whose image it is. */
+  readonly build: { readonly metadata: { readonly name: string; readonly namespace?: string } }
   readonly importedTime: string
 }
 

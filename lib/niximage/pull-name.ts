@@ -9,7 +9,7 @@
  */
 import { Option } from "effect"
 import { maxContents } from "../api/image-request.ts"
-import { type NixImage, nixImages } from "../api/niximage.ts"
+import { type NixImage, nixImages, ownNameOf, wantedNameOf } from "../api/niximage.ts"
 import { systemOf } from "../api/system.ts"
 import { hash10 } from "../hash.ts"
 import type { KubernetesObject } from "../kubernetes/kind.ts"
@@ -36,6 +36,16 @@ const namesOf = (registry: string): ReadonlyArray<string> =>
 
 const architectures = ["amd64", "arm64"]
 const isMeta = (part: string): boolean => part === "shell" || architectures.includes(part)
+
+export const textOf = ({ repository, tag }: PullName): string => `${repository}:${tag}`
+
+/** Whether the registry serves, or will serve, the image under this name, if nobody else has it. */
+export const isNamed = (image: NixImage, name: PullName): boolean =>
+  [ownNameOf(image), wantedNameOf(image)].includes(textOf(name))
+
+/** Whether the registry serves it under this name. */
+export const isServedAs = (image: NixImage, name: PullName): boolean =>
+  [ownNameOf(image), image.status?.holds].includes(textOf(name))
 
 const shell = ["bashInteractive", "coreutils", "moreutils", "nano"]
 

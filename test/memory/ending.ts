@@ -12,8 +12,8 @@ export const stateOf = (objects: All): ReadonlyArray<string> => {
   const uids = new Set([...objects.values()].map(({ metadata }) => metadata.uid))
   const orphans = orphansIn(objects)
   const lines = [...objects.values()]
-    // What prepared a volume goes by its TTL at the latest.
-    .filter((object) => !orphans.includes(object) && !object.metadata.name.startsWith("enbi-volume-"))
+    // What prepared a volume or pulled an image goes by its TTL at the latest.
+    .filter((object) => !orphans.includes(object) && !/^enbi-volume-|-pull-[0-9a-f]{10}/.test(object.metadata.name))
     .flatMap((object) => {
       const { involvedObject, reason = "" } = readSummary(object)
       if (involvedObject === undefined) return [summaryOf(object)]

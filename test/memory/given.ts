@@ -16,7 +16,8 @@ export const settings: SettingsValue = {
   closedCidrs: ["10.0.0.0/8", "fc00::/7"],
   imageRegistry: "127.0.0.1:5080",
   packageSet: "github:a/packages",
-  registryPublishUrl: "http://image-registry.enbi-system.svc:5081"
+  registryPublishUrl: "http://image-registry.enbi-system.svc:5081",
+  registryUrl: "http://image-registry.enbi-system.svc:5080"
 }
 
 export const node = (name: string) => ({

@@ -40,7 +40,7 @@ const liveJobs = ({ objects }: ObservedChange) =>
   ofKind(objects, "Job")
     .filter(({ metadata }) => metadata.labels?.["app.kubernetes.io/managed-by"] === managedByUs)
     .map((job) => ({ name: job.metadata.name, ...readJob(job) }))
-    .filter((job) => job.isLive && job.step !== "volume" && job.step !== "removal")
+    .filter((job) => job.isLive && !["volume", "removal", "pull"].includes(job.step))
 
 const managedByUs = managedBy["app.kubernetes.io/managed-by"]
 

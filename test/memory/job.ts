@@ -8,6 +8,7 @@ const Strings = Schema.Record(Schema.String, Schema.String)
 const steps = {
   "/app/build.js": "build",
   "/app/import.js": "import",
+  "/app/pull.js": "pull",
   "/app/prepare-volume.js": "volume",
   "/app/publish.js": "publish",
   "/app/remove-volume.js": "removal"

@@ -1,11 +1,20 @@
 /** NixImages: whatever happens, each ends as it would, equal ones share a build, and a name has one holder. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { images } from "./given.ts"
+import { images, pullingPod } from "./given.ts"
 import { allEnd, sameEnd } from "./law.ts"
 import { words } from "./plan.ts"
 import { isFields, type Stored } from "../../lib/memory/objects.ts"
 import { play, round, type Script, type Stage } from "./story.ts"
+
+/** Two that want the same, one that wants what a NixImage has, one that wants what can't be built. */
+const pulls = [
+  ...images,
+  pullingPod({ name: "a", pulls: "shell/jq:v1" }),
+  pullingPod({ name: "b", pulls: "shell/jq:v1" }),
+  pullingPod({ name: "c", namespace: "others", pulls: "others/tools:v1" }),
+  pullingPod({ name: "wrong", pulls: "wrong:v1" })
+]
 
 const imagesIn = ({ api }: Stage): ReadonlyArray<Stored> =>
   [...api.objects.objects.values()].filter(({ kind }) => kind === "NixImage")
@@ -36,6 +45,21 @@ describe("NixImages", () => {
         3
       )
     })
+  )
+
+  it.effect("are brought to the Pods that wait for them by name, and equal names make one NixImage", () =>
+    Effect.gen(function* () {
+      const { state } = yield* play({ given: pulls })
+      assert.includeMembers([...state], ["Pod a Running", "Pod b Running", "Pod c Running", "Pod wrong Pending"])
+      assert.lengthOf(
+        state.filter((line) => line.startsWith("NixImage ")),
+        5
+      )
+    })
+  )
+
+  it.effect("are brought to Pods, whatever becomes of events, watches, requests and the process", () =>
+    sameEnd({ given: pulls, runs: 15, words: Object.values(words).flat() })
   )
 
   it.effect("end alike, whatever becomes of events, watches, requests and the process", () =>

@@ -9,6 +9,7 @@ import { isOurs } from "../../lib/kubernetes/kinds.ts"
 import { decodeAs } from "../../lib/kubernetes/cluster.ts"
 import { wokenAnnotation } from "../../lib/api/annotations.ts"
 import { waitingContainers } from "../../lib/nixbuild/waiting-pods.ts"
+import { currentTime } from "../../lib/kubernetes/time.ts"
 import { hash10 } from "../../lib/hash.ts"
 import { readJob } from "./job.ts"
 import { keyOf } from "../../lib/kubernetes/kind.ts"
@@ -42,6 +43,7 @@ const successes = {
   }),
   import: brought,
   publish: brought,
+  pull: (_lockedUrl: string, digest: string) => ({ outcome: "Succeeded", digest }),
   volume: () => ({}),
   removal: () => ({})
 } as const
@@ -181,11 +183,15 @@ export const makeWorld = ({ create, objects, patch, remove }: Objects, disks = e
       phase: isBad ? "Failed" : "Succeeded",
       containerStatuses: [{ name: container, state: { terminated: { exitCode: isBad ? 1 : 0, message } } }]
     })
-    if (step === "import" && !isBad) images.set(name, digest)
+    if ((step === "import" || step === "pull") && !isBad) images.set(name, digest)
     if (step === "publish" && !isBad) images.set(`registry ${uid}`, digest)
     yield* setStatus(
       { kind: "Job", ...job.metadata },
-      { active: null, conditions: [{ type: isBad ? "Failed" : "Complete", status: "True" }] }
+      {
+        active: null,
+        ...(isBad ? {} : { completionTime: yield* currentTime }),
+        conditions: [{ type: isBad ? "Failed" : "Complete", status: "True" }]
+      }
     )
   })
 
