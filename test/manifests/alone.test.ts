@@ -47,6 +47,13 @@ const decidedBy = Effect.fnUntraced(function* (name: string) {
   return asked
 })
 
+/** One that is built, and one that waits for what can't be. */
+const pulls = [
+  ...images,
+  pullingPod({ name: "a", pulls: "shell/jq:v1" }),
+  pullingPod({ name: "wrong", pulls: "wrong:v1" })
+]
+
 const words = ({ function: name, group, resource, verb }: Asked): string => `${name}: ${verb} ${group}/${resource}`
 
 describe("a function's account", () => {
@@ -61,7 +68,7 @@ describe("a function's account", () => {
       const { read } = yield* playAlone({})
       const { read: waiting } = yield* playAlone({ full: ["volume one", "build two"] })
       const { read: packages } = yield* playAlone({
-        given: [...images, pullingPod({ name: "a", pulls: "shell/jq:v1" })]
+        given: pulls
       })
       const declared = functions.flatMap(({ name, settings: keys = [] }) => keys.map((key) => `${name}: ${key}`))
       // The launcher copies those that it declares: its type holds it to them.
@@ -103,7 +110,7 @@ describe("a function's account", () => {
         ]
       })
       const { asked: packages } = yield* playAlone({
-        given: [...images, pullingPod({ name: "a", pulls: "shell/jq:v1" })]
+        given: pulls
       })
       // In the words of an API server that does not know its roles yet: each asks whether it is so for everything.
       const { asked: denied } = yield* playAlone({

@@ -11,6 +11,7 @@ import {
   programs,
   publishAccount,
   publishVariables,
+  pullVariables,
   registryAudience,
   volumeVariables
 } from "../../lib/nixbuild/job-contract.ts"
@@ -20,12 +21,19 @@ const { build, prepareVolume, publish, removeVolume } = programs
 
 const rows: ReadonlyArray<readonly [before: string, named: ReadonlyArray<string>]> = [
   ["c.args[0] in ", pathsOf(prepareVolume, removeVolume)],
-  ["c.args[0] in (variables.isSystem ? ", pathsOf(programs.import, publish, prepareVolume, removeVolume)],
+  [
+    "c.args[0] in (variables.isSystem ? ",
+    pathsOf(programs.import, publish, programs.pull, prepareVolume, removeVolume)
+  ],
   [`${programPath(removeVolume)}"] : `, pathsOf(build)],
   ["m.mountPath in ", Object.values(mountPaths)],
   [
     "e.name in ",
-    [...new Set([importVariables, publishVariables, volumeVariables].flatMap((some) => Object.values(some)))]
+    [
+      ...new Set(
+        [importVariables, publishVariables, pullVariables, volumeVariables].flatMap((some) => Object.values(some))
+      )
+    ]
   ],
   ["in (variables.isPublish ? ", [publishAccount]],
   ['s.?serviceAccountToken.?audience.orValue("") in ', [registryAudience]],
