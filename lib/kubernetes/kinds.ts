@@ -234,6 +234,15 @@ export const leases = defineKind<Lease>({
   schema: Lease
 })
 
+/** Asks the API server whose token it is. Only ever created: it is answered, and not kept. */
+export const tokenReviews: Kind = {
+  apiVersion: "authentication.k8s.io/v1",
+  kind: "TokenReview",
+  plural: "tokenreviews",
+  namespaced: false,
+  schema: Schema.Struct({ metadata: ObjectMeta })
+}
+
 export const isReady = (node: Node): boolean =>
   (node.status.conditions ?? []).some((condition) => condition.type === "Ready" && condition.status === "True")
 

@@ -5,12 +5,11 @@
  * namespace, where Knative gives one to each Trigger (its feature
  * `authentication-oidc`).
  */
-import type { V1TokenReview } from "@kubernetes/client-node"
-import { Cache, Config, Context, Effect, Exit, Layer, Option, Schema } from "effect"
-import { manifest } from "../kubernetes/manifest.ts"
+import { Config, Context, Effect, Layer, Option } from "effect"
 import { KubernetesApi } from "../kubernetes/connection.ts"
 import type { KubernetesError } from "../kubernetes/error.ts"
 import { systemNamespace } from "../kubernetes/system-namespace.ts"
+import { bearerOf, makeReviewer } from "../kubernetes/token-review.ts"
 import { type Answer, noContent, notAllowed, notKnown } from "./response.ts"
 
 /** Judges the header `Authorization`: 204 if the event may be read. */
@@ -29,50 +28,12 @@ export class Senders extends Context.Reference<Admit>("enbi/lib/server/Senders",
 }
 
 const onlyOurs = Effect.fnUntraced(function* (audience: string) {
-  const { request } = yield* KubernetesApi
-  const review = Effect.fnUntraced(function* (token: string) {
-    const value = manifest<V1TokenReview>()({
-      apiVersion: "authentication.k8s.io/v1",
-      kind: "TokenReview",
-      spec: { token, audiences: [audience] }
-    })
-    const reviewed = yield* request("POST", "/apis/authentication.k8s.io/v1/tokenreviews", {
-      body: { type: "application/json", value }
-    })
-    return answerTo(
-      Option.getOrElse(readReview(reviewed), () => unknown),
-      audience
-    )
+  const review = makeReviewer(yield* KubernetesApi, audience)
+  const admit: Admit = Effect.fnUntraced(function* (authorization) {
+    const token = bearerOf(authorization)
+    const name = token === undefined ? Option.none() : yield* review(token)
+    if (Option.isNone(name)) return notKnown(audience)
+    return name.value.startsWith(`system:serviceaccount:${systemNamespace}:`) ? noContent : notAllowed(name.value)
   })
-  // A sender keeps its token for most of an hour; one that ends meanwhile is good for a minute more. A no is asked for
-  // again, since the API server also says it when it could not find out.
-  const reviews = yield* Cache.makeWith(review, {
-    capacity: 1000,
-    timeToLive: (exit) => (Exit.isSuccess(exit) && exit.value.status === noContent.status ? "1 minute" : 0)
-  })
-  const admit: Admit = (authorization = "") => {
-    const [, token] = /^bearer +(\S+)$/iu.exec(authorization) ?? []
-    return token === undefined ? Effect.succeed(notKnown(audience)) : Cache.get(reviews, token)
-  }
   return admit
 })
-
-const Review = Schema.Struct({
-  status: Schema.Struct({
-    authenticated: Schema.optionalKey(Schema.Boolean),
-    audiences: Schema.optionalKey(Schema.Array(Schema.String)),
-    user: Schema.optionalKey(Schema.Struct({ username: Schema.optionalKey(Schema.String) }))
-  })
-})
-const readReview = Schema.decodeUnknownOption(Review)
-const unknown: typeof Review.Type = { status: {} }
-
-// An API server that knows no audiences says none, and must not be believed then.
-const answerTo = (
-  { status: { audiences = [], authenticated, user } }: typeof Review.Type,
-  audience: string
-): Answer => {
-  const name = user?.username ?? ""
-  if (authenticated !== true || !audiences.includes(audience)) return notKnown(audience)
-  return name.startsWith(`system:serviceaccount:${systemNamespace}:`) ? noContent : notAllowed(name)
-}
