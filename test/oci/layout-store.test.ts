@@ -84,7 +84,8 @@ layer(NodeServices.layer)("the store of one layout", (it) => {
       const statuses = yield* Effect.forEach(paths, (path) => Effect.map(client.get(path), ({ status }) => status))
       assert.deepStrictEqual(
         statuses,
-        paths.map(() => 404)
+        // What is no digest is a mistake of the client's.
+        paths.map((path) => (/\/blobs\/[^/]+$/u.test(path) && !path.endsWith("0") ? 400 : 404))
       )
       assert.notStrictEqual((yield* client.post(`/v2/x/blobs/uploads/`)).status, 200)
       assert.deepStrictEqual(yield* Ref.get(served), { blobs: 0, bytes: 0 })
