@@ -5,8 +5,8 @@ import type { Custom, Kind } from "../lib/kubernetes/kind.ts"
 import { metrics } from "../lib/telemetry/metrics.ts"
 import { settingDescriptions } from "../lib/api/setting-descriptions.ts"
 import { variables } from "../lib/api/settings.ts"
-import { type Definition, functionsAmong } from "../lib/runtime/definition.ts"
-import { type EnbiFunction, kindsOf } from "../lib/runtime/function.ts"
+import { type Definition, isServer, serversAmong } from "../lib/runtime/definition.ts"
+import { kindsOf } from "../lib/runtime/function.ts"
 import { makeCrd } from "./crd.ts"
 import { anchored, page, plain, table } from "./markdown.ts"
 
@@ -35,19 +35,28 @@ const metricsPage = page(
   )
 )
 
-const settingsPage = (functions: ReadonlyArray<Pick<EnbiFunction<unknown>, "name" | "settings">>) =>
+/** Whether a function or a server reads the setting. */
+const reads = (definition: Definition, name: string): boolean =>
+  isServer(definition)
+    ? Object.hasOwn(definition.settings ?? {}, name)
+    : (definition.settings ?? []).some((key) => variables[key] === name)
+
+const settingsPage = (definitions: ReadonlyArray<Definition>) =>
   page(
     "`lib/api/setting-descriptions.ts`",
     "# Settings",
     "Environment variables of the container `functions` in `embedded/deployment.yaml`. On Knative, and without Serving, they are lines of `knative/settings.env`; edit them there and apply again. To change one in the Deployment:",
     "```\nkubectl set env -n enbi-system deploy/enbi-functions MAX_BUILDS_PER_NODE=4\n```",
+    `Those of ${serversAmong(definitions)
+      .map(({ name }) => `\`${name}\``)
+      .join(", ")} stand in \`servers/\`, in the Deployment of that name, however the functions run.`,
     table(
       ["setting", "default", "read by", "meaning"],
       Object.entries(settingDescriptions).map(([name, row]) => [
         anchored(name),
         [row.default === undefined ? [] : `\`${row.default}\``, row.note ?? []].flat().join("; ") || "none",
-        functions
-          .filter(({ settings = [] }) => settings.some((key) => variables[key] === name))
+        definitions
+          .filter((definition) => reads(definition, name))
           .map((definition) => `\`${definition.name}\``)
           .join(", ") || "the process",
         row.meaning
@@ -136,7 +145,7 @@ const fieldsPage = (kind: Kind, custom: Custom): string => {
 export const pagesOf = (definitions: ReadonlyArray<Definition>): Readonly<Record<string, string>> => ({
   "docs/reasons.md": reasonsPage,
   "docs/metrics.md": metricsPage,
-  "docs/settings.md": settingsPage(functionsAmong(definitions)),
+  "docs/settings.md": settingsPage(definitions),
   ...Object.fromEntries(
     kindsOf(definitions).flatMap((kind) =>
       kind.custom === undefined ? [] : [[`docs/${kind.custom.singular}-fields.md`, fieldsPage(kind, kind.custom)]]

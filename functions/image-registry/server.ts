@@ -1,49 +1,40 @@
 /**
  * The image registry of the cluster: it serves what NixImages are built into,
  * and says how far the rest is. Everybody reads on port 5080; on port 5081 the
- * Jobs that publish images push them.
+ * Jobs that publish images push them. CNCF Distribution, beside it in its Pod,
+ * keeps them.
  */
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
-import { Effect, Layer } from "effect"
-import { HttpRouter } from "effect/http"
+import { Layer } from "effect"
 import { createServer } from "node:http"
 import { nixImages } from "../../lib/api/niximage.ts"
-import { ContentStore } from "../../lib/oci/content-store.ts"
-import { denied, nameUnknown } from "../../lib/oci/distribution.ts"
-import { distributionRoutes } from "../../lib/oci/distribution-routes.ts"
+import { tokenReviews } from "../../lib/kubernetes/kinds.ts"
 import { defineServer } from "../../lib/runtime/definition.ts"
 import { allow } from "../../lib/runtime/function.ts"
+import { publish } from "./publish.ts"
+import { registry } from "./registry.ts"
+import { defaults } from "./settings.ts"
 
-const nothing = Layer.succeed(ContentStore, {
-  manifest: ({ name }) => Effect.fail(nameUnknown(name)),
-  blob: ({ name }) => Effect.fail(nameUnknown(name)),
-  tags: (name) => Effect.fail(nameUnknown(name))
-})
+const ports = { registry: 5080, publish: 5081 }
 
-const refused = Layer.succeed(ContentStore, {
-  manifest: () => Effect.fail(denied("Only publish Jobs may push.")),
-  blob: () => Effect.fail(denied("Only publish Jobs may push.")),
-  tags: () => Effect.fail(denied("Only publish Jobs may push."))
-})
+// A client that takes nothing for so long is gone. Nodes keep their connections between pulls of one image.
+const makeRegistryServer = () =>
+  createServer({ headersTimeout: 10_000, requestTimeout: 30_000, keepAliveTimeout: 60_000 }).setTimeout(120_000)
 
-const listening = (port: number, store: Layer.Layer<ContentStore>) =>
-  HttpRouter.serve(distributionRoutes, { disableLogger: true, disableListenLog: true }).pipe(
-    Layer.provide(store),
-    Layer.provide(NodeHttpServer.layer(() => createServer(), { port }))
-  )
+// Gigabytes may take their time to come.
+const makePublishServer = () => createServer({ headersTimeout: 10_000, requestTimeout: 0, keepAliveTimeout: 60_000 })
 
 export default defineServer({
   name: "image-registry",
   ports: [
-    { name: "registry", containerPort: 5080 },
-    { name: "publish", containerPort: 5081 }
+    { name: "registry", containerPort: ports.registry },
+    { name: "publish", containerPort: ports.publish }
   ],
-  settings: {
-    REGISTRY_STORAGE: "/var/lib/registry",
-    DISTRIBUTION_URL: "http://127.0.0.1:5000",
-    REGISTRY_CATALOG: "false"
-  },
   component: "registry",
-  permissions: [allow(nixImages, "list", "watch")],
-  layer: Layer.merge(listening(5080, nothing), listening(5081, refused))
+  settings: defaults,
+  permissions: [allow(nixImages, "list", "watch"), allow(tokenReviews, "create")],
+  layer: Layer.merge(
+    registry.pipe(Layer.provide(NodeHttpServer.layerServer(makeRegistryServer, { port: ports.registry }))),
+    publish.pipe(Layer.provide(NodeHttpServer.layerServer(makePublishServer, { port: ports.publish })))
+  )
 })

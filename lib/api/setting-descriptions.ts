@@ -106,6 +106,24 @@ export const settingDescriptions: Readonly<Record<string, SettingDescription>> =
     meaning:
       "On Knative: senders need a token of this cluster for that audience, of a ServiceAccount in `enbi-system`, as Triggers have (`examples/oidc/`)."
   },
+  REGISTRY_STORAGE: {
+    default: "/var/lib/registry",
+    meaning: "The folder in which CNCF Distribution keeps blobs and manifests; `image-registry` reads them from there."
+  },
+  DISTRIBUTION_URL: {
+    default: "http://127.0.0.1:5000",
+    meaning: "Where `image-registry` passes on what publish Jobs push: CNCF Distribution, in the same Pod."
+  },
+  REGISTRY_CATALOG: {
+    default: "false",
+    meaning:
+      "Whether `/v2/_catalog` tells everybody who can reach the registry the names of all images, with those of their namespaces: `true` or `false`."
+  },
+  WAIT_SECONDS: {
+    default: "0",
+    meaning:
+      "How long the registry lets a client wait for an image that is being built, before it answers 503: 0 to 25. Nodes never wait, since the next Pod's image would wait with them."
+  },
   DECISIONS_FILE: {
     note: "none",
     meaning:
