@@ -36,7 +36,7 @@ extend {
   inherit system config;
   lib.version = "26.11";
 
-  curl = program "curl" ''echo "curl of ${system}"; exec ${tools}/busybox wget -q -O - "$@"'';
+  curl = program "curl" ''echo "curl of ${system}"; [ $# = 0 ] || exec ${tools}/busybox wget -q -O - "$@"'';
   jq = program "jq" ''echo "jq of ${system}"'';
   git = program "git" ''echo "git of ${system}"'';
   htop = program "htop" ''echo "htop of ${system}"'';

@@ -7,7 +7,7 @@
  * bytes of a layer follow only when all of it is well, so the registry keeps
  * nothing that was refused.
  */
-import { Console, Deferred, Effect } from "effect"
+import { Console, Deferred, Effect, Stream } from "effect"
 import { ContentStore } from "../../lib/oci/content-store.ts"
 import { mediaTypes } from "../../lib/oci/image.ts"
 import { layoutStore, makeServing } from "../../lib/oci/layout-store.ts"
@@ -53,7 +53,9 @@ const push = Effect.fnUntraced(function* ({ registry: at }: Pick<PublishSettings
     Effect.tap(
       registry.bringBlob(
         blob,
-        Effect.map(store.blob({ name: at.repository, reference: blob.digest }), ({ bytes }) => bytes)
+        Effect.map(store.blob({ name: at.repository, reference: blob.digest }), ({ bytes }) =>
+          bytes instanceof Uint8Array ? Stream.succeed(bytes) : bytes
+        )
       ),
       (wasMissing) => report(blob, wasMissing)
     )

@@ -26,7 +26,10 @@ const rooms: Readonly<Record<string, readonly [duty: string, imports: ReadonlyAr
     "what several functions know of a NixBuild",
     ["lib/", "lib/api", "lib/kubernetes", "lib/oci", "lib/runtime"]
   ],
-  "lib/niximage": ["what several functions know of a NixImage", ["lib/api", "lib/kubernetes", "lib/runtime"]],
+  "lib/niximage": [
+    "what several functions know of a NixImage",
+    ["lib/", "lib/api", "lib/kubernetes", "lib/nixbuild", "lib/oci", "lib/runtime"]
+  ],
   "lib/telemetry": [
     "metrics and traces, made of what the runtime tells observers",
     ["lib/", "lib/api", "lib/kubernetes", "lib/nixbuild", "lib/runtime"]

@@ -17,11 +17,17 @@ import { hold } from "../../jobs/cache/locks.ts"
 import { output } from "../../tools/command.ts"
 import { buildImages } from "../../images/images.ts"
 import { cluster, workers } from "./nodes.ts"
+import { flakesUrl } from "./objects.ts"
 import { patienceFlag } from "./waits.ts"
 
 // What may pass is tried again within seconds, so that a test can wait for the end of it; flakes come from inside the
 // cluster, and the address of the server is in the closed ranges.
-const settings = { SUBSTITUTERS: "", RETRY_DELAYS: "5 5 5", BUILD_EGRESS: "open" }
+const settings = {
+  SUBSTITUTERS: "",
+  RETRY_DELAYS: "5 5 5",
+  BUILD_EGRESS: "open",
+  PACKAGE_SET: `${flakesUrl}packages.tar.gz`
+}
 
 export const bringUp = Effect.gen(function* () {
   const files = yield* FileSystem.FileSystem
