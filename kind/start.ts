@@ -1,8 +1,8 @@
 /**
  * `npm start`: a kind cluster named enbi with the functions in it, and the
  * first example, from ImagePullBackOff to an answer out of its image, and then
- * the second, an image of packages. Everything that is there already is used
- * again.
+ * the second, a Job with an image of packages that the cluster's registry
+ * serves. Everything that is there already is used again.
  */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeServices from "@effect/platform-node/NodeServices"
@@ -66,17 +66,21 @@ const program = Effect.gen(function* () {
       return yield* kubectl(kubeconfig, "get", "--raw", `/api/v1/namespaces/${namespace}/services/hello/proxy/`)
     })
   )
-  yield* stage(
-    "The second example: an image of three packages",
+  const second = yield* stage(
+    "The second example: a Job with an image of three packages",
     Effect.gen(function* () {
       const path = yield* Path.Path
-      const file = yield* path.fromFileUrl(new URL("../examples/niximage.yaml", import.meta.url))
-      yield* kubectl(kubeconfig, "apply", "-n", namespace, "-f", file)
-      yield* watchExample({ kubeconfig, namespace, end: /^NixImage curl-and-jq: Built$/ })
+      for (const name of ["niximage", "curl-and-jq"]) {
+        const file = yield* path.fromFileUrl(new URL(`../examples/${name}.yaml`, import.meta.url))
+        yield* kubectl(kubeconfig, "apply", "-n", namespace, "-f", file)
+      }
+      yield* watchExample({ kubeconfig, namespace, end: /^Pod curl-and-jq-.*: Succeeded$/ })
+      return yield* kubectl(kubeconfig, "logs", "-n", namespace, "job/curl-and-jq")
     })
   )
   yield* forgetOlderImages(cluster, images)
-  yield* Console.log(`\nThe first example answers: ${answer.trim()}\n`)
+  yield* Console.log(`\nThe first example answers: ${answer.trim()}`)
+  yield* Console.log(`The second asks it: ${second.trim()}\n`)
   yield* Console.log((yield* Ref.get(times)).join("\n"))
   yield* Console.log(`${seconds((yield* Clock.currentTimeMillis) - begin).padStart(9)}  in all\n`)
   yield* Console.log(
