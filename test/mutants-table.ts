@@ -73,7 +73,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     name: "waiting Pods are not woken",
     file: "functions/pod-waker/decide.ts",
-    find: "!isWokenFor(pod, { build, importedTime })",
+    find: "!isWokenFor(pod, { build: { metadata }, importedTime })",
     replace: "false"
   },
   {

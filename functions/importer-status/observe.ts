@@ -1,7 +1,7 @@
 /** What came of a NixBuild's Jobs on each node, and which Pods there still wait for the image. */
 import { Effect, Option, Predicate, Schema } from "effect"
 import type { Reference } from "../../lib/kubernetes/kind.ts"
-import { jobs, Lease, leases, Node, nodes, Pod, pods, withoutImages } from "../../lib/kubernetes/kinds.ts"
+import { Lease, leases, Node, nodes, Pod, pods, withoutImages } from "../../lib/kubernetes/kinds.ts"
 import {
   attemptOn,
   hasFailed,
@@ -18,7 +18,7 @@ import { all } from "../../lib/kubernetes/question.ts"
 import { Cluster, getConfirmed } from "../../lib/kubernetes/cluster.ts"
 import { type CloudEvent, isSweep } from "../../lib/runtime/events.ts"
 import { Refusal } from "../../lib/runtime/function.ts"
-import { controllerUidLabel, nixBuildUidLabel } from "../../lib/api/annotations.ts"
+import { controllerUidLabel } from "../../lib/api/annotations.ts"
 import { jobName, tagLeaseName } from "../../lib/api/names.ts"
 import { isForRegistry } from "../../lib/nixbuild/delivery.ts"
 import { systemNamespace } from "../../lib/kubernetes/system-namespace.ts"
@@ -64,10 +64,8 @@ export const mapEvent = Effect.fn("importer-status.mapEvent")(function* (event: 
     if (isNews === undefined) return asked
     return yield* Effect.filter(asked, (at) => Effect.map(cluster.get(nixBuilds, at), Option.exists(isNews)))
   }
-  const withJobs = new Set((yield* cluster.list(all(jobs))).map((job) => job.metadata.labels?.[nixBuildUidLabel]))
   const awaited = yield* observeAwaited
-  const needsLook = (build: NixBuild): boolean =>
-    isOpenBuild(build) || (!hasFailed(build) && (withJobs.has(build.metadata.uid) || awaited.has(tagOf(build))))
+  const needsLook = (build: NixBuild): boolean => isOpenBuild(build) || (!hasFailed(build) && awaited.has(tagOf(build)))
   return (yield* cluster.list(all(nixBuilds))).filter(needsLook).map(referToBuild)
 })
 

@@ -58,7 +58,7 @@ export const bringUp = Effect.gen(function* () {
   // An image that an earlier run built would be found by a Pod that is to wait for it.
   for (const worker of workers) {
     const clean =
-      "ctr -n k8s.io images ls -q | grep ^registry.invalid/ | xargs -r ctr -n k8s.io images rm --sync; rm -rf /var/lib/enbi"
+      "ctr -n k8s.io images ls -q | grep -e ^registry.invalid/ -e ^127.0.0.1:5080/ | xargs -r ctr -n k8s.io images rm --sync; rm -rf /var/lib/enbi"
     yield* output({ command: "docker", args: ["exec", worker, "sh", "-c", clean] })
   }
   yield* installFunctions(kubeconfig, images, settings)
