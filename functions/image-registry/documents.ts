@@ -35,7 +35,7 @@ export interface Document {
   /** Of an index: the manifests. */
   readonly manifests: ReadonlyArray<Descriptor>
   /** Of a manifest: the configuration and the layers. */
-  readonly blobs: ReadonlyArray<Descriptor>
+  readonly blobs: ReadonlyArray<Pick<Descriptor, "digest" | "size">>
 }
 
 /** Nothing, unless it is an index or a manifest, and the one that `digest` names. */
@@ -44,10 +44,15 @@ export const readDocument = (digest: string, bytes: Uint8Array): Document | unde
   const found = decode(new TextDecoder().decode(bytes))
   if (Result.isFailure(found)) return undefined
   const { mediaType } = found.success
-  return "manifests" in found.success
-    ? { digest, mediaType, bytes, manifests: found.success.manifests, blobs: [] }
-    : { digest, mediaType, bytes, manifests: [], blobs: [found.success.config, ...found.success.layers] }
+  if ("manifests" in found.success) {
+    return { digest, mediaType, bytes, manifests: found.success.manifests, blobs: [] }
+  }
+  const { config, layers } = found.success
+  return { digest, mediaType, bytes, manifests: [], blobs: [config, ...layers].map(pick) }
 }
+
+// Many of them are kept in memory.
+const pick = ({ digest, size }: Descriptor) => ({ digest, size })
 
 /** One index of the manifests of several; of the same ones always the same bytes. */
 export const merge = (indexes: ReadonlyArray<Document>): Document => {

@@ -15,16 +15,14 @@ import {
 import { KubernetesApi } from "../../lib/kubernetes/connection.ts"
 import { systemNamespace } from "../../lib/kubernetes/system-namespace.ts"
 import { bearerOf, makeReviewer, type Reviewer } from "../../lib/kubernetes/token-review.ts"
+import { publishAccount, registryAudience } from "../../lib/nixbuild/job-contract.ts"
 import { denied, unauthorized, unavailable } from "../../lib/oci/distribution.ts"
 import { refusal } from "../../lib/oci/distribution-routes.ts"
 import { checkPublish, locationFor, passedOn } from "./publish-request.ts"
 import { settings } from "./settings.ts"
 
-/** For whom the tokens are made. */
-export const audience = "enbi-image-registry"
-
-/** Whose they are. */
-export const publisher = `system:serviceaccount:${systemNamespace}:enbi-publish`
+/** Whose tokens are taken. */
+const publisher = `system:serviceaccount:${systemNamespace}:${publishAccount}`
 
 interface Options {
   readonly review: Reviewer
@@ -38,7 +36,7 @@ export const publish = Layer.unwrap(
   Effect.gen(function* () {
     const { distribution } = yield* settings
     const options = {
-      review: makeReviewer(yield* KubernetesApi, audience),
+      review: makeReviewer(yield* KubernetesApi, registryAudience),
       distribution: distribution.href.replace(/\/$/u, ""),
       client: yield* HttpClient.HttpClient
     }
@@ -63,7 +61,9 @@ const admit = Effect.fnUntraced(function* ({ review }: Options, { headers }: Htt
           unavailable(`The API server was asked in vain: ${message}`)
         )
   if (Option.isNone(name)) {
-    return yield* unauthorized(`Only publish Jobs push, with a token of this cluster for the audience ${audience}.`)
+    return yield* unauthorized(
+      `Only publish Jobs push, with a token of this cluster for the audience ${registryAudience}.`
+    )
   }
   if (name.value !== publisher) return yield* denied(`${name.value} may not push, only ${publisher} may.`)
 })

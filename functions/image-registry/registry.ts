@@ -11,8 +11,8 @@ import { settings } from "./settings.ts"
 import { makeStorage } from "./storage.ts"
 import { makeStore } from "./store.ts"
 
-// Of a mebibyte each. Beside them and what Node takes there must be room within 100 MiB.
-const maxBuffers = 16
+// Half a mebibyte each: all of the process is to stay within 100 MiB.
+const maxBuffers = 8
 
 // A new process takes over from the old one when it knows what that knows; where the API server is away it says so.
 const maxStart = "20 seconds"

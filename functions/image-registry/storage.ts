@@ -13,8 +13,8 @@ import { type Descriptor, type Document, readDocument } from "./documents.ts"
 // Smaller ones wait for no buffer: an image's configuration is asked for before its layers.
 const maxSmall = 64 * 1024
 
-// What one of 100 layers takes is 25 KiB.
-const maxRemembered = 16 * 1024 * 1024
+// One of 100 layers has 25 KiB, and what is read of it takes some times that.
+const maxRemembered = 4 * 1024 * 1024
 
 // A manifest may have 4 MiB, and many may be asked for at once.
 const maxLoads = 2

@@ -7,8 +7,8 @@
  * bytes of a layer follow only when all of it is well, so the registry keeps
  * nothing that was refused.
  */
-import { Console, Deferred, Effect, Stream } from "effect"
-import { ContentStore } from "../../lib/oci/content-store.ts"
+import { Console, Deferred, Effect } from "effect"
+import { ContentStore, streamOf } from "../../lib/oci/content-store.ts"
 import { mediaTypes } from "../../lib/oci/image.ts"
 import { layoutStore, makeServing } from "../../lib/oci/layout-store.ts"
 import type { Layout } from "../../lib/oci/open-layout.ts"
@@ -51,12 +51,7 @@ const push = Effect.fnUntraced(function* ({ registry: at }: Pick<PublishSettings
   const store = yield* ContentStore
   const blobs = yield* Effect.filter(blobsOf(layout), (blob) =>
     Effect.tap(
-      registry.bringBlob(
-        blob,
-        Effect.map(store.blob({ name: at.repository, reference: blob.digest }), ({ bytes }) =>
-          bytes instanceof Uint8Array ? Stream.succeed(bytes) : bytes
-        )
-      ),
+      registry.bringBlob(blob, Effect.map(store.blob({ name: at.repository, reference: blob.digest }), streamOf)),
       (wasMissing) => report(blob, wasMissing)
     )
   )

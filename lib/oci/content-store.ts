@@ -1,5 +1,5 @@
 /** What the routes of the registry protocol serve from: one layout, or all that a registry has. */
-import { Context, type Effect, type Scope, type Stream } from "effect"
+import { Context, type Effect, type Scope, Stream } from "effect"
 import type { DistributionError, Range } from "./distribution.ts"
 
 /** A manifest or a blob. */
@@ -11,6 +11,10 @@ export interface Content {
   /** Some of the bytes; absent: they can only be had from the first to the last. */
   readonly part?: (range: Range) => Stream.Stream<Uint8Array, Error>
 }
+
+/** The bytes, wherever they are. */
+export const streamOf = ({ bytes }: Content): Stream.Stream<Uint8Array, Error> =>
+  bytes instanceof Uint8Array ? Stream.succeed(bytes) : bytes
 
 export interface Manifest extends Content {
   readonly mediaType: string
