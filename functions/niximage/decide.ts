@@ -69,8 +69,9 @@ const stepOf = (observed: Observed, system: System): Step => {
   })
   const there = builds.find(({ metadata }) => metadata.name === build)
   if (there === undefined) {
-    // Retention removes NixBuilds of which enough are kept; the registry has what they built.
-    if (before?.status === "Built") return { status: before, ready: served(observed, undefined), actions: [] }
+    // Retention removes NixBuilds of which enough are kept: what one has led to stands here.
+    const ended = endedWith(observed, before)
+    if (ended !== undefined) return { ...ended, actions: [] }
     const refusal = refusals.find(({ kind, name }) => kind === "NixBuild" && name === build)
     if (refusal?.isLasting === false) return waits(reasons.Progressing)
     if (refusal !== undefined) {
@@ -89,6 +90,16 @@ const stepOf = (observed: Observed, system: System): Step => {
   return { ...progressOf(there, named), actions: [] }
 }
 
+/** What a NixBuild that is gone has ended with. */
+const endedWith = (observed: Observed, before: SystemStatus | undefined): Omit<Step, "actions"> | undefined => {
+  if (before?.status === "Built") return { status: before, ready: served(observed, undefined) }
+  const { conditions = [], failure } = observed.image.status ?? {}
+  const ready = conditionOf(conditions, "Ready")
+  return before?.status === "Failed" && failure !== undefined && ready !== undefined
+    ? { status: before, ready, failure }
+    : undefined
+}
+
 // Its name is computed, so somebody made it by hand.
 const isAsAsked = ({ image, settings }: Observed, { spec }: NixBuild): boolean =>
   spec.flakeUrl === packageSetOf(image, settings) &&
@@ -99,23 +110,24 @@ const progressOf = (
   build: NixBuild,
   { build: name, system }: Pick<SystemStatus, "build" | "system">
 ): Pick<Step, "failure" | "ready" | "status"> => {
-  const { failure, imageDigest, status } = build.status ?? {}
+  const { failure, imageDigest, settled: isSettled, status } = build.status ?? {}
   const said = conditionOf(conditionsOf(build), "Ready")
   const isReady = said?.status ?? "Unknown"
   const told = `NixBuild ${build.metadata.namespace}/${name}, ${system}: ${said?.message ?? reasons.Pending}`
   // Nobody has looked at it yet: that is only said of a NixImage which nobody has looked at.
   const reason = said === undefined || said.reason === "Pending" ? "Progressing" : said.reason
   const ready = { status: isReady, reason, message: told }
-  if (hasFailed(build) && failure !== undefined) {
-    return {
-      status: { system, build: name, status: "Failed", message: told },
-      ready: { ...ready, status: "False" },
-      failure: { ...failure, message: `For ${system}: ${failure.message}` }
-    }
-  }
+  const failed = (why: Failure) => ({
+    status: { system, build: name, status: "Failed" as const, message: told },
+    ready: { ...ready, status: "False" as const },
+    failure: { ...why, message: `For ${system}: ${why.message}` }
+  })
+  if (hasFailed(build) && failure !== undefined) return failed(failure)
   if (isReady === "True" && imageDigest !== undefined) {
     return { status: { system, build: name, status: "Built", digest: imageDigest }, ready }
   }
+  // It was built, and could not be published.
+  if (said?.status === "False" && isSettled) return failed({ reason, message: said.message })
   const isBuilding = status === "Building" || status === "Importing"
   return { status: { system, build: name, status: isBuilding ? "Building" : "BuildPending", message: told }, ready }
 }
