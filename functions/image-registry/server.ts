@@ -7,6 +7,7 @@
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import { Layer } from "effect"
 import { createServer } from "node:http"
+import { nixBuilds } from "../../lib/api/nixbuild.ts"
 import { nixImages } from "../../lib/api/niximage.ts"
 import { tokenReviews } from "../../lib/kubernetes/kinds.ts"
 import { defineServer } from "../../lib/runtime/definition.ts"
@@ -14,6 +15,7 @@ import { allow } from "../../lib/runtime/function.ts"
 import { publish } from "./publish.ts"
 import { registry } from "./registry.ts"
 import { defaults } from "./settings.ts"
+import { removal } from "./unused.ts"
 
 const ports = { registry: 5080, publish: 5081 }
 
@@ -35,8 +37,9 @@ export default defineServer({
   ],
   settings: { ...defaults, NODE_OPTIONS: nodeOptions },
   component: "registry",
-  permissions: [allow(nixImages, "list", "watch"), allow(tokenReviews, "create")],
-  layer: Layer.merge(
+  permissions: [allow(nixImages, "list", "watch"), allow(tokenReviews, "create"), allow(nixBuilds, "list")],
+  layer: Layer.mergeAll(
+    removal,
     registry.pipe(Layer.provide(NodeHttpServer.layerServer(makeRegistryServer, { port: ports.registry }))),
     publish.pipe(Layer.provide(NodeHttpServer.layerServer(makePublishServer, { port: ports.publish })))
   )

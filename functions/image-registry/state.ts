@@ -28,6 +28,10 @@ export const digestsOf = ({ status }: NixImage): ReadonlyArray<string> => [
   )
 ]
 
+/** Those that it had before, and that may still be had by digest. */
+export const formerDigestsOf = ({ status }: NixImage): ReadonlyArray<string> =>
+  (status?.former ?? []).map(({ digest }) => digest)
+
 export const stateOf = (image: NixImage): State => {
   const { metadata, status } = image
   const conditions = status?.conditions ?? []

@@ -3,7 +3,7 @@
  * have them, so that no answer waits for the API server, and what they lead to
  * from the storage.
  */
-import { Effect } from "effect"
+import { Effect, Option } from "effect"
 import { nixImages, type NixImage } from "../../lib/api/niximage.ts"
 import type { KubernetesError } from "../../lib/kubernetes/error.ts"
 import { all, type Question } from "../../lib/kubernetes/question.ts"
@@ -20,7 +20,7 @@ import {
 } from "../../lib/oci/distribution.ts"
 import { type Document, manifestFor, merge } from "./documents.ts"
 import { about, imageNamed, isIn, namesOf } from "./names.ts"
-import { digestsOf, type State, stateOf } from "./state.ts"
+import { digestsOf, formerDigestsOf, type State, stateOf } from "./state.ts"
 import type { Storage } from "./storage.ts"
 
 export interface Options {
@@ -76,7 +76,8 @@ export const makeStore = (options: Options): ContentStore["Service"] => {
   /** What a NixImage is made of, by digest. */
   const partOf = Effect.fnUntraced(function* (image: NixImage, digest: string) {
     const roots = yield* Effect.forEach(digestsOf(image), storage.document)
-    const indexes = [...roots, ...(roots.length > 1 ? [merge(roots)] : [])]
+    const former = yield* Effect.forEach(formerDigestsOf(image), (one) => Effect.option(storage.document(one)))
+    const indexes = [...roots, ...(roots.length > 1 ? [merge(roots)] : []), ...former.flatMap(Option.toArray)]
     const index = indexes.find((one) => one.digest === digest)
     if (index !== undefined) return { document: index }
     const manifests = new Set(indexes.flatMap((one) => one.manifests.map((manifest) => manifest.digest)))

@@ -13,6 +13,7 @@ import { type Reason, reasons } from "../../lib/api/reasons.ts"
 import { patchStatus } from "../../lib/niximage/status.ts"
 import type { Action } from "../../lib/runtime/action.ts"
 import type { Observed } from "./observe.ts"
+import { formerAfter } from "./former.ts"
 import { buildNameOf, makeImageBuild, packageSetOf, requestOf } from "./request.ts"
 
 /** How far one system is, and what follows. */
@@ -24,12 +25,17 @@ interface Step {
 }
 
 export const decide = (observed: Observed): ReadonlyArray<Action<"Ready" | "Stalled">> => {
-  const { image, systems, time } = observed
+  const { image, settings, systems, time } = observed
   if (image.metadata.deletionTimestamp !== undefined) return []
   const steps = systems.map((system) => stepOf(observed, system))
   const failed = steps.find(({ failure }) => failure !== undefined)
   const unready = failed ?? steps.find(({ status }) => status.status !== "Built")
   const holds = nameHeldBy(observed)
+  const former = formerAfter(
+    image,
+    steps.map(({ status }) => status),
+    { time, keepSeconds: settings.keepReplacedSeconds }
+  )
   const ready = unready?.ready ?? (steps.length === 0 ? noSystem : served(observed, holds))
   return [
     ...steps.flatMap(({ actions }) => actions),
@@ -45,6 +51,9 @@ export const decide = (observed: Observed): ReadonlyArray<Action<"Ready" | "Stal
       fields: {
         systems: steps.map(({ status }) => status),
         holds: holds ?? null,
+        ...(former.length === 0 && image.status?.former === undefined
+          ? {}
+          : { former: former.length === 0 ? null : former }),
         failure: failed?.failure ?? null
       }
     })

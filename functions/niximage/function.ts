@@ -19,7 +19,7 @@ export default defineFunction({
     allow(nodes, "list")
   ],
   ignorePredicates: [ignoreIf(nixBuilds, ({ spec }) => spec.delivery !== "Registry")],
-  settings: ["imageRegistry", "packageSet"],
+  settings: ["imageRegistry", "keepReplacedSeconds", "packageSet"],
   mapEvent,
   observe,
   Observed,

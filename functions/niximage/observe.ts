@@ -13,6 +13,7 @@ import { imagesIn, imagesNamed } from "../../lib/niximage/questions.ts"
 import type { CloudEvent } from "../../lib/runtime/events.ts"
 import { isDeletion, isSweep } from "../../lib/runtime/events.ts"
 import { Refusal } from "../../lib/runtime/function.ts"
+import { hasOutlived } from "./former.ts"
 import { buildNameOf } from "./request.ts"
 
 export const Observed = Schema.Struct({
@@ -24,7 +25,11 @@ export const Observed = Schema.Struct({
   systems: Schema.Array(System),
   /** The NixBuilds for them that are there. */
   builds: Schema.Array(NixBuild),
-  settings: Schema.Struct({ imageRegistry: Schema.String, packageSet: Schema.String }),
+  settings: Schema.Struct({
+    imageRegistry: Schema.String,
+    packageSet: Schema.String,
+    keepReplacedSeconds: Schema.Int.pipe(Schema.withDecodingDefaultKey(Effect.succeed(604_800)))
+  }),
   /** What the API server has against objects that were to be written. */
   refusals: Schema.Array(Refusal).pipe(Schema.withDecodingDefaultKey(Effect.succeed([])))
 })
@@ -39,7 +44,8 @@ const referTo = ({ metadata }: Identified): Reference => ({
 /** Those for which something may be left to do: of the others the status says what they ask for. */
 const unsettled = Effect.gen(function* () {
   const cluster = yield* Cluster
-  const { imageRegistry, packageSet } = yield* Settings
+  const { imageRegistry, keepReplacedSeconds, packageSet } = yield* Settings
+  const time = yield* currentTime
   const images = yield* cluster.list(all(nixImages))
   const present = images.every(({ data }) => data.systems !== undefined) ? [] : yield* systemsOfNodes
   return images.filter((image) => {
@@ -49,6 +55,7 @@ const unsettled = Effect.gen(function* () {
     )
     return !(
       status === "Built" &&
+      !hasOutlived(image, { time, keepSeconds: keepReplacedSeconds }) &&
       observedGeneration === image.metadata.generation &&
       holds === wantedNameOf(image) &&
       Equal.equals(builds.toSorted(), systems.map(({ build }) => build).toSorted())
@@ -77,8 +84,8 @@ export const observe = Effect.fn("niximage.observe")(function* (subject: Referen
   const found = yield* cluster.get(nixImages, subject)
   if (Option.isNone(found)) return Option.none()
   const image = found.value
-  const { imageRegistry, packageSet } = yield* Settings
-  const settings = { imageRegistry, packageSet }
+  const { imageRegistry, keepReplacedSeconds, packageSet } = yield* Settings
+  const settings = { imageRegistry, packageSet, keepReplacedSeconds }
   const systems = image.data.systems ?? (yield* systemsOfNodes)
   const namespace = namespaceOf(image)
   const builds = yield* Effect.forEach(systems, (system) =>

@@ -63,6 +63,16 @@ export const SystemStatus = Schema.Struct({
 })
 export type SystemStatus = typeof SystemStatus.Type
 
+/** An image that the NixImage had for one of its systems. */
+export const FormerDigest = Schema.Struct({
+  digest: Schema.String.annotate({ description: "sha256 of the image's index." }),
+  replacedTime: Schema.String.annotate({
+    description: "When another took its place, RFC 3339.",
+    format: "date-time"
+  })
+})
+export type FormerDigest = typeof FormerDigest.Type
+
 export const Status = Schema.Struct({
   observedGeneration: optional(
     Schema.Int.annotate({
@@ -84,8 +94,13 @@ export const Status = Schema.Struct({
       "x-kubernetes-list-map-keys": ["system"]
     })
   ),
-  handledRetry: optional(
-    Schema.String.annotate({ description: "The last value of the annotation enbi.hrzn.ee/retry that was handled." })
+  former: optional(
+    Schema.Array(FormerDigest).annotate({
+      description:
+        "Images that it had before it was changed. The registry serves them by digest until KEEP_REPLACED_SECONDS have passed.",
+      "x-kubernetes-list-type": "map",
+      "x-kubernetes-list-map-keys": ["digest"]
+    })
   ),
   failure: optional(Failure.annotate({ description: "Why no image was built; absent when one was." })),
   conditions: optional(

@@ -82,6 +82,11 @@ export const settingDescriptions: Readonly<Record<string, SettingDescription>> =
     meaning:
       "The name by which images of packages are pulled: what stands in front of them in Pods. Nodes must reach the image registry under it."
   },
+  KEEP_REPLACED_SECONDS: {
+    default: "604800",
+    meaning:
+      "How many seconds the registry still serves an image by digest after a change of its NixImage has replaced it."
+  },
   REGISTRY_URL: {
     default: "http://image-registry.enbi-system.svc:5080",
     meaning: "Where Jobs reach the image registry, to bring its images to nodes where Pods wait for them."

@@ -49,6 +49,8 @@ const Proxy = Schema.String.check(
 
 const defaultImageRegistry = "127.0.0.1:5080"
 
+const defaultKeepReplacedSeconds = 7 * 24 * 3600
+
 const defaultRegistryUrl = "http://image-registry.enbi-system.svc:5080"
 
 const RegistryName = Schema.String.check(
@@ -109,6 +111,9 @@ const all = {
   imageRegistry: setting("IMAGE_REGISTRY", (name) =>
     Config.schema(RegistryName, name).pipe(Config.withDefault(defaultImageRegistry))
   ),
+  keepReplacedSeconds: setting("KEEP_REPLACED_SECONDS", (name) =>
+    Config.schema(Natural, name).pipe(Config.withDefault(defaultKeepReplacedSeconds))
+  ),
   registryUrl: setting("REGISTRY_URL", (name) =>
     Config.NonEmptyString(name).pipe(Config.withDefault(defaultRegistryUrl))
   ),
@@ -158,6 +163,7 @@ export const SettingsSchema = Schema.Struct({
   noProxy: Schema.optionalKey(Schema.String),
   buildEgress: BuildEgress.pipe(Schema.withDecodingDefaultKey(Effect.succeed<BuildEgress>("public"))),
   imageRegistry: Schema.String.pipe(Schema.withDecodingDefaultKey(Effect.succeed(defaultImageRegistry))),
+  keepReplacedSeconds: Schema.Int.pipe(Schema.withDecodingDefaultKey(Effect.succeed(defaultKeepReplacedSeconds))),
   registryUrl: Schema.String.pipe(Schema.withDecodingDefaultKey(Effect.succeed(defaultRegistryUrl))),
   packageSet: Schema.String.pipe(Schema.withDecodingDefaultKey(Effect.succeed(defaultPackageSet))),
   closedCidrs: Schema.Array(Schema.String).pipe(Schema.withDecodingDefaultKey(Effect.succeed(defaultClosedCidrs))),

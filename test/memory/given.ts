@@ -17,6 +17,7 @@ export const settings: SettingsValue = {
   imageRegistry: "127.0.0.1:5080",
   packageSet: "github:a/packages",
   registryPublishUrl: "http://image-registry.enbi-system.svc:5081",
+  keepReplacedSeconds: 604_800,
   registryUrl: "http://image-registry.enbi-system.svc:5080"
 }
 

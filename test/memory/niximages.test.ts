@@ -114,9 +114,10 @@ describe("NixImages", () => {
               )
             )
             yield* settle(stage)
+            const digestIn = (text: string) => /sha256:[0-9a-f]{64}/.exec(text)?.[0]
             const after = statusOf(named(stage, "apps", "tools"))
             assert.strictEqual(after["status"], "Built")
-            const digestIn = (text: string) => /sha256:[0-9a-f]{64}/.exec(text)?.[0]
+            assert.include(JSON.stringify(after["former"]), digestIn(before) ?? "none")
             assert.isString(digestIn(before))
             assert.notStrictEqual(digestIn(JSON.stringify(after["systems"])), digestIn(before))
           })
