@@ -5,68 +5,24 @@
  * those that are missing come back as data.
  */
 import { Effect, Schema } from "effect"
-import type { Extra, ImageConfig, ImageRequest } from "../../lib/api/image-request.ts"
+import type { ImageRequest } from "../../lib/api/image-request.ts"
+import { bindings, contentOf, nixString } from "../../lib/nixbuild/image-expression.ts"
 import { Failure } from "../../lib/nixbuild/job-result.ts"
 import { nearest } from "./nearest.ts"
 import { Derivation } from "./package.ts"
 
-/** The names that an attribute path is made of; those in double quotes may hold dots. */
-export const namesIn = (path: string): ReadonlyArray<string> =>
-  [...path.matchAll(/"([^"]*)"|[^."]+/gu)].map(([word, quoted]) => quoted ?? word)
-
 /** The package set, as an attribute of the flake. */
 export const packageSetOf = (system: string): string => `legacyPackages.${system}`
 
-// Of everything that comes with an image, what stands in its configuration.
-const environmentOf: { readonly [E in Extra]?: readonly [name: string, value: string] } = {
-  Path: ["PATH", "/bin:/usr/bin"],
-  CACertificates: ["SSL_CERT_FILE", "/etc/ssl/certs/ca-bundle.crt"]
-}
-
-const allExtras: ReadonlyArray<Extra> = ["CACertificates", "Shell", "Env", "Users", "Tmp", "Path"]
-
-/** The configuration that the image gets: of two values of a variable the request's counts. */
-export const configOf = ({ config = {}, omit = [] }: ImageRequest): ImageConfig => {
-  const asked = config.Env ?? []
-  const isAsked = (name: string) => asked.some((variable) => variable.startsWith(`${name}=`))
-  const usual = allExtras
-    .filter((extra) => !omit.includes(extra))
-    .flatMap((extra) => {
-      const [name = "", value = ""] = environmentOf[extra] ?? []
-      return name === "" || isAsked(name) ? [] : [`${name}=${value}`]
-    })
-  const environment = [...usual, ...asked]
-  return { ...config, ...(environment.length === 0 ? {} : { Env: environment }) }
-}
-
-// What Nix reads of the request. The order of the packages does not matter, so equal requests give one derivation.
-const dataOf = (request: ImageRequest, system: string) => ({
-  system,
-  contents: [...new Set(request.contents.map((path) => JSON.stringify(namesIn(path))))]
-    .toSorted()
-    .map((text): unknown => JSON.parse(text)),
-  extras: allExtras.filter((extra) => !(request.omit ?? []).includes(extra)),
-  config: configOf(request),
-  maxLayers: request.maxLayers ?? 100,
-  allowUnfree: request.allowUnfree ?? false,
-  ignoreCase: request.ignoreCase ?? false
-})
-
-// Nix, "String literals": these three are all that has a meaning between double quotes.
-const literal = (text: string): string => `"${text.replace(/[\\"$]/gu, (character) => `\\${character}`)}"`
-
 /**
  * What is asked about the package set: a function of it, without arguments but
- * for the request, which is a text to it. `dockerTools` takes no argument that
- * nixpkgs of two years ago does not have.
+ * for the request, which is a text to it.
  */
 export const questionOf = (request: ImageRequest, system: string): string => `packageSet:
   let
-    request = builtins.fromJSON ${literal(JSON.stringify(dataOf(request, system)))};
-    packages =
-      if request.allowUnfree
-      then import packageSet.path { inherit (request) system; config = { allowUnfree = true; }; }
-      else packageSet;
+    request = builtins.fromJSON ${nixString(JSON.stringify(dataOf(request, system)))};
+    inherit (request) system;
+    ${bindings.packages}
     lower = builtins.replaceStrings (letters "ABCDEFGHIJKLMNOPQRSTUVWXYZ") (letters "abcdefghijklmnopqrstuvwxyz");
     letters = text: builtins.genList (at: builtins.substring at 1 text) (builtins.stringLength text);
     alike = found: name:
@@ -85,24 +41,20 @@ export const questionOf = (request: ImageRequest, system: string): string => `pa
     found = map (path: walk packages path path) request.contents;
     missing = builtins.filter (one: one ? left) found;
     others = builtins.filter (one: one.value.type or null != "derivation") found;
-    tools = packages.dockerTools;
-    extras = {
-      CACertificates = [ tools.caCertificates ];
-      Shell = [ tools.binSh ];
-      Env = [ tools.usrBinEnv ];
-      Users = [ tools.fakeNss ];
-    };
-    image = tools.streamLayeredImage ({
-      name = "image";
-      tag = "latest";
-      contents = map (one: one.value) found ++ builtins.concatMap (extra: extras.\${extra} or [ ]) request.extras;
-      inherit (request) config maxLayers;
-    } // (if builtins.elem "Tmp" request.extras then { extraCommands = "mkdir -p tmp; chmod 1777 tmp"; } else { }));
+    contents = map (one: one.value) found;
+    ${bindings.image}
   in
   if missing != [ ] then { inherit missing; }
   else if others != [ ] then { others = map (one: { inherit (one) path; type = builtins.typeOf one.value; }) others; }
   else if !(packages ? dockerTools.streamLayeredImage) then { lacks = "dockerTools.streamLayeredImage"; }
   else { inherit (image) drvPath; outputs = [ "out" ]; meant = [ "out" ]; }`
+
+// What Nix reads of the request.
+const dataOf = (request: ImageRequest, system: string) => ({
+  system,
+  ...contentOf(request),
+  ignoreCase: request.ignoreCase ?? false
+})
 
 const Path = Schema.Array(Schema.String)
 

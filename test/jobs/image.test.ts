@@ -2,8 +2,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import * as fc from "fast-check"
-import { configOf, imageIn, namesIn, questionOf } from "../../jobs/build/image.ts"
+import { imageIn, questionOf } from "../../jobs/build/image.ts"
 import { nearest } from "../../jobs/build/nearest.ts"
+import { configOf, namesIn } from "../../lib/nixbuild/image-expression.ts"
 
 const system = "x86_64-linux"
 
