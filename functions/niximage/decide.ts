@@ -10,11 +10,13 @@ import type { Condition } from "../../lib/api/nixbuild-condition.ts"
 import { conditionsOf, type Failure, hasFailed, type NixBuild, type System } from "../../lib/api/nixbuild.ts"
 import { type NixImage, ownNameOf, type SystemStatus, wantedNameOf } from "../../lib/api/niximage.ts"
 import { type Reason, reasons } from "../../lib/api/reasons.ts"
+import { requestOf } from "../../lib/niximage/request.ts"
+import { servedSentence } from "../../lib/niximage/served.ts"
 import { patchStatus } from "../../lib/niximage/status.ts"
 import type { Action } from "../../lib/runtime/action.ts"
 import type { Observed } from "./observe.ts"
 import { formerAfter } from "./former.ts"
-import { buildNameOf, makeImageBuild, packageSetOf, requestOf } from "./request.ts"
+import { buildNameOf, makeImageBuild, packageSetOf } from "./request.ts"
 
 /** How far one system is, and what follows. */
 interface Step {
@@ -164,5 +166,5 @@ const served = ({ image, rivals, settings }: Observed, holds: string | undefined
     holds !== undefined || holder === undefined
       ? ""
       : ` ${wantedNameOf(image)} belongs to NixImage ${holder.namespace}/${holder.name}.`
-  return { status: "True", reason: "ImageServed", message: `The registry serves ${under}.${lost}` } as const
+  return { status: "True", reason: "ImageServed", message: `${servedSentence(under)}${lost}` } as const
 }

@@ -6,10 +6,10 @@
 import type { KubernetesObject } from "../../lib/kubernetes/kind.ts"
 import { managedBy } from "../../lib/kubernetes/kinds.ts"
 import { retryAnnotation } from "../../lib/api/annotations.ts"
-import type { ImageRequest } from "../../lib/api/image-request.ts"
 import { nixBuilds, type System } from "../../lib/api/nixbuild.ts"
 import { type NixImage, nixImages } from "../../lib/api/niximage.ts"
 import { hash10 } from "../../lib/hash.ts"
+import { requestOf } from "../../lib/niximage/request.ts"
 
 // Another number when what every image has changes, since an image of before lacks it.
 const recipe = "1"
@@ -17,19 +17,6 @@ const recipe = "1"
 export interface BuildSettings {
   readonly imageRegistry: string
   readonly packageSet: string
-}
-
-/** What the image is made of, in one form: neither order nor repetition make another image. */
-export const requestOf = ({ data }: NixImage): ImageRequest => {
-  const { allowUnfree, config, contents, ignoreCase, maxLayers, omit = [] } = data
-  return {
-    contents: [...new Set(contents)].toSorted(),
-    ...(config === undefined ? {} : { config }),
-    ...(maxLayers === undefined ? {} : { maxLayers }),
-    ...(omit.length === 0 ? {} : { omit: omit.toSorted() }),
-    ...(ignoreCase === true ? { ignoreCase } : {}),
-    ...(allowUnfree === true ? { allowUnfree } : {})
-  }
 }
 
 export const packageSetOf = ({ data }: NixImage, { packageSet }: BuildSettings): string => data.packages ?? packageSet
