@@ -32,8 +32,16 @@ const installableArgument = Argument.String("flake#package").pipe(
 /** The namespace, by default the kubeconfig's. */
 export const namespaceFlag = Flag.String("namespace").pipe(
   Flag.withAlias("n"),
-  Flag.withDescription("The NixBuild's namespace; by default that of the kubeconfig's context"),
+  Flag.withDescription("The object's namespace; by default that of the kubeconfig's context"),
   Flag.optional
+)
+
+/** As `nix build` has it. */
+export const logsFlag = Flag.Boolean("print-build-logs").pipe(
+  Flag.withAlias("L"),
+  Flag.withDescription("Print the builds' whole output"),
+  Flag.withoutNegation,
+  Flag.withDefault(false)
 )
 
 const flags = {
@@ -49,12 +57,7 @@ const flags = {
     Flag.withDescription("A node that gets the image; may be repeated; by default the scheduler picks one"),
     Flag.atLeast(0)
   ),
-  logs: Flag.Boolean("print-build-logs").pipe(
-    Flag.withAlias("L"),
-    Flag.withDescription("Print the builds' whole output"),
-    Flag.withoutNegation,
-    Flag.withDefault(false)
-  )
+  logs: logsFlag
 }
 
 /** The command. */
@@ -94,8 +97,17 @@ const tellEnd = Effect.fnUntraced(function* (build: NixBuild, isVerbose: boolean
     yield* Console.log("It waits until that is fixed. Run the same command to follow it again.")
     return yield* new BadAnswer()
   }
-  const log = build.status?.failure?.log
-  if (log !== undefined && !isVerbose) yield* Console.log(log.replaceAll(/^/gm, "  "))
+  yield* tellLog(build, isVerbose)
   yield* Effect.forEach(outcomeOf(build), (line) => Console.log(line), { discard: true })
   if (phaseOf(conditionsOf(build)) !== "Succeeded") return yield* new BadAnswer()
 })
+
+/** The end of its log, if it failed and not all of it was printed before. */
+export const tellLog = ({ status }: Failed, isVerbose: boolean) =>
+  status?.failure?.log === undefined || isVerbose
+    ? Effect.void
+    : Console.log(status.failure.log.replaceAll(/^/gm, "  "))
+
+interface Failed {
+  readonly status?: { readonly failure?: { readonly log?: string } }
+}

@@ -42,7 +42,8 @@ export const requestBuild = Effect.fnUntraced(function* (api: Api, namespace: st
     )
 })
 
-const notAsked = ({ message, status }: KubernetesError) =>
+/** Why nothing was created. */
+export const notAsked = ({ message, status }: KubernetesError) =>
   new Trouble({
     message:
       status === 404

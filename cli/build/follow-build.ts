@@ -27,7 +27,11 @@ export interface Followed {
   readonly isVerbose: boolean
   /** What is known already: neither it nor the log of its Job is printed. */
   readonly before: NixBuild | undefined
+  /** It may not be there yet; then what is printed begins with this. */
+  readonly awaited?: { readonly prefix: string }
 }
+
+const print = (line: string, { awaited }: Followed) => Console.log(`${awaited?.prefix ?? ""}${line}`)
 
 /** The NixBuild as it was then. */
 export const followBuild = Effect.fnUntraced(function* (api: Api, followed: Followed) {
@@ -35,13 +39,13 @@ export const followBuild = Effect.fnUntraced(function* (api: Api, followed: Foll
   const shown = new Set([followed.before?.status?.buildJobName])
   let { before } = followed
   const last = yield* versionsOf(api, nixBuilds, {
-    ...followed,
-    isThere: true,
+    namespace: followed.namespace,
+    isThere: followed.awaited === undefined,
     query: { fieldSelector: `metadata.name=${followed.name}` }
   }).pipe(
     Stream.tap((build) =>
       Effect.gen(function* () {
-        yield* Effect.forEach(newsIn(build, before), (news) => Console.log(news), { discard: true })
+        yield* Effect.forEach(newsIn(build, before), (news) => print(news, followed), { discard: true })
         before = build
         const job = build.status?.buildJobName
         if (job === undefined || shown.has(job)) return
@@ -74,7 +78,7 @@ interface Watched {
 }
 
 /** An object as it is now, and as it becomes. */
-const versionsOf = <A extends Identified>(api: Api, kind: Kind<A>, { isThere, namespace, query }: Watched) => {
+export const versionsOf = <A extends Identified>(api: Api, kind: Kind<A>, { isThere, namespace, query }: Watched) => {
   const versions = (
     change: Change<Result.Result<A, KubernetesError>>
   ): Effect.Effect<ReadonlyArray<A>, KubernetesError | Trouble> =>
@@ -88,7 +92,8 @@ const versionsOf = <A extends Identified>(api: Api, kind: Kind<A>, { isThere, na
 
 /** From when its container runs to its end. That a log can't be read does not stop the build. */
 const showLog = Effect.fnUntraced(
-  function* (api: Api, { isVerbose, namespace }: Followed, job: string) {
+  function* (api: Api, followed: Followed, job: string) {
+    const { isVerbose, namespace } = followed
     const { connected } = yield* Kubernetes
     const { log } = yield* connected
     const query = { labelSelector: `batch.kubernetes.io/job-name=${job}` }
@@ -102,7 +107,7 @@ const showLog = Effect.fnUntraced(
     )
     if (Option.isNone(started)) return
     yield* log({ pod: started.value, container: firstContainerOf(started.value), follow: true }).pipe(
-      Stream.runForEach((line) => (isVerbose || isStepLine(line) ? Console.log(line) : Effect.void))
+      Stream.runForEach((line) => (isVerbose || isStepLine(line) ? print(line, followed) : Effect.void))
     )
   },
   Effect.catch(({ message }) => Console.error(`The build's log cannot be shown: ${message}`))

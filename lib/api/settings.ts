@@ -59,8 +59,8 @@ const RegistryName = Schema.String.check(
   })
 )
 
-// Of the branch nixos-25.11, May 2026.
-const defaultPackageSet = "github:NixOS/nixpkgs/8fd9daa3db09ced9700431c5b7ad0e8ba199b575"
+/** Of the branch nixos-25.11, May 2026. */
+export const defaultPackageSet = "github:NixOS/nixpkgs/8fd9daa3db09ced9700431c5b7ad0e8ba199b575"
 
 const PackageSet = Schema.String.check(
   Schema.makeFilter((url: string) => flakeUrlRules.find(({ holds }) => !holds(url))?.message)

@@ -52,7 +52,10 @@ const rooms: Readonly<Record<string, readonly [duty: string, imports: ReadonlyAr
     "manifests and pages that are made of the code; nobody imports it",
     ["lib/", "lib/api", "lib/kubernetes", "lib/runtime", "lib/telemetry", "cli"]
   ],
-  cli: ["the command line", ["lib/", "lib/api", "lib/kubernetes", "lib/memory", "lib/nixbuild", "lib/runtime"]]
+  cli: [
+    "the command line",
+    ["lib/", "lib/api", "lib/kubernetes", "lib/memory", "lib/nixbuild", "lib/niximage", "lib/runtime"]
+  ]
 }
 
 const roomOf = (file: string): string => {

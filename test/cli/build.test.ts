@@ -5,53 +5,13 @@ import { Deferred, Effect } from "effect"
 import { HttpServerResponse } from "effect/http"
 import { TestClock } from "effect/testing"
 import { namespace, node } from "../memory/given.ts"
-import { readJob } from "../memory/job.ts"
 import type { KubernetesObject } from "../../lib/kubernetes/kind.ts"
-import type { Stored } from "../../lib/memory/objects.ts"
 import { makeApiServer } from "../memory/api-server.ts"
 import { play, type Stage } from "../memory/story.ts"
 import { leadingTo } from "./cluster.ts"
-import { linesOf, undisturbed } from "./recording.ts"
-import { type Printed, run } from "./run.ts"
-
-const builderLog = `fetching github:a/b
-evaluating packages.x86_64-linux.good of github:a/b/0123
-building /nix/store/x-good.drv
-fetching 1 of 1: /nix/store/z-base
-1 of 2: building '/nix/store/y-layer.drv'
-gcc -c hello.c
-2 of 2: building '/nix/store/x-good.drv'
-reading the image from /nix/store/x-good
-image sha256:${"a".repeat(64)} is ready to be imported
-`
-
-/** `asked` gets what is asked of each log. */
-const clusterOf = ({ api }: Pick<Stage, "api">, asked: Array<string> = []) =>
-  leadingTo(api, { log: (words) => (asked.push(words), builderLog) })
-
-const buildJobsIn = ({ api }: Stage): ReadonlyArray<Stored> =>
-  [...api.objects.objects.values()].filter((object) => object.kind === "Job" && readJob(object).step === "build")
-
-/** As far as the build Job that comes next. */
-const untilBuildJob = Effect.fnUntraced(function* (stage: Stage) {
-  const before = buildJobsIn(stage).length
-  yield* stage.first.deliverAll
-  while (buildJobsIn(stage).length === before) {
-    yield* stage.world.tick
-    yield* stage.first.deliverAll
-  }
-})
-
-/** All of it, each step once the one before it was told. */
-const build = (stage: Stage) =>
-  Effect.fnUntraced(function* (printed: Printed) {
-    yield* printed("is created")
-    yield* untilBuildJob(stage)
-    yield* printed("JobCreated")
-    yield* stage.world.tick
-    yield* printed("is ready to be imported")
-    yield* undisturbed(stage)
-  })
+import { build, clusterOf, shortened, untilBuildJob } from "./building.ts"
+import { undisturbed } from "./recording.ts"
+import { run } from "./run.ts"
 
 const given = [namespace("apps"), node("one")]
 const command = (packageName: string, ...more: ReadonlyArray<string>) => [
@@ -64,8 +24,6 @@ const command = (packageName: string, ...more: ReadonlyArray<string>) => [
 
 const inStory = (happens: (stage: Stage) => Effect.Effect<void, unknown, NodeServices.NodeServices>) =>
   play({ given, happens: (stage) => happens(stage).pipe(Effect.provide(NodeServices.layer), Effect.orDie) })
-
-const shortened = (out: string) => linesOf(out).map((line) => line.replace(/[0-9a-f]{10,}/g, "#"))
 
 layer(NodeServices.layer)("enbi build", (it) => {
   it.effect("tells each step to the end, and ends with 0 when the image is there; a second time it only says so", () =>

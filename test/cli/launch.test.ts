@@ -42,7 +42,7 @@ complete_line enbi events list --kind No
 complete_line enbi decisions list package-l`
       const spawner = yield* ChildProcessSpawner.ChildProcessSpawner
       assert.deepStrictEqual(yield* spawner.lines(ChildProcess.make("bash", ["-c", script], { extendEnv: true })), [
-        "build logs decisions events",
+        "build image logs decisions events",
         "list show replay",
         "Node",
         "package-lock.json"
