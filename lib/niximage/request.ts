@@ -4,10 +4,11 @@ import type { NixImage } from "../api/niximage.ts"
 
 /** In one form: neither order nor repetition make another image. */
 export const requestOf = ({ data }: Pick<NixImage, "data">): ImageRequest => {
-  const { allowUnfree, config, contents, ignoreCase, maxLayers, omit = [] } = data
+  const { allowUnfree, config = {}, contents, ignoreCase, maxLayers, omit = [] } = data
   return {
     contents: [...new Set(contents)].toSorted(),
-    ...(config === undefined ? {} : { config }),
+    // An empty one says no more than none.
+    ...(Object.keys(config).length === 0 ? {} : { config }),
     ...(maxLayers === undefined ? {} : { maxLayers }),
     ...(omit.length === 0 ? {} : { omit: omit.toSorted() }),
     ...(ignoreCase === true ? { ignoreCase } : {}),
