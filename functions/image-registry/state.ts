@@ -4,6 +4,7 @@
  * | status                                     | answer                                            |
  * |--------------------------------------------|---------------------------------------------------|
  * | a system has a digest                      | the image, of the systems that have one           |
+ * | none has one, and one may still get it     | 503 with how far that is                          |
  * | none has one, and it is Stalled            | 409 with the cause                                |
  * | otherwise                                  | 503 with how far it is                            |
  *
@@ -40,12 +41,15 @@ export const stateOf = (image: NixImage): State => {
   if (digests.length > 0 && (!isOutdated || status?.holds === wantedNameOf(image))) return { _tag: "Built", digests }
   const where = `(kubectl describe niximage -n ${metadata.namespace} ${metadata.name})`
   if (isOutdated) return { _tag: "Pending", message: `BuildPending: it has not been looked at yet. ${where}` }
+  // That it fails for one system keeps no client of another from waiting.
+  const next = status?.systems?.find((one) => one.status === "BuildPending" || one.status === "Building")
+  const said = next?.message ?? conditionOf(conditions, "Ready")?.message ?? "it has not been looked at yet."
+  if (next !== undefined) return { _tag: "Pending", message: `${next.status}: ${said} ${where}` }
   const stalled = conditionOf(conditions, "Stalled")
   if (stalled?.status === "True") {
     const failure = status?.failure
     const cause = failure === undefined ? stalled.message : `${failure.reason}: ${failure.message}`
     return { _tag: "Failed", message: `Failed: ${cause} ${where}` }
   }
-  const ready = conditionOf(conditions, "Ready")?.message ?? "it has not been looked at yet."
-  return { _tag: "Pending", message: `${status?.status ?? "BuildPending"}: ${ready} ${where}` }
+  return { _tag: "Pending", message: `${status?.status ?? "BuildPending"}: ${said} ${where}` }
 }

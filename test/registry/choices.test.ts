@@ -126,6 +126,17 @@ describe("how far it is", () => {
     assert.deepStrictEqual(digestsOf(nixImage({ name: "x", status: { systems: [built(one), same] } })), [one])
   })
 
+  it("failed for one system while another is being built: how far that is", () => {
+    const systems = [
+      { system: "aarch64-linux", build: "a", status: "Failed", message: "It does not compile." } as const,
+      { system: "x86_64-linux", build: "b", status: "Building", message: "NixBuild apps/b builds" } as const
+    ]
+    assert.deepStrictEqual(stateOf(nixImage({ name: "x", status: { conditions: stalled ?? [], systems } })), {
+      _tag: "Pending",
+      message: "Building: NixBuild apps/b builds (kubectl describe niximage -n apps x)"
+    })
+  })
+
   it("failed, as the condition says where no failure is written", () => {
     const state = stateOf(nixImage({ name: "x", status: { conditions: stalled ?? [] } }))
     assert.deepStrictEqual(state, {
