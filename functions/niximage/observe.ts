@@ -41,13 +41,14 @@ const referTo = ({ metadata }: Identified): Reference => ({
   name: metadata.name
 })
 
-/** Those for which something may be left to do: of the others the status says what they ask for. */
+/** Those for which something may be left to do: of the others the status says what they ask for, and nobody else's does. */
 const unsettled = Effect.gen(function* () {
   const cluster = yield* Cluster
   const { imageRegistry, keepReplacedSeconds, packageSet } = yield* Settings
   const time = yield* currentTime
   const images = yield* cluster.list(all(nixImages))
   const present = images.every(({ data }) => data.systems !== undefined) ? [] : yield* systemsOfNodes
+  const holders = Map.groupBy(images, ({ status }) => status?.holds)
   return images.filter((image) => {
     const { holds, observedGeneration, status, systems = [] } = image.status ?? {}
     const builds = (image.data.systems ?? present).map((system) =>
@@ -58,6 +59,8 @@ const unsettled = Effect.gen(function* () {
       !hasOutlived(image, { time, keepSeconds: keepReplacedSeconds }) &&
       observedGeneration === image.metadata.generation &&
       holds === wantedNameOf(image) &&
+      // Two that looked at the same moment may both have taken it.
+      holders.get(holds)?.length === 1 &&
       Equal.equals(builds.toSorted(), systems.map(({ build }) => build).toSorted())
     )
   })

@@ -99,6 +99,28 @@ describe("NixImages", () => {
     })
   )
 
+  it.effect("of which two took one name at the same moment leave it to one, if only by the sweep", () =>
+    Effect.gen(function* () {
+      yield* play({
+        given: images,
+        happens: (stage) =>
+          Effect.gen(function* () {
+            yield* settle(stage)
+            yield* Effect.orDie(
+              stage.api.objects.patch(
+                { kind: "NixImage", namespace: "others", name: "tools", subresource: "status" },
+                { status: { holds: "tools:v1" } }
+              )
+            )
+            yield* round(stage)
+            yield* round(stage)
+            const holders = imagesIn(stage).filter((image) => statusOf(image)["holds"] === "tools:v1")
+            assert.lengthOf(holders, 1)
+          })
+      })
+    })
+  )
+
   it.effect("are built anew, with another digest, when their contents change", () =>
     Effect.gen(function* () {
       yield* play({
