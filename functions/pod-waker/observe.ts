@@ -13,7 +13,7 @@ import { type CloudEvent, isSweep } from "../../lib/runtime/events.ts"
 import { Refusal } from "../../lib/runtime/function.ts"
 import { referToBuild } from "../../lib/nixbuild/map-event.ts"
 import { tagOf } from "../../lib/nixbuild/tag-claim.ts"
-import { imageOf, pulledBy } from "../../lib/niximage/pull-job.ts"
+import { pulledBy } from "../../lib/niximage/pull-job.ts"
 import { currentTime } from "../../lib/kubernetes/time.ts"
 import { isWaitingFor } from "../../lib/nixbuild/waiting-pods.ts"
 
@@ -22,7 +22,7 @@ const optional = Schema.optionalKey
 export const Observed = Schema.Struct({
   time: Schema.String,
   build: optional(NixBuild),
-  /** Of an image of the registry: the NixImage, and the name under which the image came. */
+  /** Of an image of the registry: the Job that brought it, since one NixImage may come under several names, and the name under which it came. */
   pulled: optional(Schema.Struct({ namespace: Schema.String, name: Schema.String, imageTag: Schema.String })),
   /** Those that want the image and have it, and where Pods wait for it. */
   nodes: Schema.Array(Schema.Struct({ name: Schema.String, importedTime: Schema.String, waiting: Schema.Array(Pod) })),
@@ -68,8 +68,7 @@ const observePull = Effect.fnUntraced(function* (subject: Reference) {
   const cluster = yield* Cluster
   const job = Option.filter(yield* cluster.get(jobs, subject), hasPulled)
   const pulled = Option.flatMap(job, (one) => Option.fromNullishOr(pulledBy(one)))
-  const image = Option.flatMap(job, (one) => Option.fromNullishOr(imageOf(one)))
-  if (Option.isNone(job) || Option.isNone(pulled) || Option.isNone(image)) return Option.none<Observed>()
+  if (Option.isNone(job) || Option.isNone(pulled)) return Option.none<Observed>()
   const { node: name, reference: imageTag } = pulled.value
   const waiting = (yield* cluster.list(podsWaitingOn(name))).filter((pod) => isWaitingFor(pod, imageTag))
   const importedTime = job.value.status?.completionTime ?? ""
@@ -77,7 +76,7 @@ const observePull = Effect.fnUntraced(function* (subject: Reference) {
     ? Option.none<Observed>()
     : Option.some<Observed>({
         time: yield* currentTime,
-        pulled: { namespace: image.value.namespace ?? "", name: image.value.name, imageTag },
+        pulled: { namespace: systemNamespace, name: job.value.metadata.name, imageTag },
         nodes: [{ name, importedTime, waiting }],
         refusals: []
       })

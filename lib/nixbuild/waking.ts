@@ -1,14 +1,14 @@
 /**
  * Which images a Pod was woken for: kubelet looks again as soon as a Pod
  * changes in any way, so the annotation `enbi.hrzn.ee/woken` gets one entry for
- * each NixBuild or NixImage: when its image came to the Pod's node, which it is, and when
- * the Pod was woken for it.
+ * each NixBuild, or Job that pulled an image of the registry: when the image came
+ * to the Pod's node, which it is, and when the Pod was woken for it.
  */
 import type { Pod } from "../kubernetes/kinds.ts"
 import { wokenAnnotation } from "../api/annotations.ts"
 
 export interface Arrival {
-  /** The NixBuild or NixImage whose image it is. */
+  /** The NixBuild whose image it is, or the Job that pulled it. */
   readonly build: { readonly metadata: { readonly name: string; readonly namespace?: string } }
   readonly importedTime: string
 }

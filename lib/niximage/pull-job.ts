@@ -105,9 +105,6 @@ export const pulledBy = ({ metadata }: Job): { readonly node: string; readonly r
   return node === undefined || reference === undefined ? undefined : { node, reference }
 }
 
-/** The NixImage whose image a Job brings. */
-export const imageOf = ({ metadata }: Job) => ofNixImage.ownerOf(metadata)
-
 /** The Jobs that bring a NixImage's images. */
 export const pullsOf = labelled({
   kind: jobs,

@@ -1,6 +1,7 @@
 /** NixImages: whatever happens, each ends as it would, equal ones share a build, and a name has one holder. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
+import { wokenAnnotation } from "../../lib/api/annotations.ts"
 import { images, pullingPod } from "./given.ts"
 import { allEnd, sameEnd } from "./law.ts"
 import { words } from "./plan.ts"
@@ -55,6 +56,23 @@ describe("NixImages", () => {
         state.filter((line) => line.startsWith("NixImage ")),
         5
       )
+    })
+  )
+
+  it.effect("wake a Pod that waits for one of them under two names for each", () =>
+    Effect.gen(function* () {
+      const pod = pullingPod({ name: "two", pulls: "tools:v1" })
+      const other = { name: "other", image: "127.0.0.1:5080/apps/tools:v1" }
+      const waiting = pod.status.containerStatuses.map((container) => ({ ...container, name: "other" }))
+      const both = {
+        ...pod,
+        spec: { ...pod.spec, containers: [...pod.spec.containers, other] },
+        status: { ...pod.status, containerStatuses: [...pod.status.containerStatuses, ...waiting] }
+      }
+      const { objects, state } = yield* play({ given: [...images, both] })
+      assert.include(state, "Pod two Running")
+      const found = [...objects.values()].find(({ kind, metadata }) => kind === "Pod" && metadata.name === "two")
+      assert.lengthOf(found?.metadata.annotations?.[wokenAnnotation]?.split(", ") ?? [], 2)
     })
   )
 
