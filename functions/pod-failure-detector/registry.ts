@@ -4,7 +4,8 @@
  * where there is none, one is made in the Pod's namespace.
  */
 import type { Action } from "../../lib/runtime/action.ts"
-import { type NixImage, nixImages } from "../../lib/api/niximage.ts"
+import { type NixImage, nixImages, ownNameOf } from "../../lib/api/niximage.ts"
+import { systemOf } from "../../lib/api/system.ts"
 import { lastLines } from "../../lib/last-lines.ts"
 import type { WaitingContainer } from "../../lib/nixbuild/waiting-pods.ts"
 import {
@@ -44,14 +45,16 @@ export const followPull = (observed: Observed, { containers, name }: Pull): Read
   const { name: own, namespace, uid } = image.metadata
   if (image.metadata.deletionTimestamp !== undefined) return []
   const { failure, systems = [] } = image.status ?? {}
+  const here = systems.find(({ system }) => system === systemOf(observed.node?.metadata.labels?.["kubernetes.io/arch"]))
   const about = `NixImage ${namespace}/${own}`
-  if (failure !== undefined) {
+  // What fails for the nodes of another system is nothing to this Pod.
+  if (failure !== undefined && (here === undefined || here.status === "Failed")) {
     const log = failure.log === undefined || failure.log === "" ? "" : `\n${lastLines(failure.log, 500)}`
-    const build = systems.find(({ status }) => status === "Failed")?.build ?? ""
+    const failed = systems.flatMap(({ build, status }) => (status === "Failed" ? [build] : []))
     return record(observed, {
       reason: failure.reason,
       message: `${about} failed: ${failure.message}${log}`,
-      key: `${uid} ${build}`
+      key: [uid, ...failed.slice(0, 1)].join(" ")
     })
   }
   const always = containers.filter(({ imagePullPolicy }) => imagePullPolicy === "Always").map((one) => one.name)
@@ -70,6 +73,8 @@ export const followPull = (observed: Observed, { containers, name }: Pull): Read
 const imageNamed = ({ images, pod }: Observed, name: PullName): NixImage | undefined => {
   const named = images.filter((image) => isNamed(image, name))
   return (
+    // With its namespace in front it is that namespace's, whoever else has called his so.
+    named.find((image) => ownNameOf(image) === textOf(name)) ??
     named.find((image) => isServedAs(image, name)) ??
     named.find(({ metadata }) => metadata.namespace === pod.metadata.namespace) ??
     named[0]
