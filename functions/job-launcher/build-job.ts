@@ -101,7 +101,14 @@ export const makeBuildPod = (place: BuildPlace) => {
   })
 }
 
-const environment = ({ build, egress, liveFilter, liveTime, settings }: BuildPlace) => [
+const environment = (place: BuildPlace) =>
+  variablesOf(place).map(({ name, value }) => ({ name, value: unexpanded(value) }))
+
+// Kubernetes, "Define Dependent Environment Variables": $(NAME) means another variable, and $$ is $. What a person
+// writes, as the command of an image, is to arrive as it is.
+const unexpanded = (value: string): string => value.replaceAll("$", "$$$$")
+
+const variablesOf = ({ build, egress, liveFilter, liveTime, settings }: BuildPlace) => [
   { name: buildVariables.flakeUrl, value: build.spec.flakeUrl },
   ...sourceVariables(build),
   ...variables({
