@@ -25,26 +25,35 @@ export const questionOf = (request: ImageRequest, system: string): string => `pa
     ${bindings.packages}
     lower = builtins.replaceStrings (letters "ABCDEFGHIJKLMNOPQRSTUVWXYZ") (letters "abcdefghijklmnopqrstuvwxyz");
     letters = text: builtins.genList (at: builtins.substring at 1 text) (builtins.stringLength text);
-    alike = found: name:
+    fold = found: builtins.groupBy lower (builtins.attrNames found);
+    # All of nixpkgs' names take a fifth of a second, so that is done once.
+    folded = fold packages;
+    alike = found: folded: name:
       if found ? \${name} then [ name ]
       else if !request.ignoreCase then [ ]
       else if found ? "_\${name}" then [ "_\${name}" ]
-      else builtins.filter (other: lower other == lower name) (builtins.attrNames found);
+      else folded.\${lower name} or [ ];
     # The value is not looked at: it may be a package that throws, and all that is missing is told first.
     walk = found: path: left:
       if left == [ ] then { inherit path; value = found; }
       else if !(builtins.isAttrs found) then { inherit path left; names = [ ]; }
-      else let names = alike found (builtins.head left); in
+      else let names = alike found (if left == path then folded else fold found) (builtins.head left); in
         if builtins.length names == 1 then walk found.\${builtins.head names} path (builtins.tail left)
-        else if names != [ ] then { inherit path left names; isAmbiguous = true; }
+        else if names != [ ] then { inherit path left; meant = names; }
         else { inherit path left; names = builtins.attrNames found; };
     found = map (path: walk packages path path) request.contents;
     missing = builtins.filter (one: one ? left) found;
+    above = { path, left, ... }:
+      builtins.genList (builtins.elemAt path) (builtins.length path - builtins.length left);
+    # Of nixpkgs they are half a megabyte, so those of one set are told once.
+    levels = builtins.attrValues (builtins.mapAttrs
+      (_: alike: { path = above (builtins.head alike); inherit (builtins.head alike) names; })
+      (builtins.groupBy (one: builtins.toJSON (above one)) (builtins.filter (one: one ? names) missing)));
     others = builtins.filter (one: one.value.type or null != "derivation") found;
     contents = map (one: one.value) found;
     ${bindings.image}
   in
-  if missing != [ ] then { inherit missing; }
+  if missing != [ ] then { inherit levels; missing = map (one: removeAttrs one [ "names" ]) missing; }
   else if others != [ ] then { others = map (one: { inherit (one) path; type = builtins.typeOf one.value; }) others; }
   else if !(packages ? dockerTools.streamLayeredImage) then { lacks = "dockerTools.streamLayeredImage"; }
   else { inherit (image) drvPath; outputs = [ "out" ]; meant = [ "out" ]; }`
@@ -66,11 +75,12 @@ const Answer = Schema.fromJsonString(
         Schema.Struct({
           path: Path,
           left: Path,
-          /** Of an ambiguous name those that it may mean, else all that are there. */
-          names: Schema.Array(Schema.String),
-          isAmbiguous: Schema.optionalKey(Schema.Boolean)
+          /** Of an ambiguous name those that it may mean. */
+          meant: Schema.optionalKey(Path)
         })
-      )
+      ),
+      /** All names of the sets in which one is missing. */
+      levels: Schema.Array(Schema.Struct({ path: Path, names: Schema.Array(Schema.String) }))
     }),
     Schema.Struct({ others: Schema.Array(Schema.Struct({ path: Path, type: Schema.String })) }),
     Schema.Struct({ lacks: Schema.String })
@@ -85,12 +95,13 @@ export const imageIn = Effect.fn("imageIn")(function* (system: string, answer: s
   const found = yield* Effect.orDie(Schema.decodeEffect(Answer)(answer))
   const set = packageSetOf(system)
   if ("missing" in found) {
-    const words = found.missing.map(({ isAmbiguous = false, left, names, path }) => {
+    const namesAt = new Map(found.levels.map((level) => [JSON.stringify(level.path), level.names]))
+    const words = found.missing.map(({ left, meant, path }) => {
       const [name = ""] = left
       const above = path.slice(0, path.length - left.length)
       const say = (all: ReadonlyArray<string>) => all.map((other) => shown([...above, other])).join(", ")
-      if (isAmbiguous) return `not one ${shown(path)}, but ${say(names)}`
-      const near = nearest(name, names)
+      if (meant !== undefined) return `not one ${shown(path)}, but ${say(meant)}`
+      const near = nearest(name, namesAt.get(JSON.stringify(above)) ?? [])
       return near.length === 0 ? `no ${shown(path)}` : `no ${shown(path)} (nearest: ${say(near)})`
     })
     return yield* missing(`The package set has ${words.join("; ")} in ${set}. Correct the contents.`)

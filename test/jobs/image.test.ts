@@ -92,13 +92,18 @@ describe("imageIn", () => {
       "all that is missing is named, with what is near",
       {
         missing: [
-          { path: ["curll"], left: ["curll"], names: ["curl", "jq"] },
-          { path: ["python3Packages", "request"], left: ["request"], names: ["requests"] },
-          { path: ["a", "b c"], left: ["b c"], names: [] },
-          { path: ["shellcheck"], left: ["shellcheck"], names: ["ShellCheck", "shellCheck"], isAmbiguous: true }
+          { path: ["curll"], left: ["curll"] },
+          { path: ["python3Packages", "request"], left: ["request"] },
+          { path: ["a", "b c"], left: ["b c"] },
+          { path: ["jqq"], left: ["jqq"] },
+          { path: ["shellcheck"], left: ["shellcheck"], meant: ["ShellCheck", "shellCheck"] }
+        ],
+        levels: [
+          { path: [], names: ["curl", "jq"] },
+          { path: ["python3Packages"], names: ["requests"] }
         ]
       },
-      'The package set has no curll (nearest: curl); no python3Packages.request (nearest: python3Packages.requests); no a."b c"; not one shellcheck, but ShellCheck, shellCheck in legacyPackages.x86_64-linux. Correct the contents.'
+      'The package set has no curll (nearest: curl); no python3Packages.request (nearest: python3Packages.requests); no a."b c"; no jqq (nearest: jq); not one shellcheck, but ShellCheck, shellCheck in legacyPackages.x86_64-linux. Correct the contents.'
     ],
     [
       "what is no package says what it is",
