@@ -108,7 +108,8 @@ export const imageIn = Effect.fn("imageIn")(function* (system: string, answer: s
   }
   if ("others" in found) {
     const words = found.others.map(({ path, type }) => `${shown(path)} (${article[type] ?? type})`)
-    return yield* missing(`${words.join(" and ")} in ${set} is no package. Correct the contents.`)
+    const no = words.length === 1 ? "is no package" : "are no packages"
+    return yield* missing(`${words.join(" and ")} in ${set} ${no}. Correct the contents.`)
   }
   if ("lacks" in found) return yield* missing(`The package set cannot make images: it has no ${found.lacks} in ${set}.`)
   return { drvPath: found.drvPath, output: "out" }

@@ -113,7 +113,12 @@ describe("imageIn", () => {
           { path: ["callPackage"], type: "lambda" }
         ]
       },
-      "lib (a set) and callPackage (a function) in legacyPackages.x86_64-linux is no package. Correct the contents."
+      "lib (a set) and callPackage (a function) in legacyPackages.x86_64-linux are no packages. Correct the contents."
+    ],
+    [
+      "what alone is no package says what it is",
+      { others: [{ path: ["nothing"], type: "null" }] },
+      "nothing (null) in legacyPackages.x86_64-linux is no package. Correct the contents."
     ],
     [
       "a set that can make no images says so",
