@@ -6,6 +6,8 @@
 export interface Rule {
   readonly rule: string
   readonly message: string
+  /** Of what it is said, where that is not where the rule stands. */
+  readonly fieldPath?: string
 }
 
 /** A rule that we can apply too: its expressions mean the same in RE2 and in JavaScript. */
@@ -114,6 +116,11 @@ export const formRules: ReadonlyArray<Rule> = [
   {
     rule: "has(self.packageName) == has(oldSelf.packageName)",
     message: "packageName and image are immutable: create another NixBuild instead"
+  },
+  {
+    rule: "(has(self.delivery) && self.delivery == 'Registry') || !self.imageTag.matches('^(127[.]0[.]0[.]1|localhost):5080/')",
+    message: "must not be a name of the cluster's image registry: what is under such a name a NixImage says",
+    fieldPath: ".imageTag"
   },
   {
     rule: "!has(self.delivery) || self.delivery != 'Registry' || !has(self.nodes) || size(self.nodes) == 0",

@@ -94,7 +94,7 @@ const rows = {
     look: `${nixBuild} Spec. To keep it, put it into the annotations of the Pod's template.`
   },
   NixBuildDiffers: {
-    what: "A NixBuild with the name that this Pod needs already exists, but builds something else.",
+    what: "A NixBuild with the name that is needed already exists, but builds something else.",
     do: "Delete it, and the right one is created.",
     look: `${nixBuild} Spec, and who created it. \`kubectl delete nixbuild NAME\`.`
   },

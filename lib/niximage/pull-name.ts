@@ -30,9 +30,15 @@ export const pullNameOf = (image: string, registry: string): PullName | undefine
   return namesOf(registry).includes(reference.domain) ? { repository: reference.path, tag } : undefined
 }
 
-// On the node they are one place.
+/** Where nodes reach the registry, whatever else it is called. */
+const onNodes = "127.0.0.1:5080"
+
+// On the node localhost is the same place.
 const namesOf = (registry: string): ReadonlyArray<string> =>
-  registry.startsWith("127.0.0.1") ? [registry, registry.replace("127.0.0.1", "localhost")] : [registry]
+  [registry, registry.startsWith("127.0.0.1") ? registry : onNodes].flatMap((name) => [
+    name,
+    name.replace(/^127\.0\.0\.1/, "localhost")
+  ])
 
 const architectures = ["amd64", "arm64"]
 const isMeta = (part: string): boolean => part === "shell" || architectures.includes(part)

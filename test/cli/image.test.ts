@@ -153,7 +153,7 @@ layer(NodeServices.layer)("enbi image", (it) => {
         assert.strictEqual(code, 1)
         assert.deepStrictEqual(shortened(out), [
           "NixImage apps/tools is created",
-          "NixBuildDiffers: A NixBuild with the name that this Pod needs already exists, but builds something else. Delete it, and the right one is created. NixBuild image-#: kubectl delete nixbuild -n apps image-#",
+          "NixBuildDiffers: A NixBuild with the name that is needed already exists, but builds something else. Delete it, and the right one is created. NixBuild image-#: kubectl delete nixbuild -n apps image-#",
           "It waits until that is fixed. Run the same command to follow it again."
         ])
       })

@@ -105,7 +105,9 @@ const refused: ReadonlyArray<Row> = [
       "registry.k8s.io/kube-proxy:v1.34.4",
       "k8s.gcr.io/coredns/coredns:v1",
       "registry.invalid/mirror/pause:3.10",
-      "registry.invalid/google-pause:1"
+      "registry.invalid/google-pause:1",
+      "127.0.0.1:5080/tools:v1",
+      "localhost:5080/apps/tools:v1"
     ]
   },
   {

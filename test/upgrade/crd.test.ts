@@ -99,6 +99,8 @@ layer(NodeServices.layer)("the CRD", (it) => {
         // About fields that are new, and packageName is one of two now.
         ".spec rule: has(self.packageName) != has(self.image)",
         ".spec rule: has(self.packageName) == has(oldSelf.packageName)",
+        // A name that nobody could pull from then.
+        ".spec rule: (has(self.delivery) && self.delivery == 'Registry') || !self.imageTag.matches('^(127[.]0[.]0[.]1|localhost):5080/')",
         ".spec rule: !has(self.delivery) || self.delivery != 'Registry' || !has(self.nodes) || size(self.nodes) == 0",
         // The same in another spelling, which JavaScript reads too: before, (?i) stood in front.
         String.raw`.spec.flakeUrl rule: !self.matches("(?i:[/.@]xn--)")`,
