@@ -23,6 +23,53 @@ type Ask = (asked: Asked) => Effect.Effect<Answer, Error>
 const statusOf = (ask: Ask, path: string) => Effect.map(ask({ path }), ({ status }) => status)
 
 layer(NodeServices.layer)("a change of a NixImage", (it) => {
+  it.effect("other contents: the tag is the new image, and the one before can be had by digest for its time", () =>
+    Effect.gen(function* () {
+      const { after, before, files } = yield* made
+      const status = { ...one.status, systems: [built(after.index.digest)] }
+      const former = [{ digest: before.index.digest, replacedTime: "2026-11-30T11:00:00Z" }]
+      const { ask, tell } = yield* serve({ files, items: [nixImage({ ...one, status: { ...status, former } })] })
+      const tagged = yield* ask({ path: "/v2/x/manifests/v1" })
+      assert.strictEqual(tagged.headers["docker-content-digest"], after.index.digest)
+      const old = [
+        `/v2/x/manifests/${before.index.digest}`,
+        `/v2/x/manifests/${before.manifest.digest}`,
+        `/v2/x/blobs/${before.layers[0]?.digest}`
+      ]
+      const statuses = Effect.forEach(old, (path) => statusOf(ask, path))
+      assert.deepStrictEqual(yield* statuses, [200, 200, 200])
+      yield* tell("MODIFIED", nixImage({ ...one, status }))
+      assert.deepStrictEqual(yield* statuses, [404, 404, 404])
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("a hundred clients are told at once that it is being built, and have it when it is", () =>
+    Effect.gen(function* () {
+      const { after, files } = yield* made
+      // Whatever the registry asked of the API server would end this test.
+      const waiting = nixImage({
+        ...one,
+        status: { status: "Building", holds: "x:v1", ...ready("place 3 in the queue") }
+      })
+      const { ask, tell } = yield* serve({ files, items: [waiting] })
+      const all = Effect.all(
+        Array.from({ length: 100 }, () => ask({ path: "/v2/x/manifests/v1" })),
+        { concurrency: "unbounded" }
+      )
+      const told = yield* all
+      assert.deepStrictEqual(
+        [...new Set(told.map(({ phrase, status }) => `${status} ${phrase}`))],
+        ["503 Building: place 3 in the queue (kubectl describe niximage -n apps x)"]
+      )
+      yield* tell("MODIFIED", nixImage({ ...one, status: { ...one.status, systems: [built(after.index.digest)] } }))
+      const got = yield* all
+      assert.deepStrictEqual(
+        [...new Set(got.map(({ headers }) => headers["docker-content-digest"]))],
+        [after.index.digest]
+      )
+    }).pipe(Effect.scoped)
+  )
+
   it.effect("deleted: its tag is gone at once, and so is what it was made of", () =>
     Effect.gen(function* () {
       const { before, files } = yield* made
