@@ -40,16 +40,16 @@ export const stateOf = (image: NixImage): State => {
   const digests = digestsOf(image)
   if (digests.length > 0 && (!isOutdated || status?.holds === wantedNameOf(image))) return { _tag: "Built", digests }
   const where = `(kubectl describe niximage -n ${metadata.namespace} ${metadata.name})`
-  if (isOutdated) return { _tag: "Pending", message: `BuildPending: it has not been looked at yet. ${where}` }
+  if (isOutdated) return { _tag: "Pending", message: `Building: it has not been looked at yet. ${where}` }
   // That it fails for one system keeps no client of another from waiting.
   const next = status?.systems?.find((one) => one.status === "BuildPending" || one.status === "Building")
   const said = next?.message ?? conditionOf(conditions, "Ready")?.message ?? "it has not been looked at yet."
-  if (next !== undefined) return { _tag: "Pending", message: `${next.status}: ${said} ${where}` }
+  if (next !== undefined) return { _tag: "Pending", message: `Building: ${said} ${where}` }
   const stalled = conditionOf(conditions, "Stalled")
   if (stalled?.status === "True") {
     const failure = status?.failure
     const cause = failure === undefined ? stalled.message : `${failure.reason}: ${failure.message}`
     return { _tag: "Failed", message: `Failed: ${cause} ${where}` }
   }
-  return { _tag: "Pending", message: `${status?.status ?? "BuildPending"}: ${said} ${where}` }
+  return { _tag: "Pending", message: `Building: ${said} ${where}` }
 }

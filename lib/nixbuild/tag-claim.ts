@@ -42,8 +42,9 @@ export const fullTag = (imageTag: string): string => Option.getOrElse(normalizeR
 
 const tagIn = once(({ imageTag }: NixBuild["spec"]) => fullTag(imageTag))
 
-/** The tag of a NixBuild in full. */
-export const tagOf = ({ spec }: Pick<NixBuild, "spec">): string => tagIn(spec)
+/** The tag of a NixBuild in full. In the registry each namespace has its own, so nobody can have another's. */
+export const tagOf = ({ metadata, spec }: Pick<NixBuild, "metadata" | "spec">): string =>
+  spec.delivery === "Registry" ? `registry/${metadata.namespace}/${spec.imageTag}` : tagIn(spec)
 
 const wordsIn = (lease: Lease, annotation: string): ReadonlyArray<string> =>
   (lease.metadata.annotations?.[annotation] ?? "").split(" ").filter((word) => word !== "")

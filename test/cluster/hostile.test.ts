@@ -47,7 +47,9 @@ const refsOf = (namespace: string) =>
           /sha256:[0-9a-f]{64}(?=\s+[0-9.]+ [KMG]?i?B)/.exec(line)?.[0] ?? line
         ])
         .filter(
-          ([name]) => name.startsWith(`registry.invalid/${namespace}/`) || !/^(registry.invalid\/|sha256:)/.test(name)
+          ([name]) =>
+            name.startsWith(`registry.invalid/${namespace}/`) ||
+            !/^(registry.invalid\/|127.0.0.1:5080\/|sha256:)/.test(name)
         )
     )
   )

@@ -1,8 +1,11 @@
 /** NixImages: whatever happens, each ends as it would, equal ones share a build, and a name has one holder. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Schema } from "effect"
 import { wokenAnnotation } from "../../lib/api/annotations.ts"
-import { images, pullingPod } from "./given.ts"
+import type { KubernetesObject } from "../../lib/kubernetes/kind.ts"
+import { buildNameOf } from "../../functions/niximage/request.ts"
+import { NixImage } from "../../lib/api/niximage.ts"
+import { images, namespace, nixBuild, nixImage, node, pullingPod, settings } from "./given.ts"
 import { allEnd, sameEnd } from "./law.ts"
 import { words } from "./plan.ts"
 import { isFields, type Stored } from "../../lib/memory/objects.ts"
@@ -22,8 +25,8 @@ const imagesIn = ({ api }: Stage): ReadonlyArray<Stored> =>
 
 const statusOf = (image: Stored | undefined) => (isFields(image?.status) ? image.status : {})
 
-const named = (stage: Stage, namespace: string, name: string) =>
-  imagesIn(stage).find(({ metadata }) => metadata.namespace === namespace && metadata.name === name)
+const named = (stage: Stage, within: string, name: string) =>
+  imagesIn(stage).find(({ metadata }) => metadata.namespace === within && metadata.name === name)
 
 /** Until nothing is left to be built. */
 const settle = Effect.fnUntraced(function* (stage: Stage) {
@@ -134,6 +137,31 @@ describe("NixImages", () => {
             yield* round(stage)
             const holders = imagesIn(stage).filter((image) => statusOf(image)["holds"] === "tools:v1")
             assert.lengthOf(holders, 1)
+          })
+      })
+    })
+  )
+
+  it.effect("are built whoever else claims the name of their build, which can be computed", () =>
+    Effect.gen(function* () {
+      const tools = yield* Schema.decodeUnknownEffect(NixImage)({
+        ...nixImage({ name: "tools", contents: ["curl", "jq"] }),
+        metadata: { name: "tools", namespace: "apps", uid: "any", resourceVersion: "1" }
+      })
+      const imageTag = `127.0.0.1:5080/apps/${buildNameOf(tools, "x86_64-linux", settings)}:x86_64-linux`
+      const made = nixBuild({ name: "squatter", namespace: "others", nodes: [], packageName: "bad", image: imageTag })
+      const squatter = { ...made, spec: { ...made.spec, delivery: "Registry" } }
+      const late: ReadonlyArray<KubernetesObject> = images.filter(
+        ({ kind, metadata }) => kind !== "Node" && metadata.name !== "others"
+      )
+      yield* play({
+        given: [namespace("others"), node("one"), squatter],
+        happens: (stage) =>
+          Effect.gen(function* () {
+            yield* settle(stage)
+            for (const object of late) yield* Effect.orDie(stage.api.objects.create(object))
+            yield* settle(stage)
+            assert.strictEqual(statusOf(named(stage, "apps", "tools"))["status"], "Built")
           })
       })
     })

@@ -326,7 +326,7 @@ const refused: Record<string, (images: Images) => Refused> = {
   }),
   "the same under the own name": get("/v2/apps/slow/manifests/v1", 503, "UNAVAILABLE", { message: slow }),
   "what nobody has looked at yet": get("/v2/apps/new/manifests/v1", 503, "UNAVAILABLE", {
-    message: "BuildPending: it has not been looked at yet. (kubectl describe niximage -n apps new)"
+    message: "Building: it has not been looked at yet. (kubectl describe niximage -n apps new)"
   }),
   "the same under a name that nobody has given it yet": get("/v2/new/manifests/v1", 503, "UNAVAILABLE"),
   "what cannot be built, with the cause": get("/v2/wrong/manifests/v1", 409, "MANIFEST_UNKNOWN", { message: wrong }),
