@@ -82,6 +82,8 @@ const passOn = Effect.fnUntraced(function* ({ client, distribution }: Options, {
     client.execute(hasBody(headers) ? withBody(bare, request) : bare),
     ({ message }) => unavailable(`Distribution does not answer: ${message}`)
   )
+  // A connection is free for the next request once its answer has been read, also one without a body.
+  if (method === "HEAD") yield* Effect.ignore(response.text)
   const { "content-length": length, "content-type": contentType, location } = response.headers
   return HttpServerResponse.stream(method === "HEAD" ? Stream.empty : response.stream, {
     status: response.status,

@@ -82,7 +82,9 @@ export const removeUnused = Effect.fn("removeUnused")(function* (storage: Pick<S
   const superfluous = unused(there, yield* namedIn(storage, there), yield* currentTime)
   for (const { digest, repository } of superfluous) {
     const url = new URL(`/v2/${repository}/manifests/${digest}`, distribution)
-    const { status } = yield* client.execute(HttpClientRequest.delete(url))
+    const { status, text } = yield* client.execute(HttpClientRequest.delete(url))
+    // Read, or its connection would not be free for the next.
+    yield* Effect.ignore(text)
     yield* Effect.logInfo(`${repository}@${digest}, which nothing names any more: ${status}`)
   }
   return superfluous.length

@@ -68,7 +68,11 @@ export const makeRegistry = Effect.fnUntraced(function* ({ repository, tokenFile
   const send = Effect.fnUntraced(function* (what: string, path: string, ask: Ask) {
     const token = (yield* fs.readFileString(tokenFile)).trim()
     const request = ask(`${url}${path}`).pipe(HttpClientRequest.bearerToken(token))
-    return yield* client.execute(request).pipe(Effect.mapError((error) => notAnswered(what, error)))
+    return yield* client.execute(request).pipe(
+      // Read to its end, or its connection would not be free for the next.
+      Effect.tap((response) => Effect.ignore(response.text)),
+      Effect.mapError((error) => notAnswered(what, error))
+    )
   })
 
   /** Fails unless it answers with this status. */
