@@ -225,21 +225,6 @@ describe("a push", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.effect("answers however many looks came before: each gives its connection to Distribution back", () =>
-    Effect.gen(function* () {
-      const distribution = yield* standIn((_, response) => response.writeHead(404, { "content-length": "0" }).end())
-      const { ask } = yield* serve(distribution)
-      for (let count = 0; count < 150; count += 1) {
-        const { status } = yield* ask({
-          method: "HEAD",
-          path: `/v2/a/blobs/${digest}`,
-          headers: { authorization: "Bearer ours" }
-        })
-        assert.strictEqual(status, 404)
-      }
-    }).pipe(Effect.scoped)
-  )
-
   it.effect("looks before it pushes: HEAD and GET come with type, length and digest", () =>
     Effect.gen(function* () {
       const distribution = yield* standIn((incoming, response) => {
