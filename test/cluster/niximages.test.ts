@@ -117,7 +117,7 @@ describe.concurrent("niximages", () => {
           answer?.status === 404 ? Option.some(answer) : Option.none()
         )
       )
-      assert.include(gone.body, "MANIFEST_UNKNOWN")
+      assert.include(gone.body, "NAME_UNKNOWN")
     }).pipe(Effect.provide(services))
   )
 
