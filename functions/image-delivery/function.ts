@@ -1,7 +1,7 @@
 import { jobs, nodes, pods } from "../../lib/kubernetes/kinds.ts"
 import { nixImages } from "../../lib/api/niximage.ts"
 import { changed, isDeletion, sweep } from "../../lib/runtime/events.ts"
-import { allow, defineFunction } from "../../lib/runtime/function.ts"
+import { addRefusal, allow, defineFunction } from "../../lib/runtime/function.ts"
 import { ignoreIf } from "../../lib/runtime/predicate.ts"
 import { decide } from "./decide.ts"
 import { isServed, mapEvent, observe, Observed } from "./observe.ts"
@@ -22,5 +22,5 @@ export default defineFunction({
   observe,
   Observed,
   decide,
-  refused: (observed, refusal) => ({ ...observed, refusals: [...observed.refusals, refusal] })
+  refused: addRefusal
 })

@@ -11,7 +11,7 @@ import { isServedAs, pullNameOf } from "../../lib/niximage/pull-name.ts"
 import { pullsOf } from "../../lib/niximage/pull-job.ts"
 import { imagesTagged } from "../../lib/niximage/questions.ts"
 import { type CloudEvent, isSweep } from "../../lib/runtime/events.ts"
-import { Refusal } from "../../lib/runtime/function.ts"
+import { Refusals } from "../../lib/runtime/function.ts"
 
 export const Observed = Schema.Struct({
   image: NixImage,
@@ -21,7 +21,7 @@ export const Observed = Schema.Struct({
   jobs: Schema.Array(Job),
   settings: Schema.Struct({ builderImage: Schema.String, registryUrl: Schema.String }),
   /** What the API server has against Jobs that were to be created. */
-  refusals: Schema.Array(Refusal).pipe(Schema.withDecodingDefaultKey(Effect.succeed([])))
+  refusals: Refusals
 })
 export type Observed = typeof Observed.Type
 

@@ -17,7 +17,7 @@ import { observeAwaited } from "../../lib/nixbuild/observe-awaited.ts"
 import { all } from "../../lib/kubernetes/question.ts"
 import { Cluster, getConfirmed } from "../../lib/kubernetes/cluster.ts"
 import { type CloudEvent, isSweep } from "../../lib/runtime/events.ts"
-import { Refusal } from "../../lib/runtime/function.ts"
+import { Refusals } from "../../lib/runtime/function.ts"
 import { controllerUidLabel } from "../../lib/api/annotations.ts"
 import { jobName, tagLeaseName } from "../../lib/api/names.ts"
 import { isForRegistry } from "../../lib/nixbuild/delivery.ts"
@@ -53,7 +53,7 @@ export const Observed = Schema.Struct({
   /** The claim on the tag: asked only when an import has succeeded that is not told of yet. */
   lease: optional(Lease),
   /** What the API server has against objects that were to be written. */
-  refusals: Schema.Array(Refusal).pipe(Schema.withDecodingDefaultKey(Effect.succeed([])))
+  refusals: Refusals
 })
 
 export const mapEvent = Effect.fn("importer-status.mapEvent")(function* (event: CloudEvent, object?: unknown) {

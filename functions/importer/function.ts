@@ -1,7 +1,7 @@
 import { events, jobs, leases, namespaces, nodes, pods } from "../../lib/kubernetes/kinds.ts"
 import { nixBuilds } from "../../lib/api/nixbuild.ts"
 import { changed, isDeletion, sweep } from "../../lib/runtime/events.ts"
-import { allow, allowStatus, defineFunction } from "../../lib/runtime/function.ts"
+import { addRefusal, allow, allowStatus, defineFunction } from "../../lib/runtime/function.ts"
 import { ignoreIf } from "../../lib/runtime/predicate.ts"
 import { hasEnded, newClaims } from "../../lib/nixbuild/map-event.ts"
 import { decide } from "./decide.ts"
@@ -32,5 +32,5 @@ export default defineFunction({
   observe,
   Observed,
   decide,
-  refused: (observed, refusal) => ({ ...observed, refusals: [...observed.refusals, refusal] })
+  refused: addRefusal
 })

@@ -15,7 +15,7 @@ import {
 } from "../../lib/api/nixbuild.ts"
 import { jobsOf, podsOf } from "../../lib/nixbuild/object-questions.ts"
 import { Cluster } from "../../lib/kubernetes/cluster.ts"
-import { Refusal } from "../../lib/runtime/function.ts"
+import { Refusals } from "../../lib/runtime/function.ts"
 import { nixBuildAnnotation, tagLabel } from "../../lib/api/annotations.ts"
 import { isBegun } from "../../lib/nixbuild/launch.ts"
 import { mapToOpenBuilds } from "../../lib/nixbuild/map-event.ts"
@@ -56,7 +56,7 @@ export const Observed = Schema.Struct({
   /** Who may use the tag: asked only when a build has succeeded and its image is to be imported. */
   claim: optional(Claim),
   /** What the API server has against objects that were to be written. */
-  refusals: Schema.Array(Refusal).pipe(Schema.withDecodingDefaultKey(Effect.succeed([])))
+  refusals: Refusals
 })
 
 /** A NixBuild for which a build was launched, and that some node still wants. */

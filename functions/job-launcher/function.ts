@@ -10,7 +10,7 @@ import {
 import { networkPolicies } from "../../lib/kubernetes/network-policy.ts"
 import { nixBuilds } from "../../lib/api/nixbuild.ts"
 import { changed, isDeletion, sweep } from "../../lib/runtime/events.ts"
-import { allow, allowStatus, defineFunction } from "../../lib/runtime/function.ts"
+import { addRefusal, allow, allowStatus, defineFunction } from "../../lib/runtime/function.ts"
 import { ignoreIf } from "../../lib/runtime/predicate.ts"
 import { isBegun } from "../../lib/nixbuild/launch.ts"
 import { hasEnded } from "../../lib/nixbuild/map-event.ts"
@@ -48,5 +48,5 @@ export default defineFunction({
   observe,
   Observed,
   decide,
-  refused: (observed, refusal) => ({ ...observed, refusals: [...observed.refusals, refusal] })
+  refused: addRefusal
 })

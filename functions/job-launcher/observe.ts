@@ -16,7 +16,7 @@ import {
 } from "../../lib/api/nixbuild.ts"
 import { buildsIn } from "../../lib/nixbuild/questions.ts"
 import { Cluster } from "../../lib/kubernetes/cluster.ts"
-import { Refusal } from "../../lib/runtime/function.ts"
+import { Refusals } from "../../lib/runtime/function.ts"
 import { namespaceAnnotation } from "../../lib/api/annotations.ts"
 import { isBegun } from "../../lib/nixbuild/launch.ts"
 import { hasSlot, isObstructed, needsSlot } from "../../lib/nixbuild/slots.ts"
@@ -47,7 +47,7 @@ export const Observed = Schema.Struct({
   /** What builds may reach: asked only when everything else is ready for a build Job. */
   egress: optional(Egress),
   /** What the API server has against objects that were to be written. */
-  refusals: Schema.Array(Refusal).pipe(Schema.withDecodingDefaultKey(Effect.succeed([])))
+  refusals: Refusals
 })
 
 /** A NixBuild that was given a node, or had one, and that some node still wants. */

@@ -2,7 +2,7 @@ import { nodes } from "../../lib/kubernetes/kinds.ts"
 import { nixBuilds } from "../../lib/api/nixbuild.ts"
 import { nixImages } from "../../lib/api/niximage.ts"
 import { changed, sweep } from "../../lib/runtime/events.ts"
-import { allow, allowStatus, defineFunction } from "../../lib/runtime/function.ts"
+import { addRefusal, allow, allowStatus, defineFunction } from "../../lib/runtime/function.ts"
 import { ignoreIf } from "../../lib/runtime/predicate.ts"
 import { decide } from "./decide.ts"
 import { mapEvent, observe, Observed } from "./observe.ts"
@@ -24,5 +24,5 @@ export default defineFunction({
   observe,
   Observed,
   decide,
-  refused: (observed, refusal) => ({ ...observed, refusals: [...observed.refusals, refusal] })
+  refused: addRefusal
 })

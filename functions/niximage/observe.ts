@@ -12,7 +12,7 @@ import { systemOf } from "../../lib/api/system.ts"
 import { imagesIn, imagesNamed } from "../../lib/niximage/questions.ts"
 import type { CloudEvent } from "../../lib/runtime/events.ts"
 import { isDeletion, isSweep } from "../../lib/runtime/events.ts"
-import { Refusal } from "../../lib/runtime/function.ts"
+import { Refusals } from "../../lib/runtime/function.ts"
 import { hasOutlived } from "./former.ts"
 import { buildNameOf } from "./request.ts"
 
@@ -31,7 +31,7 @@ export const Observed = Schema.Struct({
     keepReplacedSeconds: Schema.Int.pipe(Schema.withDecodingDefaultKey(Effect.succeed(604_800)))
   }),
   /** What the API server has against objects that were to be written. */
-  refusals: Schema.Array(Refusal).pipe(Schema.withDecodingDefaultKey(Effect.succeed([])))
+  refusals: Refusals
 })
 export type Observed = typeof Observed.Type
 

@@ -2,7 +2,7 @@ import { events, nodes, pods, resourceQuotas } from "../../lib/kubernetes/kinds.
 import { nixBuilds } from "../../lib/api/nixbuild.ts"
 import { nixImages } from "../../lib/api/niximage.ts"
 import { changed, isAddition, isDeletion, sweep } from "../../lib/runtime/events.ts"
-import { allow, defineFunction } from "../../lib/runtime/function.ts"
+import { addRefusal, allow, defineFunction } from "../../lib/runtime/function.ts"
 import { ignoreIf } from "../../lib/runtime/predicate.ts"
 import { decide } from "./decide.ts"
 import { waitingContainers } from "../../lib/nixbuild/waiting-pods.ts"
@@ -38,5 +38,5 @@ export default defineFunction({
   observe,
   Observed,
   decide,
-  refused: (observed, refusal) => ({ ...observed, refusals: [...observed.refusals, refusal] })
+  refused: addRefusal
 })

@@ -1,7 +1,7 @@
 import { jobs, pods } from "../../lib/kubernetes/kinds.ts"
 import { nixBuilds } from "../../lib/api/nixbuild.ts"
 import { changed, isDeletion, sweep } from "../../lib/runtime/events.ts"
-import { allow, defineFunction } from "../../lib/runtime/function.ts"
+import { addRefusal, allow, defineFunction } from "../../lib/runtime/function.ts"
 import { ignoreIf } from "../../lib/runtime/predicate.ts"
 import { decide } from "./decide.ts"
 import { hasPulled, isSomewhere, observe, Observed, mapEvent } from "./observe.ts"
@@ -26,5 +26,5 @@ export default defineFunction({
   decide,
   // kubelet changes Pods all the time, and one of them holds up no other.
   restsOn: () => () => [],
-  refused: (observed, refusal) => ({ ...observed, refusals: [...observed.refusals, refusal] })
+  refused: addRefusal
 })

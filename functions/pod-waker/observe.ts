@@ -10,7 +10,7 @@ import { observeAwaited } from "../../lib/nixbuild/observe-awaited.ts"
 import { all } from "../../lib/kubernetes/question.ts"
 import { Cluster } from "../../lib/kubernetes/cluster.ts"
 import { type CloudEvent, isSweep } from "../../lib/runtime/events.ts"
-import { Refusal } from "../../lib/runtime/function.ts"
+import { Refusals } from "../../lib/runtime/function.ts"
 import { referToBuild } from "../../lib/nixbuild/map-event.ts"
 import { tagOf } from "../../lib/nixbuild/tag-claim.ts"
 import { pulledBy } from "../../lib/niximage/pull-job.ts"
@@ -27,7 +27,7 @@ export const Observed = Schema.Struct({
   /** Those that want the image and have it, and where Pods wait for it. */
   nodes: Schema.Array(Schema.Struct({ name: Schema.String, importedTime: Schema.String, waiting: Schema.Array(Pod) })),
   /** What the API server has against Pods that were to be woken. */
-  refusals: Schema.Array(Refusal).pipe(Schema.withDecodingDefaultKey(Effect.succeed([])))
+  refusals: Refusals
 })
 
 export type Observed = typeof Observed.Type

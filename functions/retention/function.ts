@@ -9,7 +9,7 @@ import {
 } from "../../lib/kubernetes/kinds.ts"
 import { nixBuilds } from "../../lib/api/nixbuild.ts"
 import { changed, isDeletion, sweep } from "../../lib/runtime/events.ts"
-import { allow, defineFunction } from "../../lib/runtime/function.ts"
+import { addRefusal, allow, defineFunction } from "../../lib/runtime/function.ts"
 import { ignoreIf } from "../../lib/runtime/predicate.ts"
 import { nixBuildAnnotation } from "../../lib/api/annotations.ts"
 import { hasEnded } from "../../lib/nixbuild/map-event.ts"
@@ -51,5 +51,5 @@ export default defineFunction({
   Observed,
   decide,
   restsOn: around,
-  refused: (observed, refusal) => ({ ...observed, refusals: [...observed.refusals, refusal] })
+  refused: addRefusal
 })

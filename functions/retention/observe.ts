@@ -8,7 +8,7 @@ import type { Reference } from "../../lib/kubernetes/kind.ts"
 import { isTrue } from "../../lib/kubernetes/condition.ts"
 import { conditionsOf, type NixBuild } from "../../lib/api/nixbuild.ts"
 import { type CloudEvent, isSweep } from "../../lib/runtime/events.ts"
-import { Refusal } from "../../lib/runtime/function.ts"
+import { Refusals } from "../../lib/runtime/function.ts"
 import { Settings } from "../../lib/api/settings.ts"
 import { currentTime } from "../../lib/kubernetes/time.ts"
 import { History } from "./builds/decide.ts"
@@ -28,7 +28,7 @@ export const Observed = Schema.Struct({
   tags: Schema.Array(HeldTag),
   volumes: Schema.Array(CacheVolume),
   /** What the API server has against objects that were to be written. */
-  refusals: Schema.Array(Refusal).pipe(Schema.withDecodingDefaultKey(Effect.succeed([])))
+  refusals: Refusals
 })
 
 const everything: Reference = { kind: "Cluster", name: "all" }

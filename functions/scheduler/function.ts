@@ -1,7 +1,7 @@
 import { events, leases, nodes } from "../../lib/kubernetes/kinds.ts"
 import { nixBuilds } from "../../lib/api/nixbuild.ts"
 import { changed, isDeletion, sweep } from "../../lib/runtime/events.ts"
-import { allow, allowStatus, defineFunction } from "../../lib/runtime/function.ts"
+import { addRefusal, allow, allowStatus, defineFunction } from "../../lib/runtime/function.ts"
 import { ignoreIf } from "../../lib/runtime/predicate.ts"
 import { newClaims } from "../../lib/nixbuild/map-event.ts"
 import { decide } from "./decide.ts"
@@ -27,5 +27,5 @@ export default defineFunction({
   Observed,
   decide,
   restsOn: claimsUnder,
-  refused: (observed, refusal) => ({ ...observed, refusals: [...observed.refusals, refusal] })
+  refused: addRefusal
 })

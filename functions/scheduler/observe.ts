@@ -7,7 +7,7 @@ import { conditionsOf, hasFailed, NixBuild, unsettledNodes, wantedNodes } from "
 import { buildsIn, openBuilds } from "../../lib/nixbuild/questions.ts"
 import { all } from "../../lib/kubernetes/question.ts"
 import { Cluster } from "../../lib/kubernetes/cluster.ts"
-import { Refusal } from "../../lib/runtime/function.ts"
+import { Refusals } from "../../lib/runtime/function.ts"
 import { tagLeaseName } from "../../lib/api/names.ts"
 import { systemNamespace } from "../../lib/kubernetes/system-namespace.ts"
 import { Settings } from "../../lib/api/settings.ts"
@@ -29,7 +29,7 @@ export const Observed = Schema.Struct({
   maxBuildsPerNode: Schema.Int,
   nodeRepel: Schema.Array(Schema.String),
   /** What the API server has against objects that were to be written. */
-  refusals: Schema.Array(Refusal).pipe(Schema.withDecodingDefaultKey(Effect.succeed([])))
+  refusals: Refusals
 })
 export type Observed = typeof Observed.Type
 

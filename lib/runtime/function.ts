@@ -36,6 +36,18 @@ export const Refusal = Schema.Struct({
 })
 export type Refusal = typeof Refusal.Type
 
+/** What an observation holds of them, where `addRefusal` adds them; records of before there were any hold none. */
+export const Refusals = Schema.Array(Refusal).pipe(Schema.withDecodingDefaultKey(Effect.succeed([])))
+
+/** `refused` of a function whose observation holds them all. */
+export const addRefusal = <O extends { readonly refusals: ReadonlyArray<Refusal> }>(
+  observed: O,
+  refusal: Refusal
+): O => ({
+  ...observed,
+  refusals: [...observed.refusals, refusal]
+})
+
 export type Reads<A> = Effect.Effect<A, KubernetesError, Cluster | Settings>
 
 export interface EnbiFunction<O> {
