@@ -6,14 +6,14 @@
  * no condition.
  */
 import { type Action, isAbout } from "../../lib/runtime/action.ts"
-import { systemOf } from "../../lib/api/system.ts"
+import { systemOfNode } from "../../lib/api/system.ts"
 import { makePullJob, pullJobName } from "../../lib/niximage/pull-job.ts"
 import type { Observed } from "./observe.ts"
 
 export const decide = ({ image, jobs, places, refusals, settings }: Observed): ReadonlyArray<Action> =>
   places
     .flatMap(({ node, references }) => {
-      const system = systemOf(node.metadata.labels?.["kubernetes.io/arch"])
+      const system = systemOfNode(node)
       const digest = image.status?.systems?.find((one) => one.system === system)?.digest
       return system === undefined || digest === undefined
         ? []

@@ -9,7 +9,7 @@ import { podsWaiting } from "../../lib/nixbuild/object-questions.ts"
 import { awaitedImages } from "../../lib/nixbuild/waiting-pods.ts"
 import { isServedAs, pullNameOf } from "../../lib/niximage/pull-name.ts"
 import { pullsOf } from "../../lib/niximage/pull-job.ts"
-import { imagesTagged } from "../../lib/niximage/questions.ts"
+import { imagesTagged, referToImage } from "../../lib/niximage/questions.ts"
 import { type CloudEvent, isSweep } from "../../lib/runtime/events.ts"
 import { Refusals } from "../../lib/runtime/function.ts"
 
@@ -39,13 +39,7 @@ export const mapEvent = Effect.fn("image-delivery.mapEvent")(function* (event: C
     .flatMap((reference) => pullNameOf(reference, imageRegistry) ?? [])
   const tags = [...new Set(names.map(({ tag }) => tag))]
   const images = (yield* Effect.forEach(tags, (tag) => cluster.list(imagesTagged(tag)))).flat()
-  return images
-    .filter((image) => isServed(image) && names.some((one) => isServedAs(image, one)))
-    .map(({ metadata }): Reference => ({
-      kind: nixImages.kind,
-      namespace: metadata.namespace ?? "",
-      name: metadata.name
-    }))
+  return images.filter((image) => isServed(image) && names.some((one) => isServedAs(image, one))).map(referToImage)
 })
 
 export const observe = Effect.fn("image-delivery.observe")(function* (subject: Reference) {

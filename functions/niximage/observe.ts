@@ -1,6 +1,6 @@
 /** A NixImage with its NixBuilds, and with those that want the same name in the registry. */
 import { Effect, Equal, Option, Schema } from "effect"
-import { type Identified, namespaceOf, ObjectMeta, type Reference } from "../../lib/kubernetes/kind.ts"
+import { namespaceOf, ObjectMeta, type Reference } from "../../lib/kubernetes/kind.ts"
 import { nodes } from "../../lib/kubernetes/kinds.ts"
 import { all } from "../../lib/kubernetes/question.ts"
 import { Cluster } from "../../lib/kubernetes/cluster.ts"
@@ -8,8 +8,8 @@ import { currentTime } from "../../lib/kubernetes/time.ts"
 import { NixBuild, nixBuilds, System } from "../../lib/api/nixbuild.ts"
 import { NixImage, nixImages, wantedNameOf } from "../../lib/api/niximage.ts"
 import { Settings } from "../../lib/api/settings.ts"
-import { systemOf } from "../../lib/api/system.ts"
-import { imagesIn, imagesNamed } from "../../lib/niximage/questions.ts"
+import { systemOfNode } from "../../lib/api/system.ts"
+import { imagesIn, imagesNamed, referToImage } from "../../lib/niximage/questions.ts"
 import type { CloudEvent } from "../../lib/runtime/events.ts"
 import { isDeletion, isSweep } from "../../lib/runtime/events.ts"
 import { Refusals } from "../../lib/runtime/function.ts"
@@ -34,12 +34,6 @@ export const Observed = Schema.Struct({
   refusals: Refusals
 })
 export type Observed = typeof Observed.Type
-
-const referTo = ({ metadata }: Identified): Reference => ({
-  kind: nixImages.kind,
-  namespace: namespaceOf({ metadata }),
-  name: metadata.name
-})
 
 /** Those for which something may be left to do: of the others the status says what they ask for, and nobody else's does. */
 const unsettled = Effect.gen(function* () {
@@ -71,14 +65,16 @@ const readImage = Schema.decodeUnknownOption(NixImage)
 export const mapEvent = Effect.fn("niximage.mapEvent")(function* (event: CloudEvent, object?: unknown) {
   const { kind, name = "", namespace = "" } = event
   const cluster = yield* Cluster
-  if (isSweep(event)) return (yield* unsettled).map(referTo)
+  if (isSweep(event)) return (yield* unsettled).map(referToImage)
   if (kind === nixBuilds.kind) {
     const images = yield* cluster.list(imagesIn(namespace))
-    return images.filter(({ status }) => status?.systems?.some(({ build }) => build === name) === true).map(referTo)
+    return images
+      .filter(({ status }) => status?.systems?.some(({ build }) => build === name) === true)
+      .map(referToImage)
   }
   // Its name is free for the next.
   const gone = isDeletion(event) ? readImage(object) : Option.none()
-  if (Option.isSome(gone)) return (yield* cluster.list(imagesNamed(gone.value))).map(referTo)
+  if (Option.isSome(gone)) return (yield* cluster.list(imagesNamed(gone.value))).map(referToImage)
   return [{ kind: nixImages.kind, namespace, name }]
 })
 
@@ -113,8 +109,6 @@ export const observe = Effect.fn("niximage.observe")(function* (subject: Referen
 
 const systemsOfNodes = Effect.gen(function* () {
   const cluster = yield* Cluster
-  const found = (yield* cluster.list(all(nodes))).flatMap(
-    ({ metadata }) => systemOf(metadata.labels?.["kubernetes.io/arch"]) ?? []
-  )
+  const found = (yield* cluster.list(all(nodes))).flatMap((node) => systemOfNode(node) ?? [])
   return [...new Set(found)].toSorted()
 })

@@ -5,7 +5,7 @@
  */
 import type { Action } from "../../lib/runtime/action.ts"
 import { type NixImage, nixImages, ownNameOf } from "../../lib/api/niximage.ts"
-import { systemOf } from "../../lib/api/system.ts"
+import { systemOfNode } from "../../lib/api/system.ts"
 import { lastLines } from "../../lib/last-lines.ts"
 import type { WaitingContainer } from "../../lib/nixbuild/waiting-pods.ts"
 import {
@@ -45,7 +45,7 @@ export const followPull = (observed: Observed, { containers, name }: Pull): Read
   const { name: own, namespace, uid } = image.metadata
   if (image.metadata.deletionTimestamp !== undefined) return []
   const { failure, systems = [] } = image.status ?? {}
-  const here = systems.find(({ system }) => system === systemOf(observed.node?.metadata.labels?.["kubernetes.io/arch"]))
+  const here = systems.find(({ system }) => system === systemOfNode(observed.node))
   const about = `NixImage ${namespace}/${own}`
   // What fails for the nodes of another system is nothing to this Pod.
   if (failure !== undefined && (here === undefined || here.status === "Failed")) {

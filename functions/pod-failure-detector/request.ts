@@ -2,7 +2,7 @@
 import { Option } from "effect"
 import { reasons } from "../../lib/api/reasons.ts"
 import type { Node, Pod } from "../../lib/kubernetes/kinds.ts"
-import { systemOf } from "../../lib/api/system.ts"
+import { nodeArchitectureOf, systemOfNode } from "../../lib/api/system.ts"
 import { containersOf, isSameImage, type WaitingContainer, waitingContainers } from "../../lib/nixbuild/waiting-pods.ts"
 import {
   annotatedFields,
@@ -45,9 +45,9 @@ export const requestsOf = (pod: Pod, node: Node | undefined, registry: string): 
     .map((container) => ({ container, ...read(pod, container) }))
   const problems = [...meaningless(pod), ...readings.flatMap((reading) => reading.problems)]
   const sources = readings.flatMap(({ container, source }) => (source === undefined ? [] : [{ container, source }]))
-  const architecture = node?.metadata.labels?.["kubernetes.io/arch"]
-  const system = systemOf(architecture)
+  const system = systemOfNode(node)
   if (system === undefined) {
+    const architecture = nodeArchitectureOf(node)
     const message = `${reasons.SystemUnknown} Node ${node?.metadata.name} ${architecture === undefined ? "has no label kubernetes.io/arch" : `is ${architecture}`}.`
     const unknown: Problem = { reason: "SystemUnknown", message }
     return {
@@ -72,11 +72,15 @@ export const requestsOf = (pod: Pod, node: Node | undefined, registry: string): 
   }
 }
 
-/** Whether an annotation speaks of the container or of its image. */
-const isAnnotated = (pod: Pod, { image, name }: WaitingContainer): boolean => {
-  const podTag = pod.metadata.annotations?.[annotationOf("imageTag")]
-  return annotatedFields(pod, name).length > 0 || (podTag !== undefined && isSameImage(podTag, image))
+/** The Pod's imageTag, if it is the container's image. */
+const podTagOf = ({ metadata }: Pod, { image }: WaitingContainer): string | undefined => {
+  const podTag = metadata.annotations?.[annotationOf("imageTag")]
+  return podTag !== undefined && isSameImage(podTag, image) ? podTag : undefined
 }
+
+/** Whether an annotation speaks of the container or of its image. */
+const isAnnotated = (pod: Pod, container: WaitingContainer): boolean =>
+  annotatedFields(pod, container.name).length > 0 || podTagOf(pod, container) !== undefined
 
 type Source = Omit<Wanted, "system">
 type Reading = { readonly source?: Source; readonly problems: ReadonlyArray<Problem> }
@@ -91,18 +95,17 @@ type Reading = { readonly source?: Source; readonly problems: ReadonlyArray<Prob
  */
 const read = (pod: Pod, container: WaitingContainer): Reading => {
   const { image, name } = container
+  if (!isAnnotated(pod, container)) return { problems: [whyUnnamed(pod, container)] }
   const own = annotatedFields(pod, name)
-  const podTag = pod.metadata.annotations?.[annotationOf("imageTag")]
-  const isNamed = podTag !== undefined && isSameImage(podTag, image)
-  if (own.length === 0 && !isNamed) return { problems: [whyUnnamed(pod, container)] }
+  const podTag = podTagOf(pod, container)
   const of = (field: Field) => Option.getOrUndefined(valueOf(pod, field, name))?.text
-  const imageTag = own.includes("imageTag") ? of("imageTag") : isNamed ? podTag : image
+  const imageTag = own.includes("imageTag") ? of("imageTag") : (podTag ?? image)
   if (imageTag === undefined || !isSameImage(imageTag, image)) {
     const message = `The image of container ${name} is not built: it waits for ${image}, but the annotation ${annotationOf("imageTag", name)} names ${imageTag}.`
     return { problems: [{ reason: "ImageTagDiffers", message }] }
   }
   const flakeUrl = of("flakeUrl")
-  const packageName = own.includes("packageName") || isNamed ? of("packageName") : undefined
+  const packageName = own.includes("packageName") || podTag !== undefined ? of("packageName") : undefined
   if (flakeUrl === undefined || packageName === undefined) {
     const missing = [
       ...(flakeUrl === undefined ? (["flakeUrl"] as const) : []),

@@ -26,3 +26,15 @@ export const architectureOf = (system: (typeof systems)[number]): string => arch
 /** The system that a node with this `kubernetes.io/arch` runs, if Nix has a name for it. */
 export const systemOf = (architecture: string | undefined): (typeof systems)[number] | undefined =>
   systems.find((system) => architectures[system] === architecture)
+
+interface Labelled {
+  readonly metadata: { readonly labels?: Readonly<Record<string, string>> }
+}
+
+/** What a node says of its architecture. */
+export const nodeArchitectureOf = (node: Labelled | undefined): string | undefined =>
+  node?.metadata.labels?.["kubernetes.io/arch"]
+
+/** The system that a node runs, if Nix has a name for it. */
+export const systemOfNode = (node: Labelled | undefined): (typeof systems)[number] | undefined =>
+  systemOf(nodeArchitectureOf(node))

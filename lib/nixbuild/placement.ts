@@ -1,7 +1,7 @@
 /** Which nodes may build: one rule for choosing a node and for building there. */
 import { isReady, type Node } from "../kubernetes/kinds.ts"
 import type { System } from "../api/nixbuild.ts"
-import { architectureOf } from "../api/system.ts"
+import { architectureOf, nodeArchitectureOf } from "../api/system.ts"
 import { nodeRepelAnnotation } from "../api/annotations.ts"
 
 export interface Placement {
@@ -13,7 +13,7 @@ export interface Placement {
 /** Why this node can't build, in a few words, or nothing when it can. */
 export const obstacleOf = (node: Node, { nodeRepel, system }: Placement): string | undefined => {
   const { annotations = {}, labels = {}, name } = node.metadata
-  if (labels["kubernetes.io/arch"] !== architectureOf(system)) return `is not ${architectureOf(system)}`
+  if (nodeArchitectureOf(node) !== architectureOf(system)) return `is not ${architectureOf(system)}`
   const runtime = node.status.nodeInfo?.containerRuntimeVersion
   if (runtime !== undefined && !runtime.startsWith("containerd://")) return `runs ${runtime} and not containerd`
   if (!isReady(node)) return "is not Ready"

@@ -1,6 +1,13 @@
-/** What is asked about many NixImages at once. */
+/** What is asked about many NixImages at once, and how one of them is named. */
 import { type NixImage, nixImages, wantedNameOf } from "../api/niximage.ts"
+import type { Identified, Reference } from "../kubernetes/kind.ts"
 import { inNamespace, question } from "../kubernetes/question.ts"
+
+export const referToImage = ({ metadata: { name, namespace = "" } }: Identified): Reference => ({
+  kind: nixImages.kind,
+  namespace,
+  name
+})
 
 /** All of a namespace. */
 export const imagesIn = inNamespace(nixImages)
