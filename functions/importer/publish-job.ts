@@ -23,7 +23,7 @@ import {
 } from "../../lib/nixbuild/job-contract.ts"
 import { tagOf } from "../../lib/nixbuild/tag-claim.ts"
 
-export interface Publication {
+interface Publication {
   readonly build: NixBuild
   readonly namespaceUid: string
   /** The name of the node that has built. */

@@ -6,6 +6,7 @@ import { addRefusal, allow, allowStatus, defineFunction } from "../../lib/runtim
 import { ignoreIf } from "../../lib/runtime/predicate.ts"
 import { decide } from "./decide.ts"
 import { mapEvent, observe, Observed } from "./observe.ts"
+import { settings } from "./settings.ts"
 
 /** NixImages → a NixBuild for each system → what the registry serves. */
 export default defineFunction({
@@ -19,7 +20,7 @@ export default defineFunction({
     allow(nodes, "list")
   ],
   ignorePredicates: [ignoreIf(nixBuilds, ({ spec }) => spec.delivery !== "Registry")],
-  settings: ["imageRegistry", "keepReplacedSeconds", "packageSet"],
+  settings,
   mapEvent,
   observe,
   Observed,

@@ -7,7 +7,6 @@ import { Cluster } from "../../lib/kubernetes/cluster.ts"
 import { currentTime } from "../../lib/kubernetes/time.ts"
 import { NixBuild, nixBuilds, System } from "../../lib/api/nixbuild.ts"
 import { NixImage, nixImages, wantedNameOf } from "../../lib/api/niximage.ts"
-import { Settings } from "../../lib/api/settings.ts"
 import { systemOfNode } from "../../lib/api/system.ts"
 import { imagesIn, imagesNamed, referToImage } from "../../lib/niximage/questions.ts"
 import type { CloudEvent } from "../../lib/runtime/events.ts"
@@ -15,6 +14,7 @@ import { isDeletion, isSweep } from "../../lib/runtime/events.ts"
 import { Refusals } from "../../lib/runtime/function.ts"
 import { hasOutlived } from "./former.ts"
 import { buildNameOf } from "./request.ts"
+import { ImageSettings, imageSettings } from "./settings.ts"
 
 export const Observed = Schema.Struct({
   time: Schema.String,
@@ -25,11 +25,7 @@ export const Observed = Schema.Struct({
   systems: Schema.Array(System),
   /** The NixBuilds for them that are there. */
   builds: Schema.Array(NixBuild),
-  settings: Schema.Struct({
-    imageRegistry: Schema.String,
-    packageSet: Schema.String,
-    keepReplacedSeconds: Schema.Int.pipe(Schema.withDecodingDefaultKey(Effect.succeed(604_800)))
-  }),
+  settings: ImageSettings,
   /** What the API server has against objects that were to be written. */
   refusals: Refusals
 })
@@ -38,19 +34,17 @@ export type Observed = typeof Observed.Type
 /** Those for which something may be left to do: of the others the status says what they ask for, and nobody else's does. */
 const unsettled = Effect.gen(function* () {
   const cluster = yield* Cluster
-  const { imageRegistry, keepReplacedSeconds, packageSet } = yield* Settings
-  const time = yield* currentTime
+  const settings = yield* imageSettings
+  const now = { time: yield* currentTime, keepSeconds: settings.keepReplacedSeconds }
   const images = yield* cluster.list(all(nixImages))
   const present = images.every(({ data }) => data.systems !== undefined) ? [] : yield* systemsOfNodes
   const holders = Map.groupBy(images, ({ status }) => status?.holds)
   return images.filter((image) => {
     const { holds, observedGeneration, status, systems = [] } = image.status ?? {}
-    const builds = (image.data.systems ?? present).map((system) =>
-      buildNameOf(image, system, { imageRegistry, packageSet })
-    )
+    const builds = (image.data.systems ?? present).map((system) => buildNameOf(image, system, settings))
     return !(
       status === "Built" &&
-      !hasOutlived(image, { time, keepSeconds: keepReplacedSeconds }) &&
+      !hasOutlived(image, now) &&
       observedGeneration === image.metadata.generation &&
       holds === wantedNameOf(image) &&
       // Two that looked at the same moment may both have taken it.
@@ -83,8 +77,7 @@ export const observe = Effect.fn("niximage.observe")(function* (subject: Referen
   const found = yield* cluster.get(nixImages, subject)
   if (Option.isNone(found)) return Option.none()
   const image = found.value
-  const { imageRegistry, keepReplacedSeconds, packageSet } = yield* Settings
-  const settings = { imageRegistry, packageSet, keepReplacedSeconds }
+  const settings = yield* imageSettings
   const systems = image.data.systems ?? (yield* systemsOfNodes)
   const namespace = namespaceOf(image)
   const builds = yield* Effect.forEach(systems, (system) =>

@@ -11,7 +11,7 @@ export const attributeRules = [
 ]
 
 /** The OCI Distribution Specification's form of a repository. */
-export const repositoryPattern = "[a-z0-9]+((\\.|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+((\\.|_|__|-+)[a-z0-9]+)*)*"
+const repositoryPattern = "[a-z0-9]+((\\.|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+((\\.|_|__|-+)[a-z0-9]+)*)*"
 
 export const repositoryRules = [
   must(

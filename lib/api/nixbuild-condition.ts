@@ -20,17 +20,17 @@ export const Condition = makeConditionSchema({ type: ConditionType, reason: Reas
 export type Condition = typeof Condition.Type
 
 /**
- * The condition before any function has processed the NixBuild: the CRD's default. Tools that wait for an object
+ * The condition before any function has processed an object of ours: the CRD's default. Tools that wait for an object
  * (kubectl wait, Flux, Argo CD, Helm: kstatus) take one without `Ready` for finished.
  */
-export const pending: Condition = {
+export const pending = {
   type: "Ready",
   status: "Unknown",
   reason: "Pending",
   message: "Waiting to be processed by the functions.",
   observedGeneration: 0,
   lastTransitionTime: "1970-01-01T00:00:00Z"
-}
+} as const satisfies Condition
 
 export const Phase = Schema.Literals(["Pending", "Scheduled", "Building", "Importing", "Succeeded", "Failed"])
 export type Phase = typeof Phase.Type

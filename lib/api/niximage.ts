@@ -10,6 +10,7 @@ import { defineKind, ObjectMeta } from "../kubernetes/kind.ts"
 import { requestFields } from "./image-request.ts"
 import { repositoryRules, tagRules } from "./image-rules.ts"
 import { Failure, System } from "./nixbuild.ts"
+import { pending } from "./nixbuild-condition.ts"
 import { flakeUrlRules, rulesOf } from "./nixbuild-rules.ts"
 import { Reason } from "./reasons.ts"
 
@@ -122,19 +123,6 @@ export const NixImage = Schema.Struct({
   description: "An image of Nix packages, built in the cluster and served by its image registry."
 })
 export type NixImage = typeof NixImage.Type
-
-/**
- * The condition before any function has processed the NixImage: the CRD's default, for tools that take an object
- * without `Ready` for finished (kstatus).
- */
-const pending: Condition = {
-  type: "Ready",
-  status: "Unknown",
-  reason: "Pending",
-  message: "Waiting to be processed by the functions.",
-  observedGeneration: 0,
-  lastTransitionTime: "1970-01-01T00:00:00Z"
-}
 
 export const nixImages = defineKind<NixImage>({
   apiVersion: "k8s.nixos.org/v1",

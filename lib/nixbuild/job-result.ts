@@ -57,7 +57,7 @@ export const ImportSucceeded = Schema.Struct({
 })
 
 /** containerd has an image of the registry. */
-export const PullSucceeded = Schema.Struct({ outcome: Schema.Literal("Succeeded"), digest: Digest })
+const PullSucceeded = Schema.Struct({ outcome: Schema.Literal("Succeeded"), digest: Digest })
 
 /** A build Job's termination message. */
 export const BuildResult = Schema.Union([BuildSucceeded, BuildLocked, JobFailed])
