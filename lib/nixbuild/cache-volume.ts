@@ -6,7 +6,7 @@
 import type { V1Job } from "@kubernetes/client-node"
 import { managedBy, type Node, type PersistentVolume } from "../kubernetes/kinds.ts"
 import { manifest } from "../kubernetes/manifest.ts"
-import { outsideMesh, systemPod } from "./job.ts"
+import { confined, outsideMesh, systemPod } from "./job.ts"
 import { namespaceAnnotation, nodeAnnotation, nodeUidAnnotation } from "../api/annotations.ts"
 import { systemNamespace } from "../kubernetes/system-namespace.ts"
 import { hostPaths, mountPaths, programPath, programs, volumeVariables } from "./job-contract.ts"
@@ -39,7 +39,7 @@ export const makeVolumeProgramJob = (job: VolumeJob) =>
       ...(job.activeDeadlineSeconds === undefined ? {} : { activeDeadlineSeconds: job.activeDeadlineSeconds }),
       ttlSecondsAfterFinished: 3600,
       template: {
-        metadata: { labels: { ...managedBy, ...outsideMesh.labels }, annotations: outsideMesh.annotations },
+        metadata: outsideMesh({ labels: managedBy, annotations: {} }),
         spec: {
           ...systemPod(job.node),
           containers: [
@@ -50,10 +50,8 @@ export const makeVolumeProgramJob = (job: VolumeJob) =>
               env: [{ name: volumeVariables.volumeName, value: job.namespaceUid }],
               securityContext: {
                 runAsUser: 0,
-                allowPrivilegeEscalation: false,
-                readOnlyRootFilesystem: true,
-                capabilities: { drop: ["ALL"], add: capabilities[job.program] },
-                seccompProfile: { type: "RuntimeDefault" }
+                ...confined,
+                capabilities: { ...confined.capabilities, add: capabilities[job.program] }
               },
               volumeMounts: [{ name: "volumes", mountPath: mountPaths.volumes }]
             }

@@ -14,7 +14,7 @@ import type { System } from "../api/nixbuild.ts"
 import { type NixImage, nixImages } from "../api/niximage.ts"
 import { hash10 } from "../hash.ts"
 import { mountPaths, programPath, programs, pullVariables } from "../nixbuild/job-contract.ts"
-import { outsideMesh, socketOf, systemPod } from "../nixbuild/job.ts"
+import { outsideMesh, systemPod, withContainerd } from "../nixbuild/job.ts"
 
 /** What is brought to a node. */
 export interface Pulled {
@@ -43,7 +43,9 @@ export const makePullJob = (
   { builderImage, registryUrl }: { readonly builderImage: string; readonly registryUrl: string }
 ) => {
   const { image, node, reference, system } = pulled
-  const { annotations, labels } = ofNixImage.belongingTo(image)
+  const { annotations, labels: ofImage } = ofNixImage.belongingTo(image)
+  const labels = { ...managedBy, ...ofImage }
+  const { securityContext, volumeMounts, volumes } = withContainerd(node)
   const name = node.metadata.name
   return manifest<V1Job>()({
     apiVersion: "batch/v1",
@@ -51,7 +53,7 @@ export const makePullJob = (
     metadata: {
       name: pullJobName(pulled),
       namespace: systemNamespace,
-      labels: { ...managedBy, ...labels },
+      labels,
       annotations: { ...annotations, [nodeAnnotation]: name, [pulledAnnotation]: reference }
     },
     spec: {
@@ -59,10 +61,7 @@ export const makePullJob = (
       // Longer than kubelet waits between two tries of its own.
       ttlSecondsAfterFinished: 600,
       template: {
-        metadata: {
-          labels: { ...managedBy, ...labels, ...outsideMesh.labels },
-          annotations: { ...annotations, ...outsideMesh.annotations }
-        },
+        metadata: outsideMesh({ labels, annotations }),
         spec: {
           ...systemPod(name),
           containers: [
@@ -76,23 +75,11 @@ export const makePullJob = (
                 { name: pullVariables.registryUrl, value: registryUrl },
                 { name: pullVariables.socket, value: mountPaths.socket }
               ],
-              securityContext: {
-                runAsUser: 0,
-                allowPrivilegeEscalation: false,
-                readOnlyRootFilesystem: true,
-                capabilities: { drop: ["ALL"] },
-                seccompProfile: { type: "RuntimeDefault" }
-              },
-              volumeMounts: [
-                { name: "containerd", mountPath: mountPaths.socket },
-                { name: "tmp", mountPath: mountPaths.temporary }
-              ]
+              securityContext,
+              volumeMounts
             }
           ],
-          volumes: [
-            { name: "containerd", hostPath: { path: socketOf(node), type: "Socket" } },
-            { name: "tmp", emptyDir: {} }
-          ]
+          volumes
         }
       }
     }
