@@ -1,10 +1,13 @@
 /** Who may push, what is passed on of it to CNCF Distribution, and what comes back. */
+import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import { assert, describe, it } from "@effect/vitest"
 import { ConfigProvider, Deferred, Effect, Layer, Result, Schema, Stream } from "effect"
+import type { HttpClient } from "effect/http"
 import { TestClock } from "effect/testing"
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, request, type ServerResponse } from "node:http"
 import { createHash } from "node:crypto"
+import type { Socket } from "node:net"
 import { checkPublish, locationFor } from "../../functions/image-registry/publish-request.ts"
 import { publish } from "../../functions/image-registry/publish.ts"
 import { KubernetesApi } from "../../lib/kubernetes/connection.ts"
@@ -66,13 +69,17 @@ const standIn = (answering: Answering) =>
     }
   )
 
-const serve = Effect.fnUntraced(function* (distribution: string) {
+const serve = Effect.fnUntraced(function* (
+  distribution: string,
+  beside: Layer.Layer<HttpClient.HttpClient> = NodeHttpClient.layerNodeHttp
+) {
   const { api, asked } = makeApi()
   const services = yield* Layer.build(
     publish.pipe(
       Layer.provideMerge(NodeHttpServer.layerServer(() => createServer(), { port: 0, host: "127.0.0.1" })),
       Layer.provide(Layer.succeed(KubernetesApi, api)),
-      Layer.provide(ConfigProvider.layer(ConfigProvider.fromUnknown({ DISTRIBUTION_URL: distribution })))
+      Layer.provide(ConfigProvider.layer(ConfigProvider.fromUnknown({ DISTRIBUTION_URL: distribution }))),
+      Layer.provideMerge(beside)
     )
   )
   const port = yield* Effect.provide(portOf, services)
@@ -222,6 +229,27 @@ describe("a push", () => {
       sent.end(half)
       assert.strictEqual(yield* Deferred.await(answer), 201)
       assert.strictEqual(hash.digest("hex"), createHash("sha256").update(half).update(half).digest("hex"))
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("has connections left however many looks came before: each gives its own back", () =>
+    Effect.gen(function* () {
+      const connections = new Set<Socket>()
+      const distribution = yield* standIn(({ socket }, response) => {
+        connections.add(socket)
+        response.writeHead(404, { "content-type": "application/json", "content-length": "157" }).end()
+      })
+      // As in the process, where the client of the API server is built first, and its pool is everybody's.
+      const { ask } = yield* serve(
+        distribution,
+        NodeHttpClient.layerNodeHttpOptions({ keepAlive: true, maxSockets: 4 })
+      )
+      const headers = { authorization: "Bearer ours" }
+      for (let count = 0; count < 10; count += 1) {
+        assert.strictEqual((yield* ask({ method: "HEAD", path: `/v2/a/blobs/${digest}`, headers })).status, 404)
+      }
+      // One that was not given back would have to be closed before another can be opened.
+      assert.isAtMost(connections.size, 4)
     }).pipe(Effect.scoped)
   )
 
